@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Each room of the daemon is a target; README.md ("The rooms") says what each one knows.
+/// Imports run one way: STSBridge → LookupServer → PolicyService → Discovery → MTASTS.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "sts-bridge",
+    products: [.executable(name: "sts-bridge", targets: ["STSBridge"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // What a record and a policy are.
+        .target(name: "MTASTS", swiftSettings: strict),
+
+        // How a domain's policy is found, and the seams to DNS and HTTPS.
+        .target(name: "Discovery", dependencies: ["MTASTS"], swiftSettings: strict),
+
+        // The outer walls: one C library each.
+        .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
+        .target(name: "UnboundDNS", dependencies: ["CUnbound", "Discovery", "MTASTS"], swiftSettings: strict),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "CurlHTTPS", dependencies: ["CCurl", "COpenSSL", "Discovery", "MTASTS"], swiftSettings: strict),
+        .systemLibrary(name: "CIDN2", providers: [.apt(["libidn2-dev"])]),
+        .target(name: "IDNA", dependencies: ["CIDN2"], swiftSettings: strict),
+
+        // What we know of each domain, and what follows from it.
+        .target(
+            name: "PolicyService",
+            dependencies: [
+                "Discovery", "MTASTS",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+
+        // What Postfix says and hears.
+        .target(
+            name: "PostfixTable",
+            dependencies: ["IDNA", "MTASTS", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict),
+        .target(
+            name: "LookupServer",
+            dependencies: [
+                "MTASTS", "PolicyService", "PostfixTable",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+
+        // The command: configuration and wiring.
+        .executableTarget(
+            name: "STSBridge",
+            dependencies: [
+                "CurlHTTPS", "Discovery", "IDNA", "LookupServer", "MTASTS", "PolicyService", "PostfixTable",
+                "UnboundDNS",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "MTASTSTests", dependencies: ["MTASTS"], swiftSettings: strict),
+        .testTarget(
+            name: "UnboundDNSTests", dependencies: ["Discovery", "MTASTS", "UnboundDNS"], swiftSettings: strict),
+        .testTarget(name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery", "MTASTS"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)
