@@ -66,15 +66,54 @@ let package = Package(
                 "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
 
+        // The twins of the seams, and samples.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Discovery", "MTASTS", "PolicyService", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
         .testTarget(name: "MTASTSTests", dependencies: ["MTASTS"], swiftSettings: strict),
         .testTarget(
-            name: "UnboundDNSTests", dependencies: ["Discovery", "MTASTS", "UnboundDNS"], swiftSettings: strict),
-        .testTarget(name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery", "MTASTS"], swiftSettings: strict),
+            name: "DiscoveryTests", dependencies: ["Discovery", "MTASTS", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "IDNATests", dependencies: ["IDNA"], swiftSettings: strict),
+        .testTarget(name: "UnboundDNSTests", dependencies: ["Discovery", "UnboundDNS"], swiftSettings: strict),
+        .testTarget(name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery"], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyServiceTests",
+            dependencies: [
+                "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PostfixTableTests",
+            dependencies: [
+                "MTASTS", "PostfixTable", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LookupServerTests",
+            dependencies: [
+                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "STSBridgeTests", dependencies: ["STSBridge"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["STSBridge"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,92 @@
+import MTASTS
+
+/// How the fetch of a domain's policy ended (RFC 8461 §3.3).
+package enum PolicyFinding: Equatable, Sendable {
+    case policy(FetchedPolicy)
+    case failed(PolicyFailure)
+}
+
+/// A policy together with the octets it was parsed from, which are what is kept.
+package struct FetchedPolicy: Equatable, Sendable {
+    package let policy: STSPolicy
+    package let text: [UInt8]
+
+    package init(policy: STSPolicy, text: [UInt8]) {
+        self.policy = policy
+        self.text = text
+    }
+}
+
+/// Why a domain that publishes a record has no policy we could fetch. None of them means "no policy": the domain takes
+/// part, we only do not know with what.
+package enum PolicyFailure: Error, Equatable, Sendable {
+    /// The policy host has neither A nor AAAA records.
+    case hostWithoutAddress
+    /// The policy host's addresses could not be found out.
+    case hostLookup(DNSFailure)
+    /// All of its addresses are special-purpose ones that are not dialled (see `DialingRule`).
+    case addressesRefused([IPAddress])
+    case fetch(FetchFailure)
+    /// The response does not say that it is plain text (RFC 8461 §3.2).
+    case mediaType(PolicyMediaType)
+    case invalid(PolicyError)
+}
+
+extension PolicyFailure {
+    /// The three result types by which RFC 8460 §4.3.2.2 tells these failures apart.
+    package enum Category: String, Sendable {
+        case fetchError = "sts-policy-fetch-error"
+        case webPKIInvalid = "sts-webpki-invalid"
+        case policyInvalid = "sts-policy-invalid"
+    }
+
+    package var category: Category {
+        switch self {
+        case .fetch(.certificate): .webPKIInvalid
+        case .invalid: .policyInvalid
+        case .hostWithoutAddress, .hostLookup, .addressesRefused, .fetch, .mediaType: .fetchError
+        }
+    }
+}
+
+extension PolicyFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .hostWithoutAddress: "the policy host has no address"
+        case .hostLookup(let failure): "\(failure)"
+        case .addressesRefused(let addresses):
+            "special-purpose address not dialled: \(addresses.prefix(3).map(\.description).joined(separator: ", "))"
+        case .fetch(let failure): "\(failure)"
+        case .mediaType(.other(let type)): "media type \(type) where text/plain is demanded"
+        case .mediaType: "no media type where text/plain is demanded"
+        case .invalid(let error): "invalid policy: \(error)"
+        }
+    }
+}
+
+/// A finding with what a human wants to know about how it came.
+package struct PolicyReport: Sendable {
+    package let finding: PolicyFinding
+    /// The addresses that DNS gave and the rule permits, in dialling order.
+    package let dialled: [IPAddress]
+    /// The addresses that DNS gave and the rule refuses.
+    package let refused: [IPAddress]
+    /// The response, where there was one.
+    package let response: PolicyResponse?
+    /// How long the address queries took.
+    package let lookupDuration: Duration
+    /// How long the HTTPS request took, all attempts together.
+    package let fetchDuration: Duration
+
+    package init(
+        finding: PolicyFinding, dialled: [IPAddress] = [], refused: [IPAddress] = [], response: PolicyResponse? = nil,
+        lookupDuration: Duration = .zero, fetchDuration: Duration = .zero
+    ) {
+        self.finding = finding
+        self.dialled = dialled
+        self.refused = refused
+        self.response = response
+        self.lookupDuration = lookupDuration
+        self.fetchDuration = fetchDuration
+    }
+}

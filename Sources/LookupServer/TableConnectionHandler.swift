@@ -1,0 +1,259 @@
+import Logging
+import MTASTS
+import NIOCore
+import PolicyService
+import PostfixTable
+
+/// One connection of a table client: requests in order, one reply each.
+///
+/// Protocol: `Table`, socketmap_table(5) or tcp_table(5).
+/// Concurrency: lives on one event loop; shares nothing with other connections but the policy service and the registry.
+/// Limits: reads no further while `maximumPending` replies are owed, or while the peer does not take what was written.
+/// Fails by: an error reply and the end of the connection; Postfix retries once and then defers the mail. A connection
+/// that is idle is never closed from here.
+/// Not here: what a policy means (PolicyService), how it is written for Postfix (PostfixTable).
+package final class TableConnectionHandler<Table: TableProtocol>: ChannelDuplexHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
+
+    private struct Owed {
+        let reply: TableReply
+        let dialect: Dialect
+    }
+
+    private typealias Ticket = ReplyQueue<Owed>.Ticket
+
+    /// A request whose discovery is under way.
+    private struct Pending {
+        let request: TableRequest
+        let domain: PolicyDomain
+        let waiter: PolicyService.Waiter
+        let since: NIODeadline
+        let timer: Scheduled<Void>
+    }
+
+    private enum Phase {
+        case serving
+        /// No more requests; close after the last reply. `rudely`: the peer may still be sending.
+        case finishing(rudely: Bool)
+        /// The last reply is said; what still comes in is thrown away until the peer closes, or time is up. Closing at
+        /// once would reset the connection and could take the reply with it.
+        case lingering
+    }
+
+    private let service: PolicyService
+    private let settings: LookupSettings
+    private let connection: Connection
+    private let logger: Logger
+    private var requests: NIOSingleStepByteToMessageProcessor<Table.Decoder>
+    private var replies = ReplyQueue<Owed>()
+    private var pending: [Ticket: Pending] = [:]
+    private var output = ByteBuffer()
+    private var phase = Phase.serving
+    private var holdsRead = false
+    private var context: ChannelHandlerContext?
+
+    package init(service: PolicyService, settings: LookupSettings, connection: Connection, logger: Logger) {
+        self.service = service
+        self.settings = settings
+        self.connection = connection
+        self.logger = logger
+        requests = NIOSingleStepByteToMessageProcessor(Table.makeDecoder())
+    }
+
+    // MARK: Life
+
+    package func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        for pending in pending.values {
+            pending.timer.cancel()
+            _ = service.giveUp(pending.waiter, for: pending.domain)
+        }
+        pending.removeAll()
+        self.context = nil
+        context.fireChannelInactive()
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("connection failed", metadata: ["reason": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ConnectionEvent.drain:
+            finish(rudely: false)
+        case ChannelEvent.inputClosed:
+            if case .lingering = phase { context.close(promise: nil) } else { finish(rudely: false) }
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    // MARK: Requests
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .serving = phase else { return }
+        do {
+            try requests.process(buffer: unwrapInboundIn(data)) { request in
+                // A request that was malformed ends the connection; those behind it are not looked at.
+                guard case .serving = phase else { return }
+                answer(request)
+            }
+        } catch let malformed as MalformedRequest {
+            refuse(malformed)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        write()
+        context.fireChannelReadComplete()
+    }
+
+    private func answer(_ request: TableRequest) {
+        guard let nextHop = NextHop(key: request.key) else {
+            log(request, .notFound, rule: "no-policy-domain", since: nil)
+            return owe(.notFound, dialect: request.dialect, ticket: replies.open())
+        }
+        guard let context else { return }
+        let ticket = replies.open()
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        let lookup = service.lookup(nextHop.domain) { decision in
+            eventLoop.execute { handler.value.landed(ticket, decision) }
+        }
+        switch lookup {
+        case .decided(let decision):
+            let reply = TableReply(decision, for: nextHop.domain)
+            log(request, reply, rule: decision.rule.rawValue, since: nil)
+            owe(reply, dialect: request.dialect, ticket: ticket)
+        case .waiting(let waiter, let atMost):
+            let patience = min(atMost ?? settings.deadline, settings.deadline)
+            let timer = eventLoop.scheduleTask(in: TimeAmount(patience)) { handler.value.timeIsUp(ticket) }
+            pending[ticket] = Pending(
+                request: request, domain: nextHop.domain, waiter: waiter, since: .now(), timer: timer)
+            connection.becomeBusy()
+        }
+    }
+
+    private func refuse(_ malformed: MalformedRequest) {
+        logger.warning("malformed request, closing", metadata: ["reason": "\(malformed)"])
+        owe(.refused(Reason("\(malformed)")), dialect: nil, ticket: replies.open())
+        finish(rudely: true)
+    }
+
+    // MARK: Answers that came later
+
+    private func landed(_ ticket: Ticket, _ decision: Decision) {
+        guard let waited = pending.removeValue(forKey: ticket) else { return }
+        waited.timer.cancel()
+        settle(waited, ticket, decision)
+    }
+
+    private func timeIsUp(_ ticket: Ticket) {
+        // `nil`: the landing was quicker, its call is on its way to this event loop.
+        guard let waited = pending[ticket], let decision = service.giveUp(waited.waiter, for: waited.domain) else {
+            return
+        }
+        pending[ticket] = nil
+        settle(waited, ticket, decision)
+    }
+
+    private func settle(_ waited: Pending, _ ticket: Ticket, _ decision: Decision) {
+        let reply = TableReply(decision, for: waited.domain)
+        log(waited.request, reply, rule: decision.rule.rawValue, since: waited.since)
+        owe(reply, dialect: waited.request.dialect, ticket: ticket)
+        write()
+    }
+
+    // MARK: Replies
+
+    private func owe(_ reply: TableReply, dialect: Dialect?, ticket: Ticket) {
+        replies.fulfil(ticket, with: Owed(reply: reply, dialect: dialect ?? settings.dialect))
+    }
+
+    /// Writes what is in order, reads on where that had been held back, and ends what is to end.
+    private func write() {
+        guard let context else { return }
+        while let owed = replies.next() { Table.encode(owed.reply, dialect: owed.dialect, into: &output) }
+        if output.readableBytes > 0 {
+            context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+            output.clear()
+            if pending.isEmpty { connection.becomeIdle() }
+        }
+        if holdsRead, mayRead(context) {
+            holdsRead = false
+            context.read()
+        }
+        endIfDone()
+    }
+
+    private func log(_ request: TableRequest, _ reply: TableReply, rule: String, since: NIODeadline?) {
+        if case .temporary(let reason) = reply {
+            // Over tcp_table Postfix does not log the reason, so this is where the operator finds it.
+            logger.notice(
+                "mail deferred by temporary answer",
+                metadata: ["key": "\(RemoteText.escaped(request.key))", "rule": "\(rule)", "reason": "\(reason.text)"])
+        }
+        logger.debug(
+            "lookup",
+            metadata: [
+                "key": "\(RemoteText.escaped(request.key))", "rule": "\(rule)", "reply": "\(reply.word)",
+                "milliseconds": "\(since.map { (NIODeadline.now() - $0).nanoseconds / 1_000_000 } ?? 0)",
+            ])
+    }
+
+    // MARK: Reading and ending
+
+    package func read(context: ChannelHandlerContext) {
+        if mayRead(context) { context.read() } else { holdsRead = true }
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        write()
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        replies.count < settings.maximumPending && context.channel.isWritable
+    }
+
+    private func finish(rudely: Bool) {
+        guard case .serving = phase else { return }
+        phase = .finishing(rudely: rudely)
+        write()
+    }
+
+    private func endIfDone() {
+        guard case .finishing(let rudely) = phase, replies.isEmpty, let context else { return }
+        phase = .lingering
+        guard rudely else {
+            // Behind whatever is still on its way to the peer.
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+                context.close(promise: nil)
+            }
+            return
+        }
+        context.close(mode: .output, promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: TimeAmount(settings.lingering)) { bound.value.close(promise: nil) }
+    }
+}
+
+extension TableReply {
+    /// One word for the log.
+    fileprivate var word: String {
+        switch self {
+        case .notFound: "not-found"
+        case .entry(.secure): "secure"
+        case .temporary: "temporary"
+        case .refused: "refused"
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Discovery
+import MTASTS
+
+/// What the ledger remembers of one domain.
+struct LedgerEntry: Sendable {
+    /// What DNS last said, and for how long it counts.
+    struct Record: Sendable {
+        var finding: RecordFinding
+        var at: WallTime
+        var lifetime: Duration
+
+        func isFresh(at now: WallTime) -> Bool { now.isWithin(lifetime, of: at) }
+    }
+
+    /// The last fetch, if it failed.
+    struct FailedFetch: Sendable {
+        var id: RecordID
+        var failure: PolicyFailure
+        var at: WallTime
+    }
+
+    var record: Record?
+    var held: HeldPolicy?
+    var failedFetch: FailedFetch?
+    /// When the last fetch ended, well or badly.
+    var lastFetch: WallTime?
+    /// Held although its time of fetching lay in the future: it is to be fetched again whatever the id says.
+    var heldIsSuspect = false
+    /// The discovery under way.
+    var flight: FlightID?
+
+    /// The policy, if it is alive.
+    func applicable(at now: WallTime) -> HeldPolicy? {
+        guard let held, held.applies(at: now) else { return nil }
+        return held
+    }
+
+    /// Whether a fetch for `id` failed so lately that it is not repeated (RFC 8461 §3.3, counted per id).
+    func isBarred(_ id: RecordID, at now: WallTime, for retryAfter: Duration) -> Bool {
+        guard let failedFetch, failedFetch.id == id else { return false }
+        return now.isWithin(retryAfter, of: failedFetch.at)
+    }
+
+    /// What can be answered without asking anybody: the living policy, else what was last found out.
+    ///
+    /// `nil` when nothing was ever found out, or the policy's life has ended since.
+    func standing(at now: WallTime, retryAfter: Duration) -> Standing? {
+        if let held = applicable(at: now) { return .policy(held) }
+        switch record?.finding {
+        case .absent(let absence): return .noPolicy(absence)
+        case .failed(let failure): return .unknown(.record(failure))
+        case .published(let id):
+            guard isBarred(id, at: now, for: retryAfter), let failedFetch else { return nil }
+            return .unknown(.policy(failedFetch.failure))
+        case nil: return nil
+        }
+    }
+
+    /// What goes first when memory is short: those without a policy, then `none` and `testing`, then `enforce`.
+    func rank(at now: WallTime) -> Int {
+        switch applicable(at: now)?.policy.mode {
+        case nil: 0
+        case .some(.none), .testing: 1
+        case .enforce: 2
+        }
+    }
+
+    static let ranks = 3
+}

@@ -1,0 +1,29 @@
+/// The numbers by which the ledger remembers.
+package struct LedgerSettings: Equatable, Sendable {
+    /// TTLs below this are raised to it: seconds, so that no lookup storm becomes a query storm. Also how long a
+    /// failed query is remembered.
+    package var minimumTTL: Duration
+    /// TTLs above this are cut to it, so that a new id is seen within the hour.
+    package var maximumTTL: Duration
+    /// The least time between two fetches for the same id after a failure (RFC 8461 §3.3: at least 5 minutes).
+    package var retryAfter: Duration
+    /// Domains in memory; what goes first is in `Entry.rank`.
+    package var maximumDomains: Int
+    /// How long a lookup waits for news when there is something to answer with already.
+    package var patience: Duration
+    /// The least time between two fetches of one domain, which bounds the fetches for `max_age: 0`.
+    package var fetchInterval: Duration
+
+    package init(
+        minimumTTL: Duration = .seconds(60), maximumTTL: Duration = .seconds(3_600),
+        retryAfter: Duration = .seconds(300), maximumDomains: Int = 1_000_000, patience: Duration = .seconds(2),
+        fetchInterval: Duration = .seconds(1)
+    ) {
+        self.minimumTTL = minimumTTL
+        self.maximumTTL = maximumTTL
+        self.retryAfter = retryAfter
+        self.maximumDomains = maximumDomains
+        self.patience = patience
+        self.fetchInterval = fetchInterval
+    }
+}

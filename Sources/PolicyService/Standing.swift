@@ -1,0 +1,32 @@
+import Discovery
+import MTASTS
+
+/// What we know of a domain, at the moment of an answer.
+package enum Standing: Equatable, Sendable {
+    /// A policy that is alive, of any mode.
+    case policy(HeldPolicy)
+    /// The domain has no MTA-STS: DNS said so, or its record is unusable (RFC 8461 §3.1).
+    case noPolicy(RecordAbsence)
+    /// Could not find out, and nothing is held.
+    case unknown(Ignorance)
+}
+
+/// Why we do not know.
+package enum Ignorance: Equatable, Sendable {
+    /// The TXT query failed.
+    case record(DNSFailure)
+    /// The domain publishes a record, its policy cannot be had.
+    case policy(PolicyFailure)
+    /// The discovery goes on; the one who asked could not wait for it.
+    case unfinished
+}
+
+extension Ignorance: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .record(let failure): "\(failure)"
+        case .policy(let failure): "\(failure)"
+        case .unfinished: "discovery not finished in time"
+        }
+    }
+}

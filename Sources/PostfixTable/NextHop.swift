@@ -1,0 +1,83 @@
+import IDNA
+import MTASTS
+
+/// The destination that a lookup key names.
+///
+/// Postfix sends the next-hop of a delivery: a recipient domain in any case and as raw UTF-8, or what transport_maps and
+/// relayhost say — `host:port`, `[host]`, `[host]:port`. After "not found" it asks for the parent domains with a
+/// leading dot.
+package struct NextHop: Hashable, Sendable {
+    /// Whose policy applies (RFC 8461 §3.4).
+    package let domain: PolicyDomain
+    /// The port of the destination where the key names one; `nil`: SMTP's own, 25.
+    package let port: UInt16?
+    /// Written in brackets: Postfix makes no MX lookup, the one candidate host is the domain itself.
+    package let isHost: Bool
+
+    package init(domain: PolicyDomain, port: UInt16? = nil, isHost: Bool = false) {
+        self.domain = domain
+        self.port = port
+        self.isHost = isHost
+    }
+
+    /// `nil` for a key that can have no policy and is answered "not found" without any DNS: empty, a leading dot (RFC
+    /// 8461 §3.4: a parent's policy does not cover a subdomain), an IP literal, a single label, not a host name.
+    package init?(key: [UInt8]) {
+        guard let first = key.first, first != UInt8(ascii: ".") else { return nil }
+        if first == UInt8(ascii: "[") {
+            guard let bracket = key.lastIndex(of: UInt8(ascii: "]")),
+                let port = Self.port(ofSuffix: key[(bracket + 1)...]),
+                let domain = Self.domain(key[1..<bracket])
+            else { return nil }
+            self.init(domain: domain, port: port.number, isHost: true)
+        } else {
+            let colon = key.firstIndex(of: UInt8(ascii: ":")) ?? key.endIndex
+            guard let port = Self.port(ofSuffix: key[colon...]), let domain = Self.domain(key[..<colon]) else {
+                return nil
+            }
+            self.init(domain: domain, port: port.number)
+        }
+    }
+
+    /// Folds case, drops one final dot and converts U-labels.
+    private static func domain(_ octets: ArraySlice<UInt8>) -> PolicyDomain? {
+        let name = octets.last == UInt8(ascii: ".") ? octets.dropLast() : octets
+        if name.allSatisfy({ $0 < 0x80 }) { return DomainName(name).flatMap(PolicyDomain.init) }
+        guard let text = String(validating: name, as: UTF8.self), let ascii = try? IDNA.toASCII(text) else {
+            return nil
+        }
+        return PolicyDomain(ascii)
+    }
+
+    private struct Port {
+        let number: UInt16?
+    }
+
+    /// What stands behind the host: nothing, or a colon and a port number or service name.
+    private static func port(ofSuffix suffix: ArraySlice<UInt8>) -> Port? {
+        guard let colon = suffix.first else { return Port(number: nil) }
+        let service = suffix.dropFirst()
+        guard colon == UInt8(ascii: ":"), (1...32).contains(service.count), service.allSatisfy(\.isServiceCharacter)
+        else { return nil }
+        let text = String(decoding: service, as: UTF8.self)
+        if service.allSatisfy(\.isDigit) {
+            guard let number = UInt16(text), number > 0 else { return nil }
+            return Port(number: number)
+        }
+        return Port(number: wellKnownServices[text])
+    }
+
+    /// The services of mail submission and relay (IANA's registry); others keep their host and lose their port.
+    private static let wellKnownServices: [String: UInt16] = [
+        "smtp": 25, "smtps": 465, "submissions": 465, "submission": 587,
+    ]
+}
+
+extension UInt8 {
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+
+    /// RFC 6335 §5.1: letters, digits, hyphens.
+    fileprivate var isServiceCharacter: Bool {
+        isDigit || self == UInt8(ascii: "-") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+    }
+}

@@ -1,0 +1,115 @@
+import NIOCore
+
+/// Cuts a byte stream into tcp_table requests.
+///
+/// Protocol: tcp_table(5): `get SPACE KEY LF`, the key with `%XX` for white space, `%`, control and 8-bit octets.
+/// Concurrency: a value; belongs to one connection.
+/// Fails by: throwing `MalformedRequest`; after that the connection ends.
+package struct TCPTableDecoder: NIOSingleStepByteToMessageDecoder {
+    package typealias InboundOut = TableRequest
+
+    /// The longest line in octets, without its LF.
+    private let limit: Int
+
+    package init(limit: Int = maximumRequest) {
+        self.limit = limit
+    }
+
+    package mutating func decode(buffer: inout ByteBuffer) throws -> TableRequest? {
+        let view = buffer.readableBytesView
+        guard let end = view.prefix(limit + 1).firstIndex(of: UInt8(ascii: "\n")) else {
+            guard view.count <= limit else { throw MalformedRequest.tooLong(limit: limit) }
+            return nil
+        }
+        let line = view[..<end]
+        buffer.moveReaderIndex(forwardBy: line.count + 1)
+        let prefix = "get ".utf8
+        guard line.starts(with: prefix) else { throw MalformedRequest.frame("get, a space and the key") }
+        var key = line.dropFirst(prefix.count)
+        // A client that ends its lines with CR LF is unambiguous: a CR of the key itself would come as %0D.
+        if key.last == UInt8(ascii: "\r") { key = key.dropLast() }
+        return TableRequest(dialect: nil, key: try Self.unquote(key))
+    }
+
+    package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> TableRequest? {
+        try decode(buffer: &buffer)
+    }
+
+    private static func unquote(_ quoted: some Collection<UInt8>) throws(MalformedRequest) -> [UInt8] {
+        var octets: [UInt8] = []
+        octets.reserveCapacity(quoted.count)
+        var rest = quoted.makeIterator()
+        while let octet = rest.next() {
+            switch octet {
+            case UInt8(ascii: "%"):
+                guard let high = rest.next()?.hexValue, let low = rest.next()?.hexValue else {
+                    throw .frame("% is followed by two hexadecimal digits")
+                }
+                octets.append(high << 4 | low)
+            case 0x21...0x7e:
+                octets.append(octet)
+            default:
+                throw .frame("white space, control and 8-bit octets of a key are written %XX")
+            }
+        }
+        return octets
+    }
+}
+
+/// Writes replies as tcp_table(5) wants them: a status, a space, a quoted text, LF.
+package enum TCPTableReplyEncoder {
+    /// The longest line in octets, quoted and without its LF, that Postfix takes. It retries a longer one for ten
+    /// seconds and then defers.
+    package static let maximumLine = 4_095
+
+    /// Appends `reply` to `buffer`. One that is too long for Postfix becomes a temporary error that says so.
+    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
+        switch reply {
+        case .notFound:
+            buffer.writeStaticString("500 NOTFOUND\n")
+        case .entry(let entry):
+            var text = ByteBuffer()
+            entry.write(in: dialect, into: &text)
+            let start = buffer.writerIndex
+            buffer.writeStaticString("200 ")
+            quote(text.readableBytesView, into: &buffer)
+            guard buffer.writerIndex - start <= maximumLine else {
+                buffer.moveWriterIndex(to: start)
+                return encode(.temporary(entry.tooLong(limit: maximumLine)), dialect: dialect, into: &buffer)
+            }
+            buffer.writeStaticString("\n")
+        case .temporary(let reason), .refused(let reason):
+            // 5xx would mean "not found" and let mail go without its policy.
+            buffer.writeStaticString("400 ")
+            quote(reason.text.utf8, into: &buffer)
+            buffer.writeStaticString("\n")
+        }
+    }
+
+    private static func quote(_ text: some Collection<UInt8>, into buffer: inout ByteBuffer) {
+        for octet in text {
+            if (0x21...0x7e).contains(octet), octet != UInt8(ascii: "%") {
+                buffer.writeInteger(octet)
+            } else {
+                buffer.writeStaticString("%")
+                buffer.writeInteger(UInt8.hexDigit(octet >> 4))
+                buffer.writeInteger(UInt8.hexDigit(octet & 0x0f))
+            }
+        }
+    }
+}
+
+extension UInt8 {
+    fileprivate var hexValue: UInt8? {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+
+    fileprivate static func hexDigit(_ nibble: UInt8) -> UInt8 {
+        nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "A") + nibble - 10
+    }
+}

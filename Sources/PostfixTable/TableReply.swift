@@ -1,0 +1,29 @@
+import MTASTS
+
+/// What Postfix hears, before it is written in a protocol and a dialect.
+package enum TableReply: Equatable, Sendable {
+    /// No opinion: the site's own level stays in force.
+    case notFound
+    /// A TLS policy for this destination.
+    case entry(TLSPolicyEntry)
+    /// Ask again later; Postfix defers the mail and logs the reason (over tcp_table it does not log it).
+    case temporary(Reason)
+    /// The request was malformed; the connection ends after this.
+    case refused(Reason)
+}
+
+/// Why an answer is a temporary error: what the operator reads in the mail log.
+///
+/// At most 200 printable ASCII characters, Postfix's own limit; anything else in it is escaped.
+package struct Reason: Hashable, Sendable {
+    package let text: String
+
+    /// Characters; Postfix logs no more of it.
+    package static let maximumLength = 200
+
+    package init(_ text: String) {
+        let printable = RemoteText.escaped(text, limit: Self.maximumLength - RemoteText.cutMark.utf8.count)
+        // An empty reason would read as a reply without one.
+        self.text = printable.isEmpty ? "no reason known" : printable
+    }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+
+/// The exit codes, the same for every command.
+enum ExitStatus: Int32 {
+    /// Done, found.
+    case success = 0
+    /// Not found, no policy.
+    case notFound = 1
+    /// The command line or the configuration is wrong.
+    case usage = 2
+    /// Could not find out, or not now.
+    case unknown = 3
+}
+
+/// Why a command ends without having done its work: one line for a human, and the exit code.
+struct CommandFailure: Error, CustomStringConvertible {
+    let status: ExitStatus
+    let description: String
+
+    init(_ status: ExitStatus, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+}
+
+extension CommandFailure {
+    init(_ error: ConfigurationError) {
+        self.init(.usage, error.description)
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Checks and shows the configuration.",
+        subcommands: [CheckCommand.self, PrintCommand.self])
+
+    struct CheckCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check",
+            abstract: "Reads the configuration as the daemon would, and says what is wrong with it.",
+            discussion: "Exit code 0 when it can be used, 2 when not.")
+
+        @OptionGroup var options: ConfigurationOption
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            do {
+                _ = try options.read()
+                print(json ? #"{"ok":true}"# : "configuration ok")
+            } catch {
+                guard json else { throw error }
+                print(try JSONText.encode(["error": error.description]))
+                throw ExitCode(error.status.rawValue)
+            }
+        }
+    }
+
+    struct PrintCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "print",
+            abstract: "Prints every key with the value in force, as the file that would give it.")
+
+        @OptionGroup var options: ConfigurationOption
+        @Flag(help: "Print JSON: key and value, lists as lists.") var json = false
+
+        func run() async throws {
+            let configuration = try options.read()
+            guard json else { return print(ConfigurationText.yaml(configuration)) }
+            var values: [String: ConfigurationValue] = [:]
+            for key in ConfigurationKey.all {
+                let texts = key.texts(configuration)
+                values[key.name] = key.isList ? .list(texts) : .text(texts.joined())
+            }
+            print(try JSONText.encode(values))
+        }
+    }
+}
+
+/// A key's value in JSON.
+private enum ConfigurationValue: Encodable {
+    case text(String)
+    case list([String])
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .text(let text): try container.encode(text)
+        case .list(let texts): try container.encode(texts)
+        }
+    }
+}
+
+/// JSON as the commands print it.
+enum JSONText {
+    static func encode(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Discovery
+import MTASTS
+import PolicyService
+import PostfixTable
+
+struct QueryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "query",
+        abstract: "Looks a domain up live, without the daemon and its cache, and shows every step.",
+        discussion: """
+            Takes what Postfix may send as a key: a domain in any spelling, host:port, [host]:port.
+            Exit code 0 when there is a policy, 1 when there is none, 3 when it could not be found out.
+            """)
+
+    @Argument(help: "The domain, or the key as Postfix sends it.") var domain: String
+    @OptionGroup var options: ConfigurationOption
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+        let configuration = try options.read()
+        let report = try await Self.report(on: domain, configuration)
+        print(json ? try JSONText.encode(report) : QueryText.render(report))
+        guard report.status == .success else { throw ExitCode(report.status.rawValue) }
+    }
+
+    private static func report(on key: String, _ configuration: Configuration) async throws -> QueryReport {
+        guard let nextHop = NextHop(key: Array(key.utf8)) else {
+            return QueryReport(keyWithoutPolicy: key, dialect: configuration.lookup.dialect)
+        }
+        let daemon = try Daemon(configuration)
+        defer { daemon.close() }
+        let record = await daemon.discovery.record(of: nextHop.domain)
+        guard case .published(let id) = record.finding else {
+            return QueryReport(key: key, nextHop.domain, record, policy: nil, standing: record.standing, configuration)
+        }
+        let policy = await daemon.discovery.policy(of: nextHop.domain)
+        let standing = policy.standing(id: id)
+        return QueryReport(key: key, nextHop.domain, record, policy: policy, standing: standing, configuration)
+    }
+}
+
+extension RecordReport {
+    /// What would be known of a domain without a fetched policy, were this all that had ever been asked.
+    fileprivate var standing: Standing {
+        switch finding {
+        case .absent(let absence): .noPolicy(absence)
+        case .failed(let failure): .unknown(.record(failure))
+        case .published: .unknown(.unfinished)
+        }
+    }
+}
+
+extension PolicyReport {
+    fileprivate func standing(id: RecordID) -> Standing {
+        switch finding {
+        case .failed(let failure): .unknown(.policy(failure))
+        case .policy(let fetched): .policy(HeldPolicy(fetched, id: id, fetchedAt: WallTime(milliseconds: 0)))
+        }
+    }
+}

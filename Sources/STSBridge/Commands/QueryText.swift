@@ -1,0 +1,63 @@
+import Foundation
+
+/// A query's report as lines for a terminal: what was asked, what came, how long it took.
+enum QueryText {
+    static func render(_ report: QueryReport) -> String {
+        guard let domain = report.domain, let record = report.record else {
+            return lines([
+                ("key", "\(report.key) names no domain that could have a policy"), ("rule", report.rule),
+                ("reply", report.reply),
+            ])
+        }
+        var rows = [("domain", domain), ("record", text(of: record))]
+        if let host = report.policyHost { rows.append(("policy host", text(of: host))) }
+        if let fetch = report.fetch { rows += self.rows(for: fetch) }
+        if let policy = report.policy { rows += self.rows(for: policy) }
+        rows += [("rule", report.rule), ("reply", "\(report.reply)   (dialect \(report.dialect))")]
+        return lines(rows)
+    }
+
+    private static func text(of record: QueryReport.Record) -> String {
+        var facts = [time(record.milliseconds)]
+        if record.ttl > 0 { facts.insert("TTL \(record.ttl) s", at: 0) }
+        if record.aliases > 0 { facts.insert("\(record.aliases) CNAME", at: 0) }
+        let found = record.id.map { "id \($0)" } ?? record.finding
+        return "\(record.name) TXT: \(found)   (\(facts.joined(separator: ", ")))"
+    }
+
+    private static func text(of host: QueryReport.PolicyHost) -> String {
+        let addresses = host.addresses.isEmpty ? "no address to dial" : host.addresses.joined(separator: ", ")
+        let refused = host.refused.isEmpty ? "" : ", refused: \(host.refused.joined(separator: ", "))"
+        return "\(host.name): \(addresses)\(refused)   (\(time(host.milliseconds)))"
+    }
+
+    private static func rows(for fetch: QueryReport.Fetch) -> [(String, String)] {
+        var rows: [(String, String)] = []
+        if let address = fetch.address, let version = fetch.httpVersion {
+            rows.append(("fetch", "\(fetch.url) from \(address) by \(version)   (\(time(fetch.milliseconds)))"))
+        } else {
+            rows.append(("fetch", "\(fetch.url)   (\(time(fetch.milliseconds)))"))
+        }
+        let facts = [fetch.issuer.map { "issuer \($0)" }, fetch.notAfter.map { "until \($0)" }].compactMap { $0 }
+        rows.append(("certificate", ([fetch.certificate] + facts).joined(separator: ", ")))
+        if let failure = fetch.failure, let type = fetch.failureType {
+            rows.append(("failure", "\(failure)   (\(type))"))
+        }
+        return rows
+    }
+
+    private static func rows(for policy: QueryReport.Policy) -> [(String, String)] {
+        var rows = [("policy", "\(policy.mode), max_age \(policy.maxAge) s")]
+        rows += policy.mx.map { ("mx", $0) }
+        rows += policy.notices.map { ("tolerated", $0) }
+        return rows
+    }
+
+    private static func time(_ milliseconds: Double) -> String {
+        "\(milliseconds.formatted(.number.precision(.fractionLength(1)).grouping(.never))) ms"
+    }
+
+    private static func lines(_ rows: [(String, String)]) -> String {
+        rows.map { $0.0.padding(toLength: 13, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+    }
+}

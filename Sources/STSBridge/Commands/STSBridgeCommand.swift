@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import Glibc
+
+/// The command line. Each command is a file of its own; this one only starts them and turns errors into exit codes.
+@main
+struct STSBridgeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sts-bridge",
+        abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
+        version: Version.current,
+        subcommands: [ServeCommand.self, QueryCommand.self, ConfigCommand.self])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            complain("sts-bridge: \(failure)")
+            exit(failure.status.rawValue)
+        } catch {
+            end(error)
+        }
+    }
+
+    /// Help and version are results; what else ArgumentParser throws is a usage error, exit code 2 instead of its 64.
+    private static func end(_ error: any Error) -> Never {
+        let code = exitCode(for: error)
+        let message = fullMessage(for: error)
+        guard code == .validationFailure else {
+            if code.isSuccess { print(message) } else if !message.isEmpty { complain(message) }
+            exit(code.rawValue)
+        }
+        complain(message)
+        exit(ExitStatus.usage.rawValue)
+    }
+
+    private static func complain(_ message: String) {
+        FileHandle.standardError.write(Data((message + "\n").utf8))
+    }
+}
+
+/// Where the configuration is.
+struct ConfigurationOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The configuration file.", discussion: "Default: \(ConfigurationReader.defaultPath), if it exists.",
+            valueName: "file"))
+    var config: String?
+
+    func read() throws(CommandFailure) -> Configuration {
+        do {
+            return try ConfigurationReader.read(path: config, environment: ProcessInfo.processInfo.environment)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}

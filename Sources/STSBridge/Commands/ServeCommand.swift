@@ -1,0 +1,15 @@
+import ArgumentParser
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Runs the daemon in the foreground.",
+        discussion: "Logs to standard error. SIGTERM and SIGINT answer what is pending and end it with exit code 0.")
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() async throws {
+        DescriptorLimit.raise()
+        try await Daemon(options.read()).serve()
+    }
+}

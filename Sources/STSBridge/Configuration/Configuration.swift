@@ -1,0 +1,75 @@
+import CurlHTTPS
+import Discovery
+import Logging
+import LookupServer
+import PolicyService
+import PostfixTable
+import UnboundDNS
+
+/// Everything an operator can set, with its defaults. Plain values; `ConfigurationKey` says how each is written.
+struct Configuration: Sendable {
+    var socketmap: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8461)]
+    var tcpTable: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8462)]
+    var postfixVersion = PostfixVersion.automatic
+    var lookup = LookupSettings()
+    var decisions = DecisionSettings()
+    /// Empty: those of /etc/resolv.conf.
+    var nameServers: [NameServer] = []
+    var dnsTimeout = Duration.seconds(5)
+    var fetchTimeout = Duration.seconds(30)
+    var trust = CATrust.system
+    var allowedNetworks: [IPNetwork] = []
+    var maximumFetches = 64
+    var ledger = LedgerSettings()
+    var logLevel = Logger.Level.info
+    var logFormat = LogFormat.text
+
+    /// The first contradiction between two keys, in words; `nil` where there is none.
+    var contradiction: (key: String, expected: String)? {
+        if ledger.minimumTTL > ledger.maximumTTL {
+            return ("cache.min-ttl", "at most cache.max-ttl (\(DurationText.format(ledger.maximumTTL)))")
+        }
+        if socketmap.isEmpty, tcpTable.isEmpty {
+            return ("listen.socketmap", "an address here or under listen.tcp-table: Postfix could ask nobody")
+        }
+        return nil
+    }
+}
+
+/// `postfix.version`.
+enum PostfixVersion: Equatable, Sendable {
+    /// The words that every Postfix since 3.4 (2019) understands.
+    case automatic
+    case number(major: Int, minor: Int)
+
+    init?(_ text: String) {
+        if text == "auto" {
+            self = .automatic
+            return
+        }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard (2...3).contains(parts.count), let major = Int(parts[0]), let minor = Int(parts[1]), (2...99) ~= major,
+            (0...99) ~= minor, parts.count == 2 || Int(parts[2]) != nil
+        else { return nil }
+        self = .number(major: major, minor: minor)
+    }
+
+    var dialect: Dialect {
+        switch self {
+        case .automatic: .classic
+        case .number(let major, let minor): (major, minor) < (3, 4) ? .legacy : .classic
+        }
+    }
+
+    var text: String {
+        switch self {
+        case .automatic: "auto"
+        case .number(let major, let minor): "\(major).\(minor)"
+        }
+    }
+}
+
+enum LogFormat: String, CaseIterable, Sendable {
+    case text
+    case json
+}

@@ -1,0 +1,97 @@
+import Yams
+
+/// The texts of a YAML file by key, each with its line. Knows YAML and which keys exist, not what they mean.
+enum ConfigurationFile {
+    struct Setting {
+        let key: ConfigurationKey
+        let texts: [String]
+        let origin: ConfigurationError.Origin
+    }
+
+    static func settings(in yaml: String, path: String) throws(ConfigurationError) -> [Setting] {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch let error as YamlError {
+            throw ConfigurationError(.file(path, line: error.line ?? 1), "not YAML: \(error.problem)")
+        } catch {
+            throw ConfigurationError(.file(path, line: 1), "not YAML")
+        }
+        guard let root, !root.isEmptyDocument else { return [] }
+        var settings: [Setting] = []
+        try collect(root, prefix: "", path: path, into: &settings)
+        return settings
+    }
+
+    private static func collect(
+        _ node: Node, prefix: String, path: String, into settings: inout [Setting]
+    ) throws(ConfigurationError) {
+        let line = node.mark?.line ?? 1
+        guard case .mapping(let mapping) = node else {
+            let name = prefix.isEmpty ? "the file" : prefix
+            throw ConfigurationError(.file(path, line: line), "\(name): expected keys and values")
+        }
+        for (keyNode, valueNode) in mapping {
+            let origin = ConfigurationError.Origin.file(path, line: keyNode.mark?.line ?? line)
+            guard let word = keyNode.scalar?.string else { throw ConfigurationError(origin, "expected a key") }
+            let name = prefix.isEmpty ? word : "\(prefix).\(word)"
+            if let key = ConfigurationKey.all.first(where: { $0.name == name }) {
+                guard !settings.contains(where: { $0.key.name == name }) else {
+                    throw ConfigurationError(origin, "\(name) is set twice")
+                }
+                settings.append(Setting(key: key, texts: try texts(of: valueNode, key, origin), origin: origin))
+            } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
+                // A section that is there but empty sets nothing.
+                guard !valueNode.isEmptyDocument else { continue }
+                try collect(valueNode, prefix: name, path: path, into: &settings)
+            } else {
+                throw ConfigurationError.unknownKey(name, at: origin)
+            }
+        }
+    }
+
+    private static func texts(
+        of node: Node, _ key: ConfigurationKey, _ origin: ConfigurationError.Origin
+    ) throws(ConfigurationError) -> [String] {
+        switch node {
+        case .scalar(let scalar):
+            return [scalar.string]
+        case .sequence(let sequence) where key.isList:
+            let texts = sequence.map { $0.scalar?.string }
+            guard !texts.contains(nil) else {
+                throw ConfigurationError.badValue(["a nested value"], of: key, at: origin)
+            }
+            return texts.compactMap { $0 }
+        default:
+            throw ConfigurationError.badValue(["a nested value"], of: key, at: origin)
+        }
+    }
+}
+
+extension Node {
+    /// An empty file, or a section with nothing below it.
+    fileprivate var isEmptyDocument: Bool {
+        guard case .scalar(let scalar) = self else { return false }
+        return scalar.style == .plain && (scalar.string.isEmpty || scalar.string == "null" || scalar.string == "~")
+    }
+}
+
+extension YamlError {
+    /// Lines count from 1.
+    fileprivate var line: Int? {
+        switch self {
+        case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _): mark.line
+        case .duplicatedKeysInMapping(_, let context): context.mark.line
+        default: nil
+        }
+    }
+
+    fileprivate var problem: String {
+        switch self {
+        case .scanner(_, let problem, _, _), .parser(_, let problem, _, _), .composer(_, let problem, _, _): problem
+        case .duplicatedKeysInMapping(let duplicates, _):
+            "set twice: \(duplicates.compactMap { $0.scalar?.string }.joined(separator: ", "))"
+        default: "unreadable"
+        }
+    }
+}

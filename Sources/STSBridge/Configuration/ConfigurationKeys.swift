@@ -1,0 +1,84 @@
+import CurlHTTPS
+import Discovery
+import Logging
+import LookupServer
+import UnboundDNS
+
+extension ConfigurationKey {
+    /// Every key there is, in the order of the file. README's table is checked against this list.
+    static let all: [ConfigurationKey] = listen + postfix + lookup + dns + fetch + cache + log
+
+    private static let listen: [ConfigurationKey] = [
+        .list("listen.socketmap", \.socketmap, expected: addressForms) { try? ListenAddress($0) },
+        .list("listen.tcp-table", \.tcpTable, expected: addressForms) { try? ListenAddress($0) },
+        .value("listen.socket-mode", \.lookup.socketMode, expected: "four octal digits in quotes, such as \"0660\"") {
+            octalMode($0)
+        } format: {
+            "0" + String($0, radix: 8)
+        },
+        .value("listen.socket-group", \.lookup.socketGroup, expected: "a group's name, or nothing") { text in
+            .some(text.isEmpty ? nil : text)
+        } format: {
+            $0 ?? ""
+        },
+        .number("listen.max-connections", \.lookup.maximumConnections, 1...1_000_000),
+    ]
+
+    private static let postfix: [ConfigurationKey] = [
+        .value("postfix.version", \.postfixVersion, expected: "auto, or a version such as 3.7") {
+            PostfixVersion($0)
+        } format: {
+            $0.text
+        },
+        .flag("policy.enforce-testing", \.decisions.enforceTesting),
+    ]
+
+    private static let lookup: [ConfigurationKey] = [
+        // Postfix itself gives up after 100 s and defers.
+        .duration("lookup.deadline", \.lookup.deadline, .seconds(1) ... .seconds(90)),
+        .choice("lookup.on-unknown", \.decisions.onUnknown),
+    ]
+
+    private static let dns: [ConfigurationKey] = [
+        .list("dns.servers", \.nameServers, expected: "ip or ip@port, such as 192.0.2.53, 127.0.0.1@5353, 2001:db8::53")
+        {
+            try? NameServer($0)
+        },
+        .duration("dns.timeout", \.dnsTimeout, .seconds(1) ... .seconds(60)),
+    ]
+
+    private static let fetch: [ConfigurationKey] = [
+        .duration("fetch.timeout", \.fetchTimeout, .seconds(1) ... .seconds(300)),
+        .duration("fetch.retry-after", \.ledger.retryAfter, .seconds(1) ... .seconds(86_400)),
+        .value("fetch.ca-file", \.trust, expected: "system, or the absolute path of a PEM file") { text in
+            text == "system" ? .system : text.hasPrefix("/") ? .file(text) : nil
+        } format: { trust in
+            switch trust {
+            case .system: "system"
+            case .file(let path): path
+            }
+        },
+        .list("fetch.allow-networks", \.allowedNetworks, expected: "networks such as 10.0.0.0/8 or fd00::/8") {
+            IPNetwork($0)
+        },
+        .number("fetch.max-in-flight", \.maximumFetches, 1...1_000),
+    ]
+
+    private static let cache: [ConfigurationKey] = [
+        .number("cache.max-domains", \.ledger.maximumDomains, 1_000...100_000_000),
+        .duration("cache.min-ttl", \.ledger.minimumTTL, .seconds(0) ... .seconds(3_600)),
+        .duration("cache.max-ttl", \.ledger.maximumTTL, .seconds(1) ... .seconds(86_400)),
+    ]
+
+    private static let log: [ConfigurationKey] = [
+        .choice("log.level", \.logLevel),
+        .choice("log.format", \.logFormat),
+    ]
+
+    private static let addressForms = "host:port, [IPv6]:port or unix:/path"
+
+    private static func octalMode(_ text: String) -> UInt32? {
+        guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else { return nil }
+        return mode
+    }
+}

@@ -1,0 +1,37 @@
+/// The configuration in force, written as the YAML file that would give it.
+enum ConfigurationText {
+    static func yaml(_ configuration: Configuration) -> String {
+        var lines: [String] = []
+        var section = ""
+        for key in ConfigurationKey.all {
+            let parts = key.name.split(separator: ".", maxSplits: 1).map(String.init)
+            if parts[0] != section {
+                section = parts[0]
+                lines.append("\(section):")
+            }
+            let texts = key.texts(configuration).map(quoted)
+            let value = key.isList ? "[\(texts.joined(separator: ", "))]" : texts.joined()
+            lines.append("  \(parts[1]): \(value)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// Words and numbers as they are; anything YAML could read as something else in quotes.
+    private static func quoted(_ text: String) -> String {
+        let isPlain = text.first?.isLetter == true && text.utf8.allSatisfy(\.isPlain)
+        let isCount =
+            text.first != "0" && !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x73 }
+        if isPlain || isCount { return text }
+        let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+        return "\"\(escaped)\""
+    }
+}
+
+extension UInt8 {
+    fileprivate var isPlain: Bool {
+        switch self {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+}

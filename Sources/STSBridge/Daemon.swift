@@ -1,0 +1,67 @@
+import CurlHTTPS
+import Discovery
+import Foundation
+import Logging
+import LookupServer
+import PolicyService
+import PostfixTable
+import ServiceLifecycle
+import UnboundDNS
+
+/// The rooms, wired by one configuration. No logic here.
+struct Daemon {
+    let configuration: Configuration
+    let logger: Logger
+    let discovery: PolicyDiscovery
+    let resolver: UnboundResolver
+    let fetcher: CurlFetcher
+
+    /// - Throws: `CommandFailure` when something the configuration names cannot be had.
+    init(_ configuration: Configuration) throws(CommandFailure) {
+        self.configuration = configuration
+        let level = configuration.logLevel
+        let format = configuration.logFormat
+        logger = Logger(label: "sts-bridge") { _ in LineLogHandler(level: level, format: format) }
+        do {
+            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            resolver = try UnboundResolver(UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout))
+            fetcher = try CurlFetcher(
+                CurlFetcherConfiguration(
+                    timeout: configuration.fetchTimeout, trust: configuration.trust,
+                    maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent))
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+        discovery = PolicyDiscovery(
+            resolver: resolver, fetcher: fetcher, dialingRule: DialingRule(allowing: configuration.allowedNetworks))
+    }
+
+    /// Serves until SIGTERM or SIGINT. Returns when all pending lookups are answered.
+    func serve() async throws {
+        let policies = PolicyService(
+            discovery: discovery, ledger: configuration.ledger, decisions: configuration.decisions, logger: logger,
+            now: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+        let server = LookupServer(
+            socketmap: configuration.socketmap, tcpTable: configuration.tcpTable, service: policies,
+            settings: configuration.lookup, logger: logger)
+        // Stopped in reverse order: first no more lookups, then no more discoveries.
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: policies), .init(service: server)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        logger.info("starting", metadata: ["version": "\(Version.current)"])
+        do {
+            try await group.run()
+        } catch let failure as ListenFailure {
+            throw CommandFailure(.usage, "\(failure)")
+        }
+        close()
+        logger.info("stopped")
+    }
+
+    /// Ends the resolver's and the fetcher's threads.
+    func close() {
+        resolver.close()
+        fetcher.close()
+    }
+}

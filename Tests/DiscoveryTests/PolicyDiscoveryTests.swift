@@ -1,0 +1,174 @@
+import Discovery
+import MTASTS
+import Testing
+import TestSupport
+
+@Suite struct PolicyDiscoveryTests {
+    let resolver = ScriptedResolver()
+    let fetcher = ScriptedFetcher()
+    let name = "example.com"
+
+    var discovery: PolicyDiscovery { PolicyDiscovery(resolver: resolver, fetcher: fetcher) }
+
+    // MARK: The record
+
+    @Test func `STS-3.1-a the record is asked for at _mta-sts., type TXT, once`() async throws {
+        resolver.script(text: ["v=STSv1; id=20260101;"], at: "_mta-sts.example.com", timeToLive: 77)
+        let report = await discovery.record(of: try domain(name))
+        #expect(report.finding == .published(try recordID("20260101")))
+        #expect(report.timeToLive == 77)
+        #expect(resolver.asked == [DNSQuestion(name: "_mta-sts.example.com", type: .txt)])
+    }
+
+    @Test func `NXDOMAIN, NODATA, foreign TXT, several and invalid records are different kinds of absence`()
+        async throws
+    {
+        let cases: [(ScriptedResolver.Reply, RecordAbsence)] = [
+            (.success(.nameError), .nameError), (.success(.noData), .noData),
+            (.success(.records([txt("v=spf1 -all")])), .noCandidate),
+            (.success(.records([txt("v=STSv1; id=1"), txt("v=STSv1; id=2")])), .several(2)),
+        ]
+        for (reply, absence) in cases {
+            resolver.script("_mta-sts.example.com", .txt, reply)
+            #expect(await discovery.record(of: try domain(name)).finding == .absent(absence))
+        }
+        resolver.script(text: ["v=STSv1; id=a-b"], at: "_mta-sts.example.com")
+        guard case .absent(.invalid) = await discovery.record(of: try domain(name)).finding else {
+            Issue.record("STS-3.1-m")
+            return
+        }
+    }
+
+    @Test(arguments: [DNSFailure.Cause.responseCode(2), .timedOut(after: .seconds(5)), .aliasChainTooLong])
+    func `STS-3.1-w a failing query is a failure, never an absence`(cause: DNSFailure.Cause) async throws {
+        resolver.script("_mta-sts.example.com", .txt, .failure(cause))
+        guard case .failed(let failure) = await discovery.record(of: try domain(name)).finding else {
+            Issue.record("not a failure")
+            return
+        }
+        #expect(failure.cause == cause)
+        #expect("\(failure)".hasPrefix("_mta-sts.example.com TXT: "))
+        #expect("\(failure)".hasSuffix("(servers 192.0.2.53)"))
+    }
+
+    @Test func `STS-3.1-p strings of one record are joined`() async throws {
+        resolver.script("_mta-sts.example.com", .txt, .success(.records([txt("v=STSv1; i") + txt("d=7")])))
+        #expect(await discovery.record(of: try domain(name)).finding == .published(try recordID("7")))
+    }
+
+    @Test func `TXT data that breaks off is a malformed answer`() async throws {
+        resolver.script("_mta-sts.example.com", .txt, .success(.records([[200, 1]])))
+        guard case .failed(let failure) = await discovery.record(of: try domain(name)).finding else {
+            Issue.record("not a failure")
+            return
+        }
+        guard case .malformedAnswer = failure.cause else {
+            Issue.record("not malformed")
+            return
+        }
+    }
+
+    // MARK: The policy
+
+    @Test func `STS-3.2-a STS-8.2-a the one URL is asked for at the policy host's own addresses, IPv4 first`()
+        async throws
+    {
+        resolver.script("mta-sts.example.com", .a, .success(.records([[8, 8, 8, 8]])))
+        let v6 = try address("2606:4700::1111")
+        resolver.script("mta-sts.example.com", .aaaa, .success(.records([v6.octets])))
+        fetcher.script("mta-sts.example.com", .success(policyText()))
+        let report = await discovery.policy(of: try domain(name))
+        guard case .policy(let fetched) = report.finding else {
+            Issue.record("no policy")
+            return
+        }
+        #expect(fetched.policy.mode == .enforce)
+        #expect(fetched.text == Array(policyText().utf8))
+        #expect(
+            fetcher.requests == [
+                PolicyRequest(
+                    host: "mta-sts.example.com", url: "https://mta-sts.example.com/.well-known/mta-sts.txt",
+                    addresses: [try address("8.8.8.8"), v6])
+            ])
+    }
+
+    @Test func `special-purpose addresses are left out, and are a failure where there are no others`() async throws {
+        resolver.script("mta-sts.example.com", .a, .success(.records([[127, 0, 0, 1], [8, 8, 8, 8]])))
+        fetcher.script("mta-sts.example.com", .success(policyText()))
+        let report = await discovery.policy(of: try domain(name))
+        #expect(report.dialled == [try address("8.8.8.8")])
+        #expect(report.refused == [try address("127.0.0.1")])
+        resolver.script("mta-sts.example.com", .a, .success(.records([[169, 254, 169, 254]])))
+        #expect(
+            await discovery.policy(of: try domain(name)).finding
+                == .failed(.addressesRefused([try address("169.254.169.254")])))
+        #expect(fetcher.requests.count == 1)
+    }
+
+    @Test func `one address family that answers is enough`() async throws {
+        fetcher.script("mta-sts.example.com", .success(policyText()))
+        let v6 = try address("2606:4700::1111").octets
+        let failing = ScriptedResolver.Reply.failure(.responseCode(2))
+        for (a, aaaa) in [
+            (failing, .success(.records([v6]))), (.success(.records([[8, 8, 8, 8]])), failing),
+            (.success(.noData), .success(.records([v6]))),
+        ] as [(ScriptedResolver.Reply, ScriptedResolver.Reply)] {
+            resolver.script("mta-sts.example.com", .a, a)
+            resolver.script("mta-sts.example.com", .aaaa, aaaa)
+            guard case .policy = await discovery.policy(of: try domain(name)).finding else {
+                Issue.record("no policy")
+                return
+            }
+        }
+    }
+
+    @Test func `a host without addresses is not a host whose addresses cannot be found out`() async throws {
+        resolver.script("mta-sts.example.com", .a, .success(.noData))
+        resolver.script("mta-sts.example.com", .aaaa, .success(.nameError))
+        #expect(await discovery.policy(of: try domain(name)).finding == .failed(.hostWithoutAddress))
+        resolver.script("mta-sts.example.com", .aaaa, .failure(.responseCode(2)))
+        guard case .failed(.hostLookup(let failure)) = await discovery.policy(of: try domain(name)).finding else {
+            Issue.record("not a lookup failure")
+            return
+        }
+        #expect(failure.question.type == .aaaa)
+        #expect(fetcher.requests.isEmpty)
+    }
+
+    @Test(arguments: [
+        (FetchFailure.certificate(.nameMismatch), PolicyFailure.Category.webPKIInvalid),
+        (.transport(.timedOut(after: .seconds(30))), .fetchError), (.http(.status(404)), .fetchError),
+        (.http(.status(301)), .fetchError), (.http(.tooLarge(limit: 65_536)), .fetchError),
+    ])
+    func `RPT-B-a RPT-B-b certificate trouble is told apart from the rest`(
+        failure: FetchFailure, category: PolicyFailure.Category
+    ) async throws {
+        resolver.script("mta-sts.example.com", .a, .success(.records([[8, 8, 8, 8]])))
+        fetcher.script("mta-sts.example.com", .failure(failure))
+        guard case .failed(let reason) = await discovery.policy(of: try domain(name)).finding else {
+            Issue.record("no failure")
+            return
+        }
+        #expect(reason == .fetch(failure))
+        #expect(reason.category == category)
+    }
+
+    @Test func `STS-3.2-b STS-3.2-d RPT-B-c media type and grammar are checked`() async throws {
+        resolver.script("mta-sts.example.com", .a, .success(.records([[8, 8, 8, 8]])))
+        for mediaType in ["text/html", nil] {
+            fetcher.script("mta-sts.example.com", .success(policyText()), mediaType: mediaType)
+            guard case .failed(.mediaType) = await discovery.policy(of: try domain(name)).finding else {
+                Issue.record("media type \(mediaType ?? "none") was taken")
+                return
+            }
+        }
+        fetcher.script("mta-sts.example.com", .success("<html>"))
+        guard case .failed(let failure) = await discovery.policy(of: try domain(name)).finding else {
+            Issue.record("HTML was taken")
+            return
+        }
+        #expect(failure.category == .policyInvalid)
+    }
+
+    private func txt(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+}

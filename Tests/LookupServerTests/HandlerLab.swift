@@ -1,0 +1,98 @@
+import Discovery
+import Logging
+import LookupServer
+import MTASTS
+import NIOCore
+import NIOEmbedded
+import PolicyService
+import PostfixTable
+import ServiceLifecycle
+import TestSupport
+
+/// A policy service over scripted DNS and HTTPS, and what stands in front of it.
+final class HandlerLab: Sendable {
+    let resolver = ScriptedResolver()
+    let fetcher = ScriptedFetcher()
+    let log = LogRecorder()
+    let service: PolicyService
+
+    init(decisions: DecisionSettings = DecisionSettings()) {
+        let clock = ManualTime()
+        service = PolicyService(
+            discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), decisions: decisions,
+            logger: log.logger(), now: { clock.now })
+    }
+
+    func publish(_ name: String, policy: String = policyText()) {
+        resolver.script(text: ["v=STSv1; id=1;"], at: "_mta-sts.\(name)")
+        resolver.script("mta-sts.\(name)", .a, .success(.records([[192, 88, 98, 1]])))
+        fetcher.script("mta-sts.\(name)", .success(policy))
+    }
+
+    /// Runs the service around a test.
+    func run(_ test: @Sendable @escaping () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.service.run() }
+            try await test()
+            group.cancelAll()
+        }
+    }
+
+    /// A connection without a socket, whose clock stands still until a test advances it.
+    func connect<Table: TableProtocol>(
+        _ table: Table.Type, settings: LookupSettings = LookupSettings()
+    ) async throws -> NIOAsyncTestingChannel {
+        let service = service
+        let logger = log.logger()
+        let channel = try await NIOAsyncTestingChannel { channel in
+            try channel.pipeline.syncOperations.addHandler(
+                TableConnectionHandler<Table>(
+                    service: service, settings: settings, connection: Connection(channel: channel), logger: logger))
+        }
+        try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
+        return channel
+    }
+
+    /// Runs a whole server on ports of the system's choice around a test, then stops it as SIGTERM would.
+    func serve(
+        socketmap: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 0)],
+        tcpTable: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 0)], settings: LookupSettings = LookupSettings(),
+        _ test: @Sendable @escaping ([Int]) async throws -> Void
+    ) async throws {
+        let (ports, continuation) = AsyncStream<[Int]>.makeStream()
+        let server = LookupServer(
+            socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings, logger: log.logger(),
+            onListening: { continuation.yield($0) })
+        let group = ServiceGroup(services: [service, server], logger: log.logger())
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                defer { continuation.finish() }
+                try await group.run()
+            }
+            for await bound in ports.prefix(1) { try await test(bound) }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}
+
+extension NIOAsyncTestingChannel {
+    func send(_ text: String) async throws {
+        try await writeInbound(ByteBuffer(string: text))
+    }
+
+    /// What was written since the last call, empty when nothing was.
+    func written() async throws -> String {
+        var text = ""
+        while let buffer = try await readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        return text
+    }
+
+    /// The next write that is not empty, whenever it comes.
+    func nextWrite() async throws -> String {
+        while true {
+            let buffer = try await waitForOutboundWrite(as: ByteBuffer.self)
+            if buffer.readableBytes > 0 { return String(buffer: buffer) }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Foundation
+import LookupServer
+import NIOCore
+import Testing
+import TestSupport
+
+@Suite(.timeLimit(.minutes(1))) struct LookupServerTests {
+    private static let secure = "50:OK secure match=mx.example.com servername=hostname,"
+
+    @Test func `several listeners on TCP and unix sockets serve the same answers`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
+        let addresses = [
+            ListenAddress.tcp(host: "127.0.0.1", port: 0), .tcp(host: "::1", port: 0), .unix(path: path),
+        ]
+        try await lab.serve(socketmap: addresses) { ports in
+            let request = "19:postfix example.com,"
+            try await TableClient.with(port: ports[0]) { client in
+                let reply = try await client.ask(request, until: ",")
+                #expect(reply == Self.secure)
+            }
+            try await TableClient.with(port: ports[1], host: "::1") { client in
+                let reply = try await client.ask(request, until: ",")
+                #expect(reply == Self.secure)
+            }
+            try await TableClient.with(path: path) { client in
+                let reply = try await client.ask(request, until: ",")
+                #expect(reply == Self.secure)
+            }
+            try await TableClient.with(port: ports[2]) { client in
+                let reply = try await client.ask("get example.com\n", until: "\n")
+                #expect(reply == "200 secure%20match=mx.example.com%20servername=hostname\n")
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test func `a unix socket has its mode from the start, and replaces a dead one`() async throws {
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
+        #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        let lab = HandlerLab()
+        try await lab.serve(
+            socketmap: [.unix(path: path)], settings: LookupSettings(socketMode: 0o640, socketGroup: nil)
+        ) { _ in
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o640)
+            let reply = try await TableClient.with(path: path) { try await $0.ask("2:x ,", until: ",") }
+            #expect(reply == "9:NOTFOUND ,")
+        }
+    }
+
+    @Test func `a group that does not exist is a warning, not an end`() async throws {
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
+        let lab = HandlerLab()
+        let settings = LookupSettings(socketGroup: "no-such-group-here")
+        try await lab.serve(socketmap: [.unix(path: path)], settings: settings) { _ in }
+        #expect(lab.log.messages.contains("group of the unix socket does not exist: set listen.socket-group"))
+    }
+
+    @Test func `a socket that another process serves is not taken from it`() async throws {
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
+        let first = HandlerLab()
+        try await first.serve(socketmap: [.unix(path: path)]) { _ in
+            let second = HandlerLab()
+            let failure = await #expect(throws: ListenFailure.self) {
+                try await second.serve(socketmap: [.unix(path: path)]) { _ in }
+            }
+            #expect(failure?.description.contains("another process serves this socket") == true)
+        }
+    }
+
+    @Test func `a port in use is named`() async throws {
+        let lab = HandlerLab()
+        try await lab.serve { ports in
+            let second = HandlerLab()
+            let failure = await #expect(throws: ListenFailure.self) {
+                try await second.serve(socketmap: [.tcp(host: "127.0.0.1", port: ports[0])]) { _ in }
+            }
+            #expect(failure?.description.hasPrefix("cannot listen on 127.0.0.1:\(ports[0]): ") == true)
+        }
+    }
+
+    @Test func `at the connection limit the oldest idle connection makes room`() async throws {
+        let lab = HandlerLab()
+        try await lab.serve(settings: LookupSettings(maximumConnections: 2)) { ports in
+            try await TableClient.with(port: ports[0]) { oldest in
+                let reply = try await oldest.ask("2:x ,", until: ",")
+                #expect(reply == "9:NOTFOUND ,")
+                try await TableClient.with(port: ports[0]) { second in
+                    let reply = try await second.ask("2:x ,", until: ",")
+                    #expect(reply == "9:NOTFOUND ,")
+                    try await TableClient.with(port: ports[0]) { third in
+                        let newest = try await third.ask("2:x ,", until: ",")
+                        #expect(newest == "9:NOTFOUND ,")
+                        let kept = try await second.ask("2:x ,", until: ",")
+                        #expect(kept == "9:NOTFOUND ,")
+                    }
+                }
+                let last = try await oldest.receive(until: ",")
+                #expect(last == "")
+                #expect(oldest.isClosed)
+            }
+        }
+    }
+
+    @Test func `a connection with a lookup pending is never the one that makes room`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        let gate = lab.resolver.hold("_mta-sts.example.com", .txt)
+        try await lab.serve(settings: LookupSettings(maximumConnections: 1)) { ports in
+            try await TableClient.with(port: ports[0]) { busy in
+                try await busy.outbound.write(ByteBuffer(string: "19:postfix example.com,"))
+                await gate.arrivals()
+                try await TableClient.with(port: ports[0]) { refused in
+                    let reply = try await refused.receive(until: ",")
+                    #expect(reply == "")
+                }
+                gate.open()
+                let reply = try await busy.receive(until: ",")
+                #expect(reply == Self.secure)
+            }
+        }
+    }
+
+    @Test func `stopping answers what is pending`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        let gate = lab.resolver.hold("_mta-sts.example.com", .txt)
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        async let answer = {
+            for await port in ports.prefix(1) {
+                return try await TableClient.with(port: port) { client in
+                    try await client.ask("19:postfix example.com,", until: ",")
+                }
+            }
+            return ""
+        }()
+        // Opened when the server has begun to stop, which it does as soon as the lookup is pending.
+        async let opening: Void = {
+            await lab.log.appearance(of: "stopping, answering pending lookups")
+            gate.open()
+        }()
+        try await lab.serve { ports in
+            continuation.yield(ports[0])
+            await gate.arrivals()
+        }
+        let reply = try await answer
+        #expect(reply == Self.secure)
+        await opening
+    }
+
+    @Test func `1 MiB of anything gets an error and an end`() async throws {
+        let lab = HandlerLab()
+        try await lab.serve { ports in
+            for (port, end) in [(ports[0], ","), (ports[1], "\n")] {
+                for filler in [
+                    "1048576:x " + String(repeating: "k", count: 1_048_576), String(repeating: "9", count: 1 << 20),
+                ] {
+                    try await TableClient.with(port: port) { client in
+                        let reply = try await client.ask(filler, until: end)
+                        #expect(reply.contains("request") || client.isClosed, "\(reply)")
+                    }
+                }
+            }
+            try await TableClient.with(port: ports[0]) { client in
+                let reply = try await client.ask("2:x ,", until: ",")
+                #expect(reply == "9:NOTFOUND ,")
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+import Discovery
+import LookupServer
+import NIOCore
+import NIOEmbedded
+import PolicyService
+import Testing
+import TestSupport
+
+@Suite(.timeLimit(.minutes(1))) struct TableConnectionHandlerTests {
+    @Test func `a cold lookup is answered when its discovery lands, the next one at once`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self)
+            try await channel.send("19:postfix example.com,")
+            #expect(try await channel.nextWrite() == "50:OK secure match=mx.example.com servername=hostname,")
+            try await channel.send("19:postfix EXAMPLE.com,")
+            #expect(try await channel.written() == "50:OK secure match=mx.example.com servername=hostname,")
+            try await channel.send("18:legacy example.com,")
+            #expect(try await channel.written() == "30:OK secure match=mx.example.com,")
+        }
+    }
+
+    @Test func `both protocols give the same answers`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        try await lab.run {
+            let channel = try await lab.connect(TCPTable.self)
+            try await channel.send("get example.com\n")
+            #expect(try await channel.nextWrite() == "200 secure%20match=mx.example.com%20servername=hostname\n")
+            try await channel.send("get .example.com\nget absent.example\n")
+            #expect(try await channel.nextWrite() == "500 NOTFOUND\n")
+            #expect(try await channel.nextWrite() == "500 NOTFOUND\n")
+        }
+    }
+
+    @Test func `keys that can have no policy are answered without any DNS`() async throws {
+        let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
+        let channel = try await lab.connect(Socketmap.self)
+        for key in [".example.com", "[192.0.2.1]", "localhost", "", "a_b.example"] {
+            try await channel.send("\(key.utf8.count + 2):x \(key),")
+            #expect(try await channel.written() == "9:NOTFOUND ,")
+        }
+        #expect(lab.resolver.asked.isEmpty)
+    }
+
+    @Test func `pipelined requests are answered in their order, though the first takes longest`() async throws {
+        let lab = HandlerLab()
+        lab.publish("slow.example")
+        let gate = lab.resolver.hold("_mta-sts.slow.example", .txt)
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self)
+            try await channel.send("14:x slow.example,2:x ,14:x fast.example,14:x slow.example,")
+            await gate.arrivals()
+            #expect(try await channel.written() == "")
+            gate.open()
+            var text = ""
+            while text.components(",") < 4 { text += try await channel.nextWrite() }
+            let slow = "50:OK secure match=mx.example.com servername=hostname,"
+            #expect(text == slow + "9:NOTFOUND ,9:NOTFOUND ," + slow)
+        }
+    }
+
+    @Test func `at the deadline the waiter hears that nothing is known; the discovery lands all the same`() async throws
+    {
+        let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
+        lab.publish("example.com")
+        let gate = lab.fetcher.hold("mta-sts.example.com")
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self)
+            try await channel.send("13:x example.com,")
+            await gate.arrivals()
+            await channel.testingEventLoop.advanceTime(by: .milliseconds(19_999))
+            #expect(try await channel.written() == "")
+            await channel.testingEventLoop.advanceTime(by: .milliseconds(1))
+            #expect(
+                try await channel.written()
+                    == "66:TEMP policy of example.com unknown: discovery not finished in time,")
+            gate.open()
+            try await channel.send("13:x example.com,")
+            #expect(try await channel.nextWrite().contains("OK secure match=mx.example.com"))
+        }
+    }
+
+    @Test func `a temporary answer is told to our own log with its reason`() async throws {
+        let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
+        lab.resolver.script("_mta-sts.example.com", .txt, .failure(.responseCode(2)))
+        try await lab.run {
+            let channel = try await lab.connect(TCPTable.self)
+            try await channel.send("get example.com\n")
+            #expect(try await channel.nextWrite().hasPrefix("400 policy%20of%20example.com%20unknown:"))
+        }
+        let line = try #require(lab.log.entries.first { $0.message == "mail deferred by temporary answer" })
+        #expect(line.facts["reason"]?.contains("SERVFAIL (servers 192.0.2.53)") == true)
+    }
+
+    @Test func `a policy that names no host is a temporary error, never an empty match`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com", policy: policyText(mx: ["hostname"]))
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self)
+            try await channel.send("13:x example.com,")
+            #expect(try await channel.nextWrite() == "45:TEMP policy of example.com lists no usable mx,")
+        }
+    }
+
+    @Test(arguments: ["1048576:x", "x", "3:abc,", "\u{0}\u{1}\u{2}", "3:a b;3:a b,"])
+    func `a malformed request gets an error, the rest of the stream nothing, and the connection ends`(
+        input: String
+    ) async throws {
+        let lab = HandlerLab()
+        let channel = try await lab.connect(Socketmap.self)
+        try await channel.send("2:x ," + input)
+        let text = try await channel.written()
+        #expect(text.hasPrefix("9:NOTFOUND ,"))
+        #expect(text.contains(":PERM "))
+        // What comes behind it is thrown away until the peer closes, or the time to linger is over.
+        try await channel.send("2:x ,")
+        #expect(try await channel.written() == "")
+        await channel.testingEventLoop.advanceTime(by: .seconds(5))
+        #expect(!channel.isActive)
+    }
+
+    @Test func `an idle connection is never closed from our side`() async throws {
+        let lab = HandlerLab()
+        let channel = try await lab.connect(Socketmap.self)
+        await channel.testingEventLoop.advanceTime(by: .hours(24))
+        #expect(channel.isActive)
+        try await channel.send("2:x ,")
+        #expect(try await channel.written() == "9:NOTFOUND ,")
+    }
+
+    @Test func `a drained connection answers what is pending, then closes`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        let gate = lab.resolver.hold("_mta-sts.example.com", .txt)
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self)
+            try await channel.send("13:x example.com,")
+            await gate.arrivals()
+            channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
+            #expect(channel.isActive)
+            gate.open()
+            #expect(try await channel.nextWrite().contains("OK secure"))
+            try await channel.closeFuture.get()
+        }
+    }
+
+    @Test func `while many replies are owed the connection is read no further`() async throws {
+        let lab = HandlerLab()
+        let gate = lab.resolver.hold("_mta-sts.slow.example", .txt)
+        try await lab.run {
+            let channel = try await lab.connect(Socketmap.self, settings: LookupSettings(maximumPending: 3))
+            for _ in 1...3 { try await channel.send("14:x slow.example,") }
+            await gate.arrivals()
+            let reads = ReadCounter()
+            try await channel.pipeline.addHandler(reads, position: .first).get()
+            channel.read()
+            #expect(try await channel.eventLoop.submit { reads.count }.get() == 0)
+            gate.open()
+            while try await channel.eventLoop.submit({ reads.count }).get() == 0 { _ = try await channel.nextWrite() }
+        }
+    }
+}
+
+/// Counts the reads that reach the socket.
+private final class ReadCounter: ChannelOutboundHandler, @unchecked Sendable {
+    // `@unchecked`: only touched on the channel's event loop.
+    typealias OutboundIn = ByteBuffer
+    var count = 0
+
+    func read(context: ChannelHandlerContext) {
+        count += 1
+        context.read()
+    }
+}
+
+extension String {
+    /// How often `text` occurs.
+    fileprivate func components(_ text: Character) -> Int { count { $0 == text } }
+}
