@@ -65,10 +65,3 @@ extension DomainName: CustomStringConvertible {
 extension DomainName: Comparable {
     package static func < (left: DomainName, right: DomainName) -> Bool { left.text < right.text }
 }
-
-extension UInt8 {
-    /// ASCII letters folded to lower case; any other octet as it is.
-    var asciiLowercased: UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self) ? self | 0x20 : self
-    }
-}

@@ -1,0 +1,28 @@
+import MTASTS
+import Testing
+
+@Suite struct RemoteTextTests {
+    @Test(arguments: [
+        ("plain text, \"quoted\" = {1}", "plain text, \"quoted\" = {1}"),
+        ("a\\b", #"a\\b"#), ("\r\n\t\0", #"\x0D\x0A\x09\x00"#), ("\u{1B}[2J\u{7F}", #"\x1B[2J\x7F"#),
+        ("é", #"\xC3\xA9"#), ("\u{202E}", #"\xE2\x80\xAE"#), ("", ""),
+    ])
+    func `what is not printable ASCII is escaped`(text: String, escaped: String) {
+        #expect(RemoteText.escaped(text) == escaped)
+        #expect(RemoteText.escaped(octets(text)) == escaped)
+    }
+
+    @Test func `every octet becomes printable ASCII, and no two the same`() {
+        let all = (UInt8.min...UInt8.max).map { RemoteText.escaped([$0]) }
+        #expect(Set(all).count == 256)
+        #expect(all.joined().utf8.allSatisfy { (0x20...0x7E).contains($0) })
+    }
+
+    @Test func `the text is cut at the limit, never within an escape`() {
+        #expect(RemoteText.escaped("abcdef", limit: 6) == "abcdef")
+        #expect(RemoteText.escaped("abcdefg", limit: 6) == "abcdef...")
+        #expect(RemoteText.escaped("abcd\0", limit: 6) == "abcd...")
+        #expect(RemoteText.escaped("ab\0", limit: 6) == #"ab\x00"#)
+        #expect(RemoteText.escaped("a", limit: 0) == "...")
+    }
+}
