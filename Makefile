@@ -1,0 +1,27 @@
+# make run    builds sts-bridge and runs it beside Postfix with its defaults
+# make test   installs what the tests need, and passes them all
+
+BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev ca-certificates
+TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light openssl iproute2 util-linux python3
+
+# One configuration for all: what is tested is what runs.
+BUILD = swift build --configuration release
+BINARY = .build/release/sts-bridge
+
+.PHONY: run build test
+
+run: build
+	mkdir -p .run
+	test -e .run/config.yaml || echo '# All keys are optional; see README.md.' > .run/config.yaml
+	exec $(BINARY) serve --config .run/config.yaml
+
+build:
+	.ci/install-packages $(BUILD_PACKAGES)
+	$(BUILD) --product sts-bridge
+
+test:
+	.ci/install-packages $(TEST_PACKAGES)
+	swift format lint --strict --recursive Package.swift Sources Tests
+	.ci/check-imports
+	.ci/build-without-warnings $(BUILD) --build-tests
+	.ci/test-without-skips Tests/in-namespace swift test --configuration release --skip-build
