@@ -83,7 +83,7 @@ package enum CertificateFailure: Equatable, Sendable {
 }
 
 /// No HTTP response was had from any address.
-package enum TransportFailure: Equatable, Sendable {
+package enum TransportFailure: Error, Equatable, Sendable {
     /// Every address refused or was unreachable; the last one's reason.
     case unreachable(String)
     /// The total deadline passed.
@@ -134,7 +134,7 @@ extension TransportFailure: CustomStringConvertible {
     package var description: String {
         switch self {
         case .unreachable(let reason): "cannot connect: \(reason)"
-        case .timedOut(let limit): "no complete response within \(limit)"
+        case .timedOut(let limit): "no complete response within \(limit.inSeconds)"
         case .handshake(let reason): "TLS handshake failed: \(reason)"
         case .broken(let reason): "connection broke: \(reason)"
         case .local(let reason): "local error: \(reason)"

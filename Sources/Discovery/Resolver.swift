@@ -103,13 +103,16 @@ package struct DNSFailure: Error, Equatable, Sendable {
 
 extension DNSFailure: CustomStringConvertible {
     /// One line: `_mta-sts.example.com TXT: SERVFAIL (servers 192.0.2.1, 192.0.2.2)`.
-    package var description: String { "\(question): \(cause) (servers \(servers.joined(separator: ", ")))" }
+    package var description: String { "\(question): \(reason)" }
+
+    /// The same without the question.
+    package var reason: String { "\(cause) (servers \(servers.joined(separator: ", ")))" }
 }
 
 extension DNSFailure.Cause: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .timedOut(let limit): "no answer within \(limit)"
+        case .timedOut(let limit): "no answer within \(limit.inSeconds)"
         case .responseCode(let code): Self.responseCodeNames[code] ?? "response code \(code)"
         case .aliasChainTooLong: "more than \(maximumAliases) CNAMEs in a row"
         case .malformedAnswer(let what): "malformed answer: \(what)"

@@ -44,24 +44,27 @@ struct Daemon {
         let server = LookupServer(
             socketmap: configuration.socketmap, tcpTable: configuration.tcpTable, service: policies,
             settings: configuration.lookup, logger: logger)
+        // What it says of its services' starts and stops we say better.
+        var lifecycleLogger = logger
+        lifecycleLogger.logLevel = max(logger.logLevel, .error)
         // Stopped in reverse order: first no more lookups, then no more discoveries.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: policies), .init(service: server)],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger))
         logger.info("starting", metadata: ["version": "\(Version.current)"])
         do {
             try await group.run()
         } catch let failure as ListenFailure {
             throw CommandFailure(.usage, "\(failure)")
         }
-        close()
+        await close()
         logger.info("stopped")
     }
 
     /// Ends the resolver's and the fetcher's threads.
-    func close() {
+    func close() async {
         resolver.close()
-        fetcher.close()
+        await fetcher.close()
     }
 }

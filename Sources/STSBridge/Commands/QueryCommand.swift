@@ -29,14 +29,20 @@ struct QueryCommand: AsyncParsableCommand {
             return QueryReport(keyWithoutPolicy: key, dialect: configuration.lookup.dialect)
         }
         let daemon = try Daemon(configuration)
-        defer { daemon.close() }
-        let record = await daemon.discovery.record(of: nextHop.domain)
+        let report = await Self.report(on: key, nextHop.domain, daemon)
+        await daemon.close()
+        return report
+    }
+
+    private static func report(on key: String, _ domain: PolicyDomain, _ daemon: Daemon) async -> QueryReport {
+        let configuration = daemon.configuration
+        let record = await daemon.discovery.record(of: domain)
         guard case .published(let id) = record.finding else {
-            return QueryReport(key: key, nextHop.domain, record, policy: nil, standing: record.standing, configuration)
+            return QueryReport(key: key, domain, record, policy: nil, standing: record.standing, configuration)
         }
-        let policy = await daemon.discovery.policy(of: nextHop.domain)
+        let policy = await daemon.discovery.policy(of: domain)
         let standing = policy.standing(id: id)
-        return QueryReport(key: key, nextHop.domain, record, policy: policy, standing: standing, configuration)
+        return QueryReport(key: key, domain, record, policy: policy, standing: standing, configuration)
     }
 }
 

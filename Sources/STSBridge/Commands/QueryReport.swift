@@ -129,7 +129,7 @@ extension QueryReport.Record {
             finding = "\(absence)"
         case .failed(let failure):
             self.id = nil
-            finding = "could not find out: \(failure)"
+            finding = "could not find out: \(failure.reason)"
         }
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Glibc
 
 /// The command line. Each command is a file of its own; this one only starts them and turns errors into exit codes.
 @main
@@ -21,7 +20,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
             }
         } catch let failure as CommandFailure {
             complain("sts-bridge: \(failure)")
-            exit(failure.status.rawValue)
+            Foundation.exit(failure.status.rawValue)
         } catch {
             end(error)
         }
@@ -33,10 +32,10 @@ struct STSBridgeCommand: AsyncParsableCommand {
         let message = fullMessage(for: error)
         guard code == .validationFailure else {
             if code.isSuccess { print(message) } else if !message.isEmpty { complain(message) }
-            exit(code.rawValue)
+            Foundation.exit(code.rawValue)
         }
         complain(message)
-        exit(ExitStatus.usage.rawValue)
+        Foundation.exit(ExitStatus.usage.rawValue)
     }
 
     private static func complain(_ message: String) {

@@ -90,7 +90,7 @@ extension YamlError {
         switch self {
         case .scanner(_, let problem, _, _), .parser(_, let problem, _, _), .composer(_, let problem, _, _): problem
         case .duplicatedKeysInMapping(let duplicates, _):
-            "set twice: \(duplicates.compactMap { $0.scalar?.string }.joined(separator: ", "))"
+            "set twice: \(duplicates.joined(separator: ", "))"
         default: "unreadable"
         }
     }

@@ -65,7 +65,7 @@ struct ConfigurationKey: Sendable {
         }
     }
 
-    static func choice<Value: RawRepresentable & CaseIterable>(
+    static func choice<Value: RawRepresentable & CaseIterable & SendableMetatype>(
         _ name: String, _ path: WritableKeyPath<Configuration, Value> & Sendable
     ) -> ConfigurationKey where Value.RawValue == String {
         let words = Value.allCases.map(\.rawValue).joined(separator: ", ")

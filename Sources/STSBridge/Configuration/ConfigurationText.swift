@@ -18,10 +18,9 @@ enum ConfigurationText {
 
     /// Words and numbers as they are; anything YAML could read as something else in quotes.
     private static func quoted(_ text: String) -> String {
-        let isPlain = text.first?.isLetter == true && text.utf8.allSatisfy(\.isPlain)
-        let isCount =
-            text.first != "0" && !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x73 }
-        if isPlain || isCount { return text }
+        let isWord = text.first?.isLetter == true && text.utf8.allSatisfy(\.isPlain)
+        let isCount = text.first != "0" && Int(text) != nil
+        if isWord || isCount || DurationText.parse(text) != nil { return text }
         let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         return "\"\(escaped)\""
     }

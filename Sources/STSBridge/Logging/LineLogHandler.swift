@@ -47,7 +47,7 @@ struct LineLogHandler: LogHandler {
     private static func quoted(_ value: String) -> String {
         let escaped = RemoteText.escaped(value, limit: longestValue)
         let isPlain = !escaped.isEmpty && !escaped.utf8.contains { $0 == 0x20 || $0 == 0x22 || $0 == 0x3D }
-        return isPlain ? escaped : "\"\(escaped.replacing("\"", with: "\\x22"))\""
+        return isPlain ? escaped : "\"\(escaped.replacing("\"", with: "\\\""))\""
     }
 
     private static func json(time: String, level: Logger.Level, message: String, facts: Facts) -> String {

@@ -1,0 +1,46 @@
+import Foundation
+
+/// The built command, run as a user would.
+enum Binary {
+    struct Outcome {
+        let status: Int32
+        let output: String
+        let errors: String
+    }
+
+    /// It lies beside the test bundle.
+    static var url: URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("sts-bridge")
+    }
+
+    /// Runs it to its end. Its environment is `environment` alone.
+    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+        let process = Process()
+        let output = Pipe()
+        let errors = Pipe()
+        process.executableURL = url
+        process.arguments = arguments
+        process.environment = environment
+        process.standardOutput = output
+        process.standardError = errors
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        // Both are short; neither fills its pipe before the other is read.
+        let texts = [output, errors].map {
+            String(decoding: $0.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        }
+        process.waitUntilExit()
+        return Outcome(status: process.terminationStatus, output: texts[0], errors: texts[1])
+    }
+
+    /// Runs it with a configuration file of this text.
+    static func run(
+        _ arguments: [String], yaml: String, environment: [String: String] = [:]
+    ) throws -> (outcome: Outcome, path: String) {
+        let path = NSTemporaryDirectory() + "sts-bridge-\(UUID().uuidString).yaml"
+        try yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return (try run(arguments + ["--config", path], environment: environment), path)
+    }
+}
