@@ -4,8 +4,6 @@
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev ca-certificates
 TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light openssl iproute2 util-linux python3
 
-# One configuration for all: what is tested is what runs.
-BUILD = swift build --configuration release
 BINARY = .build/release/sts-bridge
 
 .PHONY: run build test
@@ -17,11 +15,11 @@ run: build
 
 build:
 	.ci/install-packages $(BUILD_PACKAGES)
-	$(BUILD) --product sts-bridge
+	swift build --configuration release --product sts-bridge
 
 test:
 	.ci/install-packages $(TEST_PACKAGES)
 	swift format lint --strict --recursive Package.swift Sources Tests
 	.ci/check-imports
-	.ci/build-without-warnings $(BUILD) --build-tests
-	.ci/test-without-skips Tests/in-namespace swift test --configuration release --skip-build
+	.ci/build-without-warnings swift build --build-tests
+	.ci/test-without-skips Tests/in-namespace swift test --skip-build

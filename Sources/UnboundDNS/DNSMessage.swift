@@ -1,0 +1,169 @@
+/// A DNS response as far as it is needed here: header, answer and authority sections (RFC 1035 §4.1).
+///
+/// Concurrency: a value; parsing is pure.
+/// Fails by: `Malformed`, never by reading past the end or following pointers for ever.
+/// Not here: what the records mean for a question (AnswerReading).
+struct DNSMessage: Equatable, Sendable {
+    struct Record: Equatable, Sendable {
+        let owner: WireName
+        let type: UInt16
+        let recordClass: UInt16
+        /// As sent, but 0 where the highest bit is set (RFC 2181 §8).
+        let timeToLive: UInt32
+        /// RDATA as sent: names in it may be compressed.
+        let data: [UInt8]
+        /// The canonical name of a CNAME.
+        var target: WireName?
+        /// MINIMUM of an SOA (RFC 1035 §3.3.13).
+        var minimum: UInt32?
+    }
+
+    struct Malformed: Error, Equatable, CustomStringConvertible {
+        let description: String
+    }
+
+    enum TypeCode {
+        static let cname: UInt16 = 5
+        static let soa: UInt16 = 6
+    }
+
+    private(set) var responseCode: UInt8 = 0
+    private(set) var isTruncated = false
+    private(set) var answers: [Record] = []
+    private(set) var authority: [Record] = []
+
+    init(_ bytes: [UInt8]) throws(Malformed) {
+        var reader = Reader(bytes: bytes)
+        _ = try reader.uint16()
+        let flags = try reader.uint16()
+        guard flags & 0x8000 != 0 else { throw Malformed(description: "not a response") }
+        responseCode = UInt8(flags & 0x000f)
+        isTruncated = flags & 0x0200 != 0
+        let counts = [try reader.uint16(), try reader.uint16(), try reader.uint16()]
+        _ = try reader.uint16()
+        for _ in 0..<counts[0] {
+            _ = try reader.name()
+            try reader.skip(4)
+        }
+        for _ in 0..<counts[1] { answers.append(try reader.record()) }
+        for _ in 0..<counts[2] { authority.append(try reader.record()) }
+    }
+}
+
+/// A domain name as labels in lower case: comparing is RFC 1035 §2.3.3's comparing.
+struct WireName: Hashable, Sendable {
+    var labels: [[UInt8]] = []
+
+    /// The name in libunbound's text form: whatever is not a letter, digit, hyphen or underscore as `\DDD`.
+    var text: String {
+        labels.map { label in
+            label.map { byte -> String in
+                switch byte {
+                case 0x30...0x39, 0x61...0x7A, 0x2D, 0x5F: return String(UnicodeScalar(byte))
+                default:
+                    let digits = String(byte)
+                    return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+                }
+            }.joined()
+        }.joined(separator: ".")
+    }
+
+    /// Reads a name in text; `nil` where it cannot be encoded: a label of 0 or more than 63 octets, more than 255 in
+    /// all (RFC 1035 §2.3.4), or anything but visible ASCII. A backslash would be an escape to libunbound: refused.
+    init?(text: String) {
+        var length = 1
+        for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+            guard (1...63).contains(label.count),
+                label.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\\") })
+            else { return nil }
+            length += label.count + 1
+            labels.append(label.map(\.lowercased))
+        }
+        guard length <= 255 else { return nil }
+    }
+
+    init() {}
+}
+
+extension UInt8 {
+    fileprivate var lowercased: UInt8 { (0x41...0x5A).contains(self) ? self + 0x20 : self }
+}
+
+/// A cursor over the message; every read is bounds-checked.
+private struct Reader {
+    let bytes: [UInt8]
+    var position = 0
+
+    mutating func skip(_ count: Int) throws(DNSMessage.Malformed) {
+        guard bytes.count - position >= count else { throw DNSMessage.Malformed(description: "it ends too early") }
+        position += count
+    }
+
+    mutating func uint16() throws(DNSMessage.Malformed) -> UInt16 {
+        try skip(2)
+        return UInt16(bytes[position - 2]) << 8 | UInt16(bytes[position - 1])
+    }
+
+    mutating func uint32() throws(DNSMessage.Malformed) -> UInt32 {
+        UInt32(try uint16()) << 16 | UInt32(try uint16())
+    }
+
+    /// RFC 1035 §4.1.4. A pointer must lead to before everything read so far, so that there is no loop.
+    mutating func name() throws(DNSMessage.Malformed) -> WireName {
+        var name = WireName()
+        var length = 1
+        var cursor = position
+        var limit = position
+        var end: Int?
+        while true {
+            guard cursor < bytes.count else { throw DNSMessage.Malformed(description: "a name ends too early") }
+            let count = Int(bytes[cursor])
+            switch count & 0xC0 {
+            case 0 where count == 0:
+                position = end ?? cursor + 1
+                return name
+            case 0:
+                length += count + 1
+                guard length <= 255, cursor + count < bytes.count
+                else { throw DNSMessage.Malformed(description: "a name is too long") }
+                name.labels.append(bytes[(cursor + 1)...(cursor + count)].map(\.lowercased))
+                cursor += count + 1
+            case 0xC0:
+                guard cursor + 1 < bytes.count else { throw DNSMessage.Malformed(description: "a name ends too early") }
+                let target = (count & 0x3F) << 8 | Int(bytes[cursor + 1])
+                guard target < limit else { throw DNSMessage.Malformed(description: "a name points forward") }
+                end = end ?? cursor + 2
+                cursor = target
+                limit = target
+            default: throw DNSMessage.Malformed(description: "a label of unknown kind")
+            }
+        }
+    }
+
+    mutating func record() throws(DNSMessage.Malformed) -> DNSMessage.Record {
+        let owner = try name()
+        let type = try uint16()
+        let recordClass = try uint16()
+        let timeToLive = try uint32()
+        let length = Int(try uint16())
+        let start = position
+        try skip(length)
+        let end = position
+        var record = DNSMessage.Record(
+            owner: owner, type: type, recordClass: recordClass,
+            timeToLive: timeToLive > UInt32(Int32.max) ? 0 : timeToLive, data: Array(bytes[start..<end]))
+        position = start
+        if type == DNSMessage.TypeCode.cname {
+            record.target = try name()
+        } else if type == DNSMessage.TypeCode.soa {
+            _ = try name()
+            _ = try name()
+            try skip(16)
+            record.minimum = try uint32()
+        } else {
+            position = end
+        }
+        guard position == end else { throw DNSMessage.Malformed(description: "RDATA of another length than its type") }
+        return record
+    }
+}

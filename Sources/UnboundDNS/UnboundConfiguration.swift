@@ -1,0 +1,99 @@
+/// What a resolver is made of.
+package struct UnboundConfiguration: Equatable, Sendable {
+    /// Tried by libunbound's own choice: the fastest one that answers.
+    package var servers: [NameServer]
+    /// Bounds one question with all its servers and retries (`dns.timeout`).
+    package var timeout: Duration
+
+    package init(servers: [NameServer], timeout: Duration = .seconds(5)) {
+        self.servers = servers
+        self.timeout = timeout
+    }
+}
+
+/// libunbound could not be set up. Names the step and libunbound's own words.
+package enum UnboundSetupFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    case noServers
+    case library(step: String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .noServers: "no name servers: expected at least one"
+        case .library(let step, let reason): "libunbound: \(step): \(reason)"
+        }
+    }
+}
+
+extension UnboundConfiguration {
+    /// The configuration in unbound.conf(5)'s language. Only a file can say `forward-no-cache`.
+    var unboundConf: String {
+        let zones = Self.defaultZones.map { "  local-zone: \"\($0)\" nodefault\n" }.joined()
+        let forwarders = servers.map { "  forward-addr: \(Self.address($0))\n" }.joined()
+        return Self.serverClause + zones + Self.forwardClause + forwarders
+    }
+
+    private static func address(_ server: NameServer) -> String {
+        let host = server.scope.map { "\(server.address)%\($0)" } ?? "\(server.address)"
+        return "\(host)@\(server.port)"
+    }
+
+    /// Several of these become process-wide variables of libunbound when a context is finalised (the TTL limits,
+    /// edns-buffer-size, verbosity): every context of the process must say the same.
+    private static let serverClause = """
+        server:
+          # No validation here, and no rewriting of anything.
+          module-config: "iterator"
+          qname-minimisation: no
+          use-caps-for-id: no
+          harden-glue: no
+          harden-below-nxdomain: no
+          harden-referral-path: no
+          aggressive-nsec: no
+          prefetch: no
+          serve-expired: no
+          minimal-responses: no
+          # The records' own TTLs (RFC 2181 §8 allows 31 bits).
+          cache-min-ttl: 0
+          cache-max-ttl: 2147483647
+          cache-max-negative-ttl: 2147483647
+          # Caches are not used (forward-no-cache): keep them small.
+          msg-cache-size: 64k
+          rrset-cache-size: 64k
+          key-cache-size: 64k
+          neg-cache-size: 0
+          # A resolver on this host is the common case.
+          do-not-query-localhost: no
+          do-ip4: yes
+          do-ip6: yes
+          do-udp: yes
+          do-tcp: yes
+          # A server that was down is asked again within seconds.
+          infra-host-ttl: 5
+          infra-keep-probing: yes
+          # RFC 9715's size: no fragments; larger answers come by TCP.
+          edns-buffer-size: 1232
+          # 1,000 questions under way, each with its own socket and port; further ones wait in line.
+          outgoing-range: 1024
+          num-queries-per-thread: 4096
+          # Failures are told by the answer, not on standard error.
+          verbosity: 0
+          val-log-level: 0
+          # Reverse zones of private networks are the servers' business too.
+          unblock-lan-zones: yes
+
+        """
+
+    private static let forwardClause = """
+        forward-zone:
+          name: "."
+          forward-first: no
+          forward-no-cache: yes
+
+        """
+
+    /// The zones that libunbound would answer itself, in any version up to 1.24.
+    private static let defaultZones = [
+        "localhost.", "127.in-addr.arpa.", "home.arpa.", "resolver.arpa.", "service.arpa.", "onion.", "test.",
+        "invalid.", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+    ]
+}

@@ -1,0 +1,117 @@
+import Discovery
+import Testing
+
+@testable import UnboundDNS
+
+@Suite struct AnswerReadingTests {
+    private func read(_ packet: [UInt8], _ type: RecordType = .txt) throws(Unanswered) -> DNSAnswer {
+        try AnswerReading.answer(to: DNSQuestion(name: "a.test", type: type), packet: packet)
+    }
+
+    @Test func `the least TTL of chain and records counts, other sections do not`() throws {
+        let packet = message(
+            answers: [
+                rr("a.test", 5, 90, name("b.test")), rr("b.test", 16, 80, rdata("x")), rr("b.test", 16, 70, rdata("y")),
+                rr("c.test", 16, 1, rdata("not asked for")),
+            ], authority: [rr("test", 2, 3, name("ns.test"))])
+        let answer = try read(packet)
+        #expect(answer.content == .records([rdata("x"), rdata("y")]))
+        #expect(answer.timeToLive == 70)
+        #expect(answer.aliases == 1)
+    }
+
+    @Test(arguments: [(300, 77, 77), (40, 900, 40), (0x8000_0001, 900, 0)] as [(UInt32, UInt32, UInt32)])
+    func `a negative answer lives for the lesser of the SOA's TTL and MINIMUM`(
+        ttl: UInt32, minimum: UInt32, all: UInt32
+    )
+        throws
+    {
+        let soa = name("ns.test") + name("root.test") + [UInt8](repeating: 0, count: 16) + number(minimum)
+        for code in [0, 3] as [UInt8] {
+            let answer = try read(message(code: code, authority: [rr("test", 6, ttl, soa)]))
+            #expect(answer.content == (code == 3 ? .nameError : .noData))
+            #expect(answer.timeToLive == all)
+        }
+    }
+
+    @Test func `8 aliases are followed, in whatever order they stand, 9 are not`() throws {
+        let chain = (0..<9).map { rr($0 == 0 ? "a.test" : "c\($0)", 5, 60, name("c\($0 + 1)")) }
+        #expect(try read(message(answers: chain[..<8].reversed() + [rr("c8", 16, 60, rdata("x"))])).aliases == 8)
+        #expect(throws: Unanswered(.aliasChainTooLong)) { try read(message(answers: chain)) }
+        #expect(throws: Unanswered(.aliasChainTooLong)) {
+            try read(message(answers: [rr("a.test", 5, 60, name("a.test"))]))
+        }
+    }
+
+    @Test func `codes other than 0 and 3 are failures, and so is a truncated answer`() {
+        #expect(throws: Unanswered(.responseCode(2))) { try read(message(code: 2)) }
+        #expect(throws: Unanswered(.malformedAnswer("truncated"))) { try read(message(flags: 0x0200)) }
+        #expect(throws: Unanswered(.malformedAnswer("not a response"))) { try read(message(flags: 0x8000)) }
+    }
+
+    @Test func `records of the wrong size are malformed`() {
+        for (type, data) in [(RecordType.a, [1, 2, 3]), (.aaaa, [1, 2, 3, 4]), (.txt, []), (.txt, [2, 65])]
+            as [(RecordType, [UInt8])]
+        {
+            #expect(throws: Unanswered.self) {
+                try read(message(answers: [rr("a.test", type.rawValue, 60, data)]), type)
+            }
+        }
+        #expect(throws: Unanswered(.malformedAnswer("A of 3 octets"))) {
+            try read(message(answers: [rr("a.test", 1, 60, [1, 2, 3])]), .a)
+        }
+    }
+
+    @Test func `a message cut off anywhere is malformed, never read past its end`() throws {
+        let packet = message(answers: [rr("a.test", 5, 9, [0xC0, 0x0C]), rr("a.test", 16, 80, rdata("x"))])
+        _ = try DNSMessage(packet)
+        for end in 0..<packet.count {
+            #expect(throws: DNSMessage.Malformed.self) { try DNSMessage(Array(packet[..<end])) }
+        }
+    }
+
+    @Test func `pointers forward, to themselves and in a ring are malformed`() {
+        let header = Array(message()[..<12])
+        for question in [[0xC0, 12], [0xC0, 14, 0xC0, 12], [1, 97, 0xC0, 12], [0x40, 1], [0x80]] as [[UInt8]] {
+            #expect(throws: DNSMessage.Malformed.self) { try DNSMessage(header + question + [0, 16, 0, 1]) }
+        }
+    }
+
+    @Test func `a message of arbitrary bytes ends in a value or a failure`() {
+        var random = SystemRandomNumberGenerator()
+        let packet = message(answers: [rr("a.test", 5, 90, name("b.test")), rr("b.test", 16, 80, rdata("x"))])
+        for _ in 0..<20_000 {
+            var mutant = packet
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                mutant[Int.random(in: mutant.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = try? read(mutant)
+        }
+    }
+
+    @Test func `a wire name is written so that libunbound reads the same`() throws {
+        let strange = [UInt8](arrayLiteral: 3, 65, 46, 32, 1, 98, 0)
+        let message = try DNSMessage(message(answers: [rr("a.test", 5, 1, strange)]))
+        #expect(message.answers[0].target?.text == "a\\046\\032.b")
+    }
+}
+
+private func name(_ text: String) -> [UInt8] {
+    text.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) } + [0]
+}
+
+private func number(_ value: UInt32) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
+
+private func rr(_ owner: String, _ type: UInt16, _ ttl: UInt32, _ data: [UInt8]) -> [UInt8] {
+    name(owner) + number(UInt32(type) << 16 | 1) + number(ttl) + number(UInt32(data.count))[2...] + data
+}
+
+/// A response to `a.test TXT`; `flags` are turned over.
+private func message(
+    code: UInt8 = 0, flags: UInt16 = 0, answers: [[UInt8]] = [], authority: [[UInt8]] = []
+) -> [UInt8] {
+    let flags = (0x8180 ^ flags) | UInt16(code)
+    let header = [0, flags, 1, UInt16(answers.count), UInt16(authority.count), 0]
+    return header.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] } + name("a.test") + [0, 16, 0, 1]
+        + answers.flatMap(\.self) + authority.flatMap(\.self)
+}

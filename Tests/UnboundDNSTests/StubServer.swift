@@ -1,0 +1,181 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// A server that misbehaves as told: UDP and TCP on one loopback port.
+///
+/// Concurrency: all sockets live on one serial queue; counts and waiters are behind a mutex.
+final class StubServer: @unchecked Sendable {
+    // Unchecked: dispatch sources may be used from any thread (libdispatch), they are only not marked so.
+    struct Query: Sendable {
+        let bytes: [UInt8]
+        let overTCP: Bool
+
+        /// The name's labels and the type.
+        var name: String {
+            var labels: [String] = []
+            var position = 12
+            while position < bytes.count, bytes[position] != 0 {
+                let end = position + 1 + Int(bytes[position])
+                labels.append(String(decoding: bytes[(position + 1)..<end], as: UTF8.self))
+                position = end
+            }
+            return labels.joined(separator: ".").lowercased()
+        }
+
+        /// A response: header, the question, then records as given in wire form.
+        func response(code: UInt8 = 0, flags: UInt16 = 0, answers: [[UInt8]] = []) -> [UInt8] {
+            var end = 12
+            while bytes[end] != 0 { end += 1 + Int(bytes[end]) }
+            let flags = 0x8180 | flags | UInt16(code)
+            let counts: [UInt8] = [0, 1, UInt8(answers.count >> 8), UInt8(answers.count & 0xff), 0, 0, 0, 0]
+            let header = bytes[..<2] + [UInt8(flags >> 8), UInt8(flags & 0xff)] + counts
+            return Array(header) + bytes[12..<(end + 5)] + answers.flatMap(\.self)
+        }
+    }
+
+    enum Reaction: Sendable {
+        case answer([UInt8])
+        case silence
+        /// Answers when `release` is called.
+        case hold([UInt8])
+    }
+
+    let port: UInt16
+    private let queue = DispatchQueue(label: "stub")
+    private let sources: [any DispatchSourceRead]
+    private let react: @Sendable (Query) -> Reaction
+    private let state = Mutex(State())
+    /// Entered once for each open socket.
+    private let open = DispatchGroup()
+
+    private struct State {
+        var queries: [Query] = []
+        var held: [@Sendable () -> Void] = []
+        var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    init(port: UInt16? = nil, react: @escaping @Sendable (Query) -> Reaction) throws {
+        let port = try port ?? freePort("127.0.0.1")
+        self.port = port
+        self.react = react
+        let datagrams = try LoopbackSocket("127.0.0.1", port: port, type: LoopbackSocket.datagram)
+        let streams = try LoopbackSocket("127.0.0.1", port: port, type: LoopbackSocket.stream)
+        // A thousand questions at once must not be lost for want of room.
+        var room: Int32 = 4 << 20
+        setsockopt(datagrams.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &room, socklen_t(MemoryLayout<Int32>.size))
+        listen(streams.descriptor, 128)
+        sources = [datagrams, streams].map { [queue, open] socket in
+            let source = DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: queue)
+            open.enter()
+            source.setCancelHandler {
+                socket.close()
+                open.leave()
+            }
+            return source
+        }
+        sources[0].setEventHandler { [weak self] in self?.receive(datagrams.descriptor) }
+        sources[1].setEventHandler { [weak self] in self?.accept(streams.descriptor) }
+        for source in sources { source.activate() }
+    }
+
+    deinit { for source in sources { source.cancel() } }
+
+    /// Closes the sockets and returns when they are closed.
+    func stop() {
+        for source in sources { source.cancel() }
+        open.wait()
+    }
+
+    var queries: [Query] { state.withLock(\.queries) }
+
+    /// Returns once so many queries have come.
+    func received(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let enough = state.withLock { state in
+                if state.queries.count >= count { return true }
+                state.waiters.append((count, continuation))
+                return false
+            }
+            if enough { continuation.resume() }
+        }
+    }
+
+    /// Returns once what has come is as it should be.
+    func received(_ isEnough: ([Query]) -> Bool) async {
+        while true {
+            let seen = queries
+            if isEnough(seen) { return }
+            await received(seen.count + 1)
+        }
+    }
+
+    /// Sends the answers held back so far.
+    func release() {
+        let held = state.withLock { state in
+            defer { state.held = [] }
+            return state.held
+        }
+        for send in held { send() }
+    }
+
+    private func receive(_ descriptor: Int32) {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        var peer = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let count = withUnsafeMutablePointer(to: &peer) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                recvfrom(descriptor, &bytes, bytes.count, 0, $0, &size)
+            }
+        }
+        guard count >= 17 else { return }
+        let to = peer
+        handle(Query(bytes: Array(bytes[..<count]), overTCP: false)) { response in
+            var peer = to
+            withUnsafePointer(to: &peer) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    _ = sendto(
+                        descriptor, response, response.count, 0, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
+    }
+
+    /// One query a connection, at most a second for it.
+    private func accept(_ listener: Int32) {
+        let connection = Glibc.accept(listener, nil, nil)
+        guard connection >= 0 else { return }
+        defer { close(connection) }
+        var limit = timeval(tv_sec: 1, tv_usec: 0)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var length: [UInt8] = [0, 0]
+        guard recv(connection, &length, 2, Int32(MSG_WAITALL)) == 2 else { return }
+        var bytes = [UInt8](repeating: 0, count: Int(length[0]) << 8 | Int(length[1]))
+        guard recv(connection, &bytes, bytes.count, Int32(MSG_WAITALL)) == bytes.count, bytes.count >= 17
+        else { return }
+        handle(Query(bytes: bytes, overTCP: true)) { response in
+            let framed = [UInt8(response.count >> 8), UInt8(response.count & 0xff)] + response
+            _ = send(connection, framed, framed.count, Int32(MSG_NOSIGNAL))
+        }
+    }
+
+    private func handle(_ query: Query, send: @escaping @Sendable ([UInt8]) -> Void) {
+        let reaction = react(query)
+        let ready = state.withLock { state in
+            state.queries.append(query)
+            if case .hold(let response) = reaction { state.held.append { send(response) } }
+            let count = state.queries.count
+            let ready = state.waiters.filter { $0.count <= count }
+            state.waiters.removeAll { $0.count <= count }
+            return ready
+        }
+        if case .answer(let response) = reaction { send(response) }
+        for waiter in ready { waiter.continuation.resume() }
+    }
+}
+
+/// A record of the question's name (a pointer to offset 12), class IN.
+func record(_ type: UInt16, ttl: UInt32 = 60, _ data: [UInt8]) -> [UInt8] {
+    let numbers = [UInt16(type), 1, UInt16(ttl >> 16), UInt16(ttl & 0xffff), UInt16(data.count)]
+    return [0xC0, 0x0C] + numbers.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] } + data
+}

@@ -1,0 +1,40 @@
+import Discovery
+import Synchronization
+import Testing
+
+@testable import UnboundDNS
+
+func resolver(ports: UInt16..., host: String = "127.0.0.1", timeout: Duration = .seconds(5)) throws -> UnboundResolver {
+    try UnboundResolver(
+        UnboundConfiguration(servers: ports.map { try NameServer("\(host)@\($0)") }, timeout: timeout))
+}
+
+extension Resolver {
+    func txt(_ name: String) async throws(DNSFailure) -> DNSAnswer {
+        try await resolve(DNSQuestion(name: name, type: .txt))
+    }
+
+    /// The cause of a failure; an answer is an issue.
+    func cause(_ name: String, _ type: RecordType = .txt) async -> DNSFailure.Cause? {
+        do throws(DNSFailure) {
+            let answer = try await resolve(DNSQuestion(name: name, type: type))
+            Issue.record("answered: \(answer.content)")
+            return nil
+        } catch {
+            return error.cause
+        }
+    }
+}
+
+/// RDATA of a TXT record of these strings.
+func rdata(_ strings: String...) -> [UInt8] {
+    strings.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
+}
+
+/// A switch that a stub's reaction looks at.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+    func set() { value.store(true, ordering: .sequentiallyConsistent) }
+}
