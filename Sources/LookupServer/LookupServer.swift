@@ -7,7 +7,8 @@ import ServiceLifecycle
 
 /// The tables that Postfix asks: listeners, their connections, and how they end.
 ///
-/// Concurrency: connections are spread over the event loops of `group`.
+/// Concurrency: connections are spread over the event loops of `group`; one loop serves any Postfix, a lookup takes
+/// microseconds.
 /// Fails by: `ListenFailure` at the start, when one address cannot be had; never later.
 /// Stops by: taking no more connections, answering what is pending, closing the rest. Postfix reconnects by itself.
 /// Not here: DNS, HTTP, what is remembered.
@@ -40,8 +41,8 @@ package struct LookupServer: Service {
         let registry = ConnectionRegistry(limit: settings.maximumConnections)
         var listeners: [Listener] = []
         do {
-            for address in socketmap { listeners.append(try await listen(on: address, Socketmap.self, registry)) }
-            for address in tcpTable { listeners.append(try await listen(on: address, TCPTable.self, registry)) }
+            for address in socketmap { listeners.append(try await listen(on: address, .socketmap, registry)) }
+            for address in tcpTable { listeners.append(try await listen(on: address, .tcpTable, registry)) }
         } catch {
             for listener in listeners { await listener.close() }
             throw error
@@ -54,19 +55,19 @@ package struct LookupServer: Service {
         await registry.drain()
     }
 
-    private func listen<Table: TableProtocol>(
-        on address: ListenAddress, _ table: Table.Type, _ registry: ConnectionRegistry
+    private func listen(
+        on address: ListenAddress, _ table: TableProtocol, _ registry: ConnectionRegistry
     ) async throws(ListenFailure) -> Listener {
         let listener = try await Listener.bind(address, settings: settings, group: group, logger: logger) { channel in
             self.accept(channel, table, registry)
         }
-        logger.info("listening", metadata: ["address": "\(address)", "protocol": "\(Table.name)"])
+        logger.info("listening", metadata: ["address": "\(address)", "protocol": "\(table.rawValue)"])
         return listener
     }
 
     /// On the new connection's event loop.
-    private func accept<Table: TableProtocol>(
-        _ channel: any Channel, _ table: Table.Type, _ registry: ConnectionRegistry
+    private func accept(
+        _ channel: any Channel, _ table: TableProtocol, _ registry: ConnectionRegistry
     ) -> EventLoopFuture<Void> {
         let connection = Connection(channel: channel)
         switch registry.admit(connection) {
@@ -85,8 +86,8 @@ package struct LookupServer: Service {
         channel.closeFuture.whenComplete { _ in registry.remove(connection) }
         return channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(
-                TableConnectionHandler<Table>(
-                    service: service, settings: settings, connection: connection, logger: logger))
+                TableConnectionHandler(
+                    table, service: service, settings: settings, connection: connection, logger: logger))
         }
     }
 }

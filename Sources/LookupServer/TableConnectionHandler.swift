@@ -6,13 +6,13 @@ import PostfixTable
 
 /// One connection of a table client: requests in order, one reply each.
 ///
-/// Protocol: `Table`, socketmap_table(5) or tcp_table(5).
+/// Protocol: socketmap_table(5) or tcp_table(5).
 /// Concurrency: lives on one event loop; shares nothing with other connections but the policy service and the registry.
 /// Limits: reads no further while `maximumPending` replies are owed, or while the peer does not take what was written.
 /// Fails by: an error reply and the end of the connection; Postfix retries once and then defers the mail. A connection
 /// that is idle is never closed from here.
 /// Not here: what a policy means (PolicyService), how it is written for Postfix (PostfixTable).
-package final class TableConnectionHandler<Table: TableProtocol>: ChannelDuplexHandler {
+package final class TableConnectionHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
@@ -42,11 +42,12 @@ package final class TableConnectionHandler<Table: TableProtocol>: ChannelDuplexH
         case lingering
     }
 
+    private let table: TableProtocol
     private let service: PolicyService
     private let settings: LookupSettings
     private let connection: Connection
     private let logger: Logger
-    private var requests: NIOSingleStepByteToMessageProcessor<Table.Decoder>
+    private var requests: NIOSingleStepByteToMessageProcessor<TableDecoder>
     private var replies = ReplyQueue<Owed>()
     private var pending: [Ticket: Pending] = [:]
     private var output = ByteBuffer()
@@ -54,12 +55,15 @@ package final class TableConnectionHandler<Table: TableProtocol>: ChannelDuplexH
     private var holdsRead = false
     private var context: ChannelHandlerContext?
 
-    package init(service: PolicyService, settings: LookupSettings, connection: Connection, logger: Logger) {
+    package init(
+        _ table: TableProtocol, service: PolicyService, settings: LookupSettings, connection: Connection, logger: Logger
+    ) {
+        self.table = table
         self.service = service
         self.settings = settings
         self.connection = connection
         self.logger = logger
-        requests = NIOSingleStepByteToMessageProcessor(Table.makeDecoder())
+        requests = NIOSingleStepByteToMessageProcessor(TableDecoder(table))
     }
 
     // MARK: Life
@@ -181,7 +185,7 @@ package final class TableConnectionHandler<Table: TableProtocol>: ChannelDuplexH
     /// Writes what is in order, reads on where that had been held back, and ends what is to end.
     private func write() {
         guard let context else { return }
-        while let owed = replies.next() { Table.encode(owed.reply, dialect: owed.dialect, into: &output) }
+        while let owed = replies.next() { table.encode(owed.reply, dialect: owed.dialect, into: &output) }
         if output.readableBytes > 0 {
             context.writeAndFlush(wrapOutboundOut(output), promise: nil)
             output.clear()

@@ -2,33 +2,40 @@ import NIOCore
 import PostfixTable
 
 /// A protocol by which Postfix asks tables: how requests are cut from the stream, how replies are written.
-package protocol TableProtocol: Sendable {
-    associatedtype Decoder: NIOSingleStepByteToMessageDecoder & Sendable where Decoder.InboundOut == TableRequest
+package enum TableProtocol: String, Sendable {
+    /// socketmap_table(5).
+    case socketmap
+    /// tcp_table(5).
+    case tcpTable = "tcp_table"
 
-    /// For the log.
-    static var name: String { get }
-    static func makeDecoder() -> Decoder
-    static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer)
-}
-
-/// socketmap_table(5).
-package enum Socketmap: TableProtocol {
-    package static let name = "socketmap"
-
-    package static func makeDecoder() -> SocketmapDecoder { SocketmapDecoder() }
-
-    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
-        SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
+    func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
+        switch self {
+        case .socketmap: SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
+        case .tcpTable: TCPTableReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
+        }
     }
 }
 
-/// tcp_table(5).
-package enum TCPTable: TableProtocol {
-    package static let name = "tcp_table"
+/// The decoder of either protocol, so that a connection is one type.
+struct TableDecoder: NIOSingleStepByteToMessageDecoder {
+    typealias InboundOut = TableRequest
 
-    package static func makeDecoder() -> TCPTableDecoder { TCPTableDecoder() }
+    private let table: TableProtocol
+    private var socketmap = SocketmapDecoder()
+    private var tcpTable = TCPTableDecoder()
 
-    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
-        TCPTableReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
+    init(_ table: TableProtocol) {
+        self.table = table
+    }
+
+    mutating func decode(buffer: inout ByteBuffer) throws -> TableRequest? {
+        switch table {
+        case .socketmap: try socketmap.decode(buffer: &buffer)
+        case .tcpTable: try tcpTable.decode(buffer: &buffer)
+        }
+    }
+
+    mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> TableRequest? {
+        try decode(buffer: &buffer)
     }
 }

@@ -14,7 +14,10 @@ package struct DomainName: Hashable, Sendable {
     package static let maximumLabelLength = 63
 
     /// `nil` when `octets` are no `Domain`: empty, too long, an empty label (so also a final dot), an underscore, …
-    package init?(_ octets: some Collection<UInt8>) {
+    ///
+    /// A slice of an array, and not any collection: every lookup comes through here, and across a room's border generic
+    /// code is several times slower.
+    package init?(_ octets: ArraySlice<UInt8>) {
         guard !octets.isEmpty, octets.count <= Self.maximumLength else { return nil }
         var labelLength = 0
         var last = UInt8(ascii: ".")
@@ -36,7 +39,13 @@ package struct DomainName: Hashable, Sendable {
             last = octet
         }
         guard labelLength > 0, last != UInt8(ascii: "-") else { return nil }
-        text = String(decoding: octets.map(\.asciiLowercased), as: UTF8.self)
+        text = String(unsafeUninitializedCapacity: octets.count) { buffer in
+            buffer.initialize(fromContentsOf: octets.lazy.map(\.asciiLowercased))
+        }
+    }
+
+    package init?(_ octets: some Collection<UInt8>) {
+        self.init(Array(octets)[...])
     }
 
     package init?(_ text: some StringProtocol) {

@@ -30,6 +30,16 @@ package enum MXPattern: Hashable, Sendable {
         }
     }
 
+    /// Whether an MX host can have such a name. A single label and a name whose last label is all digits satisfy the
+    /// grammar, but to a mail server they mean something else: a keyword, or an address (STS-3.2-s, pitfall 51).
+    package var canNameHost: Bool {
+        switch self {
+        case .exact(let name): !name.isSingleLabel && !name.endsInDigits
+        // The wildcard stands for a label, so one more is enough.
+        case .anyLabel(of: let parent): !parent.endsInDigits
+        }
+    }
+
     /// Whether the pattern allows `host`, the name as it stands in the MX record (§4.1). Case is gone from both by
     /// now; the wildcard is one complete left-most label, never none, never two (RFC 6125 §6.4.3).
     package func matches(_ host: DomainName) -> Bool {

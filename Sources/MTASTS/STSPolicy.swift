@@ -15,6 +15,9 @@ package struct STSPolicy: Hashable, Sendable {
     package let maxAge: Int
     /// In the order of the file, repetitions included.
     package let mx: [MXPattern]
+    /// The patterns that can name an MX host, each once, in the order of the file. Worked out once: every lookup of an
+    /// enforced domain needs them.
+    package let hostPatterns: [MXPattern]
     /// What was tolerated, in the order of the file; no more than `maximumNotices`.
     package let notices: [PolicyNotice]
 
@@ -29,6 +32,8 @@ package struct STSPolicy: Hashable, Sendable {
         try parser.parse(octets)
         (mode, maxAge, mx) = try parser.finish()
         notices = parser.notices
+        var seen: Set<MXPattern> = []
+        hostPatterns = mx.filter { $0.canNameHost && seen.insert($0).inserted }
     }
 
     /// Whether the policy allows `host`, the name as it stands in the MX record, as MX host (RFC 8461 §4.1).

@@ -1,18 +1,22 @@
 /// A dictionary of bounded size. When it is full, the element that was used longest ago goes first, and of the lower
 /// ranks before any of the higher.
 ///
-/// A value of slots in an array, linked by index into one queue a rank, least recently used first. Every operation is
-/// O(1); an element costs its key twice, its value and 16 octets of links.
+/// Elements stand in an array of places; each place is linked into the queue of its rank, least recently used first.
+/// Every operation is O(1).
 struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// What goes first when room is needed: rank 0 before 1 before 2.
     typealias Rank = Int
 
-    private struct Slot: Sendable {
-        var key: Key
+    private struct Element: Sendable {
+        let key: Key
         var value: Value
-        var rank: Rank
-        var older: Int32
-        var newer: Int32
+    }
+
+    /// A place's neighbours in its queue.
+    private struct Link: Sendable {
+        var rank: Int32
+        var older: Int32 = none
+        var newer: Int32 = none
     }
 
     private struct Queue: Sendable {
@@ -21,7 +25,9 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     private var index: [Key: Int32] = [:]
-    private var slots: [Slot?] = []
+    /// `nil` at the places in `free`.
+    private var elements: [Element?] = []
+    private var links: [Link] = []
     private var free: [Int32] = []
     private var queues: [Queue]
     private let capacity: Int
@@ -37,17 +43,18 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// The value, without counting as a use.
     func peek(_ key: Key) -> Value? {
-        index[key].flatMap { slots[Int($0)]?.value }
+        index[key].flatMap { elements[Int($0)]?.value }
     }
 
     /// The value; the element is now the most recently used one of its rank.
     mutating func use(_ key: Key) -> Value? {
-        guard let place = index[key], let slot = slots[Int(place)] else { return nil }
-        if queues[slot.rank].newest != place {
+        guard let place = index[key] else { return nil }
+        let rank = Int(links[Int(place)].rank)
+        if queues[rank].newest != place {
             unlink(place)
-            link(place, rank: slot.rank)
+            link(place, rank: rank)
         }
-        return slot.value
+        return elements[Int(place)]?.value
     }
 
     /// Stores the value as the most recently used one of its rank.
@@ -56,20 +63,12 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     mutating func store(_ value: Value, for key: Key, rank: Rank, mayEvict: (Value) -> Bool) {
         if let place = index[key] {
             unlink(place)
-            slots[Int(place)]?.value = value
+            elements[Int(place)]?.value = value
             link(place, rank: rank)
             return
         }
         makeRoom(mayEvict: mayEvict)
-        let slot = Slot(key: key, value: value, rank: rank, older: none, newer: none)
-        let place: Int32
-        if let reused = free.popLast() {
-            place = reused
-            slots[Int(reused)] = slot
-        } else {
-            place = Int32(slots.count)
-            slots.append(slot)
-        }
+        let place = takePlace(Element(key: key, value: value))
         index[key] = place
         link(place, rank: rank)
     }
@@ -77,22 +76,32 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     mutating func remove(_ key: Key) {
         guard let place = index.removeValue(forKey: key) else { return }
         unlink(place)
-        slots[Int(place)] = nil
+        elements[Int(place)] = nil
         free.append(place)
     }
 
-    /// Looks at a bounded number of busy elements a rank, so that a store is never a walk through everything.
+    private mutating func takePlace(_ element: Element) -> Int32 {
+        if let place = free.popLast() {
+            elements[Int(place)] = element
+            return place
+        }
+        elements.append(element)
+        links.append(Link(rank: 0))
+        return Int32(elements.count - 1)
+    }
+
     private mutating func makeRoom(mayEvict: (Value) -> Bool) {
         while count >= capacity, let victim = oldest(where: mayEvict) { remove(victim) }
     }
 
+    /// Looks at a bounded number of busy elements a rank, so that a store is never a walk through everything.
     private func oldest(where mayEvict: (Value) -> Bool) -> Key? {
         for queue in queues {
             var place = queue.oldest
             var looks = 64
-            while place != none, looks > 0, let slot = slots[Int(place)] {
-                if mayEvict(slot.value) { return slot.key }
-                place = slot.newer
+            while place != none, looks > 0, let element = elements[Int(place)] {
+                if mayEvict(element.value) { return element.key }
+                place = links[Int(place)].newer
                 looks -= 1
             }
         }
@@ -101,25 +110,16 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     private mutating func link(_ place: Int32, rank: Rank) {
         let newest = queues[rank].newest
-        slots[Int(place)]?.rank = rank
-        slots[Int(place)]?.older = newest
-        slots[Int(place)]?.newer = none
-        if newest == none { queues[rank].oldest = place } else { slots[Int(newest)]?.newer = place }
+        links[Int(place)] = Link(rank: Int32(rank), older: newest)
+        if newest == none { queues[rank].oldest = place } else { links[Int(newest)].newer = place }
         queues[rank].newest = place
     }
 
     private mutating func unlink(_ place: Int32) {
-        guard let slot = slots[Int(place)] else { return }
-        if slot.older == none {
-            queues[slot.rank].oldest = slot.newer
-        } else {
-            slots[Int(slot.older)]?.newer = slot.newer
-        }
-        if slot.newer == none {
-            queues[slot.rank].newest = slot.older
-        } else {
-            slots[Int(slot.newer)]?.older = slot.older
-        }
+        let link = links[Int(place)]
+        let rank = Int(link.rank)
+        if link.older == none { queues[rank].oldest = link.newer } else { links[Int(link.older)].newer = link.newer }
+        if link.newer == none { queues[rank].newest = link.older } else { links[Int(link.newer)].older = link.older }
     }
 }
 

@@ -32,7 +32,7 @@ package struct PolicyLedger: Sendable {
         if let flight = entry.flight { return asked(during: flight, entry, at: now) }
         if let held = entry.held, held.fetchedAt > now {
             // The clock was set back: the fetch counts as now, and is done again at once.
-            entry.held?.fetchedAt = now
+            entry.held = held.fetched(at: now)
             entry.heldIsSuspect = true
         }
         let known = entry.standing(at: now, retryAfter: settings.retryAfter)

@@ -3,6 +3,7 @@ import Discovery
 import Foundation
 import Logging
 import LookupServer
+import NIOPosix
 import PolicyService
 import PostfixTable
 import ServiceLifecycle
@@ -41,9 +42,10 @@ struct Daemon {
         let policies = PolicyService(
             discovery: discovery, ledger: configuration.ledger, decisions: configuration.decisions, logger: logger,
             now: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
             socketmap: configuration.socketmap, tcpTable: configuration.tcpTable, service: policies,
-            settings: configuration.lookup, logger: logger)
+            settings: configuration.lookup, group: eventLoops, logger: logger)
         // What it says of its services' starts and stops we say better.
         var lifecycleLogger = logger
         lifecycleLogger.logLevel = max(logger.logLevel, .error)
@@ -59,6 +61,7 @@ struct Daemon {
             throw CommandFailure(.usage, "\(failure)")
         }
         await close()
+        try await eventLoops.shutdownGracefully()
         logger.info("stopped")
     }
 

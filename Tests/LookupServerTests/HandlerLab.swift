@@ -39,15 +39,15 @@ final class HandlerLab: Sendable {
     }
 
     /// A connection without a socket, whose clock stands still until a test advances it.
-    func connect<Table: TableProtocol>(
-        _ table: Table.Type, settings: LookupSettings = LookupSettings()
+    func connect(
+        _ table: TableProtocol, settings: LookupSettings = LookupSettings()
     ) async throws -> NIOAsyncTestingChannel {
         let service = service
         let logger = log.logger()
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
-                TableConnectionHandler<Table>(
-                    service: service, settings: settings, connection: Connection(channel: channel), logger: logger))
+                TableConnectionHandler(
+                    table, service: service, settings: settings, connection: Connection(channel: channel), logger: logger))
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         return channel

@@ -11,7 +11,7 @@ import TestSupport
         let lab = HandlerLab()
         lab.publish("example.com")
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self)
+            let channel = try await lab.connect(.socketmap)
             try await channel.send("19:postfix example.com,")
             #expect(try await channel.nextWrite() == "50:OK secure match=mx.example.com servername=hostname,")
             try await channel.send("19:postfix EXAMPLE.com,")
@@ -25,7 +25,7 @@ import TestSupport
         let lab = HandlerLab()
         lab.publish("example.com")
         try await lab.run {
-            let channel = try await lab.connect(TCPTable.self)
+            let channel = try await lab.connect(.tcpTable)
             try await channel.send("get example.com\n")
             #expect(try await channel.nextWrite() == "200 secure%20match=mx.example.com%20servername=hostname\n")
             try await channel.send("get .example.com\nget absent.example\n")
@@ -36,7 +36,7 @@ import TestSupport
 
     @Test func `keys that can have no policy are answered without any DNS`() async throws {
         let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
-        let channel = try await lab.connect(Socketmap.self)
+        let channel = try await lab.connect(.socketmap)
         for key in [".example.com", "[192.0.2.1]", "localhost", "", "a_b.example"] {
             try await channel.send("\(key.utf8.count + 2):x \(key),")
             #expect(try await channel.written() == "9:NOTFOUND ,")
@@ -49,7 +49,7 @@ import TestSupport
         lab.publish("slow.example")
         let gate = lab.resolver.hold("_mta-sts.slow.example", .txt)
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self)
+            let channel = try await lab.connect(.socketmap)
             try await channel.send("14:x slow.example,2:x ,14:x fast.example,14:x slow.example,")
             await gate.arrivals()
             #expect(try await channel.written() == "")
@@ -67,7 +67,7 @@ import TestSupport
         lab.publish("example.com")
         let gate = lab.fetcher.hold("mta-sts.example.com")
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self)
+            let channel = try await lab.connect(.socketmap)
             try await channel.send("13:x example.com,")
             await gate.arrivals()
             await channel.testingEventLoop.advanceTime(by: .milliseconds(19_999))
@@ -86,7 +86,7 @@ import TestSupport
         let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
         lab.resolver.script("_mta-sts.example.com", .txt, .failure(.responseCode(2)))
         try await lab.run {
-            let channel = try await lab.connect(TCPTable.self)
+            let channel = try await lab.connect(.tcpTable)
             try await channel.send("get example.com\n")
             #expect(try await channel.nextWrite().hasPrefix("400 policy%20of%20example.com%20unknown:"))
         }
@@ -98,7 +98,7 @@ import TestSupport
         let lab = HandlerLab()
         lab.publish("example.com", policy: policyText(mx: ["hostname"]))
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self)
+            let channel = try await lab.connect(.socketmap)
             try await channel.send("13:x example.com,")
             #expect(try await channel.nextWrite() == "45:TEMP policy of example.com lists no usable mx,")
         }
@@ -109,7 +109,7 @@ import TestSupport
         input: String
     ) async throws {
         let lab = HandlerLab()
-        let channel = try await lab.connect(Socketmap.self)
+        let channel = try await lab.connect(.socketmap)
         try await channel.send("2:x ," + input)
         let text = try await channel.written()
         #expect(text.hasPrefix("9:NOTFOUND ,"))
@@ -123,7 +123,7 @@ import TestSupport
 
     @Test func `an idle connection is never closed from our side`() async throws {
         let lab = HandlerLab()
-        let channel = try await lab.connect(Socketmap.self)
+        let channel = try await lab.connect(.socketmap)
         await channel.testingEventLoop.advanceTime(by: .hours(24))
         #expect(channel.isActive)
         try await channel.send("2:x ,")
@@ -135,7 +135,7 @@ import TestSupport
         lab.publish("example.com")
         let gate = lab.resolver.hold("_mta-sts.example.com", .txt)
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self)
+            let channel = try await lab.connect(.socketmap)
             try await channel.send("13:x example.com,")
             await gate.arrivals()
             channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
@@ -150,7 +150,7 @@ import TestSupport
         let lab = HandlerLab()
         let gate = lab.resolver.hold("_mta-sts.slow.example", .txt)
         try await lab.run {
-            let channel = try await lab.connect(Socketmap.self, settings: LookupSettings(maximumPending: 3))
+            let channel = try await lab.connect(.socketmap, settings: LookupSettings(maximumPending: 3))
             for _ in 1...3 { try await channel.send("14:x slow.example,") }
             await gate.arrivals()
             let reads = ReadCounter()
