@@ -22,4 +22,5 @@ test:
 	swift format lint --strict --recursive Package.swift Sources Tests
 	.ci/check-imports
 	.ci/build-without-warnings swift build --build-tests
-	.ci/test-without-skips Tests/in-namespace swift test --skip-build
+	.ci/test-without-skips Tests/in-namespace swift test --skip-build --skip EndToEndTests
+	.ci/test-without-skips Tests/in-namespace swift test --skip-build --filter EndToEndTests

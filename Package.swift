@@ -85,8 +85,10 @@ let package = Package(
         .testTarget(
             name: "DiscoveryTests", dependencies: ["Discovery", "MTASTS", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "IDNATests", dependencies: ["IDNA"], swiftSettings: strict),
-        .testTarget(name: "UnboundDNSTests", dependencies: ["Discovery", "UnboundDNS"], swiftSettings: strict),
-        .testTarget(name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery"], swiftSettings: strict),
+        .testTarget(
+            name: "UnboundDNSTests", dependencies: ["Discovery", "TestSupport", "UnboundDNS"], swiftSettings: strict),
+        .testTarget(
+            name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PolicyServiceTests",
             dependencies: [

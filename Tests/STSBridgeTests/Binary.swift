@@ -39,7 +39,7 @@ enum Binary {
         _ arguments: [String], yaml: String, environment: [String: String] = [:]
     ) throws -> (outcome: Outcome, path: String) {
         let path = NSTemporaryDirectory() + "sts-bridge-\(UUID().uuidString).yaml"
-        try yaml.write(toFile: path, atomically: true, encoding: .utf8)
+        try yaml.write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
         return (try run(arguments + ["--config", path], environment: environment), path)
     }

@@ -55,7 +55,7 @@ final class KnotServer: Sendable {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         for (zone, text) in zones { try Self.write(zone, text, in: directory) }
         try Self.configuration(zones.keys.sorted(), host, port, directory.path)
-            .write(to: directory.appendingPathComponent("knot.conf"), atomically: true, encoding: .utf8)
+            .write(to: directory.appendingPathComponent("knot.conf"), atomically: false, encoding: .utf8)
 
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/sbin/knotd")
@@ -100,7 +100,7 @@ final class KnotServer: Sendable {
 
     private static func write(_ zone: String, _ text: String, in directory: URL) throws {
         let text = "$ORIGIN \(zone).\n" + text + "\n"
-        try text.write(to: directory.appendingPathComponent("\(zone).zone"), atomically: true, encoding: .utf8)
+        try text.write(to: directory.appendingPathComponent("\(zone).zone"), atomically: false, encoding: .utf8)
     }
 
     private static func configuration(_ zones: [String], _ host: String, _ port: UInt16, _ path: String) -> String {

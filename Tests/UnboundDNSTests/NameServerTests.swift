@@ -63,7 +63,7 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("resolv-\(UUID().uuidString)").path
         #expect(throws: NameServer.Unreadable(path: path, code: ENOENT)) { try NameServer.system(path: path) }
         #expect(throws: NameServer.Unreadable.self) { try NameServer.system(path: "/proc") }
-        try "nameserver 192.0.2.1\n".write(toFile: path, atomically: true, encoding: .utf8)
+        try "nameserver 192.0.2.1\n".write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(try NameServer.system(path: path).map(\.description) == ["192.0.2.1"])
         #expect(

@@ -1,0 +1,68 @@
+import Foundation
+
+/// The program under test: the built `sts-bridge`, run with a configuration file as an administrator would.
+actor BridgeProcess {
+    static let port: UInt16 = 8461
+    static let tcpTablePort: UInt16 = 8462
+
+    /// YAML, as in the configuration file.
+    nonisolated let configuration: String
+    nonisolated let log: LogFile
+    private let directory: String
+    private let ready: UInt16
+    private var process: ChildProcess?
+
+    /// - Parameter ready: the port that is listened on once it is ready.
+    init(in directory: String, configuration: String, ready: UInt16 = port) throws {
+        self.directory = directory
+        self.configuration = configuration
+        self.ready = ready
+        self.log = LogFile(path: directory + "/bridge.log")
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try configuration.write(toFile: directory + "/config.yaml", atomically: false, encoding: .utf8)
+    }
+
+    func start() async throws {
+        let process = try ChildProcess(
+            Self.binary(), ["serve", "--config", directory + "/config.yaml"], log: log)
+        self.process = process
+        _ = try await eventually("sts-bridge listens on port \(ready)") { [log, ready] in
+            if let status = process.status { throw LabFailure("sts-bridge ended with \(status): \(log.text())") }
+            return TCPConnection.canConnect(to: "127.0.0.1", port: ready) ? true : nil
+        }
+    }
+
+    /// SIGTERM, and its exit status: 0 if it drained.
+    @discardableResult
+    func stop() async throws -> Int32? {
+        let status = try await process?.end()
+        process = nil
+        return status
+    }
+
+    /// Nil while it runs (or was stopped by us).
+    var unexpectedEnd: Int32? { process?.status }
+
+    /// `sts-bridge query DOMAIN`, with the same configuration and without the daemon.
+    func query(_ arguments: String...) async throws -> (status: Int32, output: String) {
+        try await ChildProcess.run(
+            Self.binary(), ["query"] + arguments + ["--config", directory + "/config.yaml"])
+    }
+
+    /// `STS_BRIDGE_BINARY`, or what `swift build` made: next to the test bundle, else the release.
+    static func binary() throws -> String {
+        if let path = ProcessInfo.processInfo.environment["STS_BRIDGE_BINARY"] { return path }
+        let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let candidates = [
+            URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "sts-bridge").path,
+            package.appending(path: ".build/release/sts-bridge").path,
+            package.appending(path: ".build/debug/sts-bridge").path,
+        ]
+        guard let found = candidates.first(where: FileManager.default.isExecutableFile) else {
+            throw LabFailure(
+                "no sts-bridge at \(candidates.joined(separator: ", ")): build it, or set STS_BRIDGE_BINARY")
+        }
+        return found
+    }
+}

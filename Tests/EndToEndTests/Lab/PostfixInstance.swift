@@ -1,0 +1,86 @@
+import Foundation
+
+/// A private Postfix: Debian's programs with a configuration, a queue and a log of their own.
+///
+/// Runs as `start-fg`: the script that starts the master stays our child until the master has ended.
+actor PostfixInstance {
+    nonisolated let directory: String
+    nonisolated let log: LogFile
+    nonisolated var configuration: String { directory + "/etc" }
+    nonisolated var queue: String { directory + "/spool" }
+    private var process: ChildProcess?
+
+    init(in directory: String, main: [String], master: [String]) async throws {
+        self.directory = directory
+        self.log = LogFile(path: directory + "/mail.log")
+        for part in ["etc", "spool", "data"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/\(part)", withIntermediateDirectories: true)
+        }
+        try await ChildProcess.must("/bin/chown", ["postfix", directory + "/data"])
+        let common = [
+            "compatibility_level = 3.6",
+            "queue_directory = \(directory)/spool", "data_directory = \(directory)/data",
+            "daemon_directory = /usr/lib/postfix/sbin", "command_directory = /usr/sbin",
+            "meta_directory = /etc/postfix", "shlib_directory = /usr/lib/postfix",
+            "mail_owner = postfix", "setgid_group = postdrop",
+            "maillog_file = \(log.path)", "maillog_file_prefixes = \(directory)",
+            "mydestination =", "alias_maps =", "alias_database =", "inet_protocols = ipv4",
+            "smtputf8_enable = yes",
+        ]
+        try Self.write(common + main, to: directory + "/etc/main.cf")
+        try Self.write(Self.services + master, to: directory + "/etc/master.cf")
+    }
+
+    func start() async throws {
+        let console = LogFile(path: directory + "/console.log")
+        let offset = log.end
+        let process = try ChildProcess(
+            "/usr/sbin/postfix", ["-c", configuration, "start-fg"], log: console)
+        self.process = process
+        _ = try await eventually("Postfix in \(directory) starts") { [log] in
+            if process.status != nil {
+                throw LabFailure("postfix ended: \(console.text()) \(log.text(from: offset))")
+            }
+            return log.text(from: offset).contains("daemon started") ? true : nil
+        }
+    }
+
+    /// Ends the master, and with it all of its daemons; the script that waits for it ends by itself.
+    func stop() async throws {
+        guard let process else { return }
+        self.process = nil
+        let recorded = try String(contentsOfFile: queue + "/pid/master.pid", encoding: .utf8)
+        guard let master = pid_t(recorded.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw LabFailure("no process id in master.pid: \(recorded)")
+        }
+        kill(master, SIGTERM)
+        _ = try await process.wait()
+    }
+
+    private static func write(_ lines: [String], to path: String) throws {
+        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)
+    }
+
+    /// What both instances need of master.cf; services that talk to the world are added by each.
+    private static let services = [
+        "postlog  unix-dgram n - n - 1 postlogd",
+        "pickup   unix n - n 60 1 pickup",
+        "cleanup  unix n - n - 0 cleanup",
+        "qmgr     unix n - n 300 1 qmgr",
+        "tlsmgr   unix - - n 1000? 1 tlsmgr",
+        "rewrite  unix - - n - - trivial-rewrite",
+        "bounce   unix - - n - 0 bounce",
+        "defer    unix - - n - 0 bounce",
+        "trace    unix - - n - 0 bounce",
+        "verify   unix - - n - 1 verify",
+        "flush    unix n - n 1000? 0 flush",
+        "proxymap unix - - n - - proxymap",
+        "showq    unix n - n - - showq",
+        "error    unix - - n - - error",
+        "retry    unix - - n - - error",
+        "discard  unix - - n - - discard",
+        "anvil    unix - - n - 1 anvil",
+        "scache   unix - - n - 1 scache",
+    ]
+}

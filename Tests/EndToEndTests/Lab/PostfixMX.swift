@@ -1,0 +1,81 @@
+import Foundation
+
+/// A mail host of the laboratory: a name, an address, and what a client finds there.
+struct MXHost: Sendable {
+    let name: String
+    let address: String
+    var port: UInt16 = 25
+    /// Nil: it offers no STARTTLS.
+    let certificate: Certificate?
+
+    /// All is as it should be.
+    static let good = MXHost(
+        name: "good.mx.example", address: "127.0.3.1", certificate: .naming(["good.mx.example"]))
+    static let second = MXHost(
+        name: "second.mx.example", address: "127.0.3.2", certificate: .naming(["second.mx.example"]))
+    /// Its certificate names somebody else.
+    static let wrongName = MXHost(
+        name: "wrong-name.mx.example", address: "127.0.3.3", certificate: .naming(["somebody-else.example"]))
+    static let expired = MXHost(
+        name: "expired.mx.example", address: "127.0.3.4", certificate: .expired(["expired.mx.example"]))
+    static let selfSigned = MXHost(
+        name: "self-signed.mx.example", address: "127.0.3.5", certificate: .selfSigned(["self-signed.mx.example"]))
+    static let plaintext = MXHost(name: "plaintext.mx.example", address: "127.0.3.6", certificate: nil)
+    /// A good host that no policy lists.
+    static let stranger = MXHost(
+        name: "stranger.other.example", address: "127.0.3.7", certificate: .naming(["stranger.other.example"]))
+    /// A host that no policy lists, which holds the certificate of one that is listed.
+    static let impostor = MXHost(
+        name: "impostor.other.example", address: "127.0.3.8", certificate: .naming([good.name]))
+    /// Smart hosts, on a port of their own.
+    static let relay = MXHost(
+        name: "relay.example", address: "127.0.3.11", port: 2525, certificate: .naming(["relay.example"]))
+    static let badRelay = MXHost(
+        name: "bad-relay.example", address: "127.0.3.12", port: 2525, certificate: .selfSigned(["bad-relay.example"]))
+    static let bareRelay = MXHost(
+        name: "bare-relay.example", address: "127.0.3.13", port: 2525,
+        certificate: .selfSigned(["bare-relay.example"]))
+
+    static let all = [
+        good, second, wrongName, expired, selfSigned, plaintext, stranger, impostor, relay, badRelay, bareRelay,
+    ]
+
+    var zoneLine: String { "\(name). 300 A \(address)" }
+    /// `[host]:port`, as a relayhost is written.
+    var asRelayhost: String { "[\(name)]:\(port)" }
+}
+
+/// All mail hosts of the laboratory: one real Postfix with a listener for each, which takes mail for everyone and
+/// throws it away. What it took stands in its log.
+struct PostfixMX: Sendable {
+    let instance: PostfixInstance
+
+    init(in directory: String, authority: CertificateAuthority) async throws {
+        let main = [
+            "myhostname = mx.example",
+            // The addresses are everywhere on lo, but on no interface by name: Postfix calls such ones proxied.
+            "inet_interfaces = 127.0.0.1",
+            "proxy_interfaces = \(MXHost.all.map(\.address).joined(separator: ", "))",
+            "virtual_mailbox_domains = static:all", "virtual_transport = discard:",
+            "local_transport = discard:", "local_recipient_maps =",
+            "smtpd_tls_loglevel = 1", "smtpd_tls_session_cache_database =",
+            "smtpd_peername_lookup = no",
+        ]
+        var master: [String] = []
+        for host in MXHost.all {
+            var options = ["-o syslog_name=mx/\(host.name)"]
+            if let certificate = host.certificate {
+                let path = try await authority.issue(certificate, as: "mx-\(host.name)")
+                options.append("-o smtpd_tls_security_level=may")
+                options.append("-o smtpd_tls_chain_files=\(authority.key),\(path)")
+            }
+            master.append("\(host.address):\(host.port) inet n - n - - smtpd \(options.joined(separator: " "))")
+        }
+        instance = try await PostfixInstance(in: directory, main: main, master: master)
+    }
+
+    /// Whether the message was ever accepted here.
+    func hasReceived(_ message: MessageID) -> Bool {
+        instance.log.lines().contains { $0.contains("message-id=<\(message.text)>") }
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+
+/// A blocking TCP connection over IPv4, for a client that asks one thing and waits for it.
+///
+/// Fails by: throwing; every read and write has a time limit.
+struct TCPConnection: ~Copyable {
+    private let descriptor: Int32
+
+    init(to address: String, port: UInt16, timeout: Int = 30) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var limit = timeval(tv_sec: timeout, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        let connected = Self.withAddress(address, port) { connect(descriptor, $0, $1) }
+        guard connected == 0 else {
+            throw LabFailure("cannot connect to \(address):\(port): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    static func canConnect(to address: String, port: UInt16) -> Bool {
+        (try? TCPConnection(to: address, port: port)) != nil
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw LabFailure("cannot write: \(String(cString: strerror(errno)))") }
+            sent += count
+        }
+    }
+
+    /// What has arrived, up to the limit; empty at the end of the stream.
+    func read(upTo limit: Int) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = recv(descriptor, &bytes, limit, 0)
+        guard count >= 0 else { throw LabFailure("no answer: \(String(cString: strerror(errno)))") }
+        return Array(bytes.prefix(count))
+    }
+
+    static func withAddress<Result>(
+        _ address: String, _ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        var socketAddress = sockaddr_in()
+        socketAddress.sin_family = sa_family_t(AF_INET)
+        socketAddress.sin_port = port.bigEndian
+        inet_pton(AF_INET, address, &socketAddress.sin_addr)
+        return withUnsafePointer(to: &socketAddress) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+}
+
+/// socketmap_table(5) from the client's side: one netstring out, one in.
+enum SocketmapClient {
+    /// The reply to one lookup, made on a connection of its own and off the threads of Swift's tasks.
+    static func ask(_ key: String, map: String = "postfix", port: UInt16 = BridgeProcess.port) async throws -> String {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(with: Result { try exchange("\(map) \(key)", port: port) })
+            }
+        }
+    }
+
+    private static func exchange(_ request: String, port: UInt16) throws -> String {
+        let connection = try TCPConnection(to: "127.0.0.1", port: port)
+        try connection.write(Array("\(request.utf8.count):\(request),".utf8))
+        var reply: [UInt8] = []
+        while true {
+            let bytes = try connection.read(upTo: 65536)
+            guard !bytes.isEmpty else { throw LabFailure("closed after \(reply.count) bytes of a reply") }
+            reply += bytes
+            guard let colon = reply.firstIndex(of: UInt8(ascii: ":")) else { continue }
+            guard let length = Int(String(decoding: reply[..<colon], as: UTF8.self)) else {
+                throw LabFailure("not a netstring: \(String(decoding: reply, as: UTF8.self))")
+            }
+            guard reply.count >= colon + length + 2 else { continue }
+            guard reply.count == colon + length + 2, reply.last == UInt8(ascii: ",") else {
+                throw LabFailure("a netstring and more: \(String(decoding: reply, as: UTF8.self))")
+            }
+            return String(decoding: reply[(colon + 1)..<(reply.count - 1)], as: UTF8.self)
+        }
+    }
+}

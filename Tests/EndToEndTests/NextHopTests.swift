@@ -1,0 +1,101 @@
+import Testing
+
+extension EndToEnd {
+    /// The key is Postfix's next-hop, in whatever dress: design section 2, RFC 8461 §3.4.
+    @Suite struct NextHops {
+        @Test func `STS-3.4-g: a domain in U-labels has the policy of its A-labels`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("xn--bcher-kva.example", policy: Policy.enforce()),
+                LabDomain("xn--mller-kva.example", mx: [.selfSigned], policy: Policy.enforce(MXHost.selfSigned.name)))
+            try await lab.expectVerified(try await lab.sender.send(to: "u@bücher.example"), at: .good)
+            try await lab.expectVerified(try await lab.sender.send(to: "u@BÜCHER.example"), at: .good)
+            lab.expectDeferred(
+                try await lab.sender.send(to: "u@müller.example"), because: ": self-signed certificate")
+        }
+
+        @Test func `an upper-case recipient has the policy of its domain`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("upper.example", policy: Policy.enforce()),
+                LabDomain("upper-bad.example", mx: [.wrongName], policy: Policy.enforce(MXHost.wrongName.name)))
+            try await lab.expectVerified(try await lab.sender.send(to: "u@UPPER.Example"), at: .good)
+            lab.expectDeferred(
+                try await lab.sender.send(to: "u@Upper-Bad.EXAMPLE"), because: "Server certificate not verified")
+        }
+
+        @Test func `STS-3.4-a, STS-3.4-b: a smart host has its own policy, not the recipient's`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("relay.example", policy: Policy.enforce("relay.example")).with { $0.mx = [] },
+                LabDomain("bad-relay.example", policy: Policy.enforce("bad-relay.example")).with { $0.mx = [] },
+                LabDomain("behind-relay.example", policy: Policy.enforce()))
+            try await lab.expectVerified(
+                try await lab.sender.send(to: "u@behind-relay.example", by: .relay), at: .relay)
+            lab.expectDeferred(
+                try await lab.sender.send(to: "u@behind-relay.example", by: .badRelay),
+                because: ": self-signed certificate")
+        }
+
+        @Test func `STS-3.4-a: a smart host without a policy is used as it is`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(LabDomain("behind-bare-relay.example", policy: Policy.enforce()))
+            try await lab.expectDelivered(
+                try await lab.sender.send(to: "u@behind-bare-relay.example", by: .bareRelay),
+                at: .bareRelay, session: "Untrusted")
+        }
+
+        @Test func `STS-3.4-c: an address literal is left alone`() async throws {
+            let lab = try Lab.running
+            let delivery = try await lab.sender.send(to: "u@[\(MXHost.selfSigned.address)]")
+            #expect(delivery.first.status == "sent")
+            #expect(delivery.first.lines.contains { $0.contains("Untrusted TLS connection established") })
+            for key in [
+                "[127.0.3.5]", "127.0.3.5", "[127.0.3.5]:25", "[IPv6:fd00:2::1]", "[fd00:2::1]:25", "fd00:2::1",
+            ] {
+                #expect(try await SocketmapClient.ask(key) == "NOTFOUND ", "\(key)")
+            }
+        }
+
+        @Test func `all spellings of a next-hop get the answer of its domain`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("spelling.example", policy: Policy.enforce()),
+                LabDomain("xn--strae-oqa.example", policy: Policy.enforce(MXHost.second.name)))
+            let keys = ["spelling.example", "SPELLING.Example", "spelling.example.", "spelling.example:25"]
+            for key in keys + ["[spelling.example]", "[Spelling.Example]:587"] {
+                #expect(try await SocketmapClient.ask(key) == secure(MXHost.good.name), "\(key)")
+            }
+            for key in ["straße.example", "xn--strae-oqa.example", "XN--STRAE-OQA.example"] {
+                #expect(try await SocketmapClient.ask(key) == secure(MXHost.second.name), "\(key)")
+            }
+            for key in [
+                ".spelling.example", "", ".", "example", "spelling..example", "a b.example", "spelling.example:0",
+            ] {
+                #expect(try await SocketmapClient.ask(key) == "NOTFOUND ", "\(key)")
+            }
+        }
+
+        @Test func `postmap asks as the administrator will`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("postmap.example", policy: Policy.enforce(MXHost.good.name, "*.net.example")))
+            let expected = "secure match=good.mx.example:.net.example servername=hostname"
+            let port = BridgeProcess.port
+            for map in ["postfix", "QUERY", "classic", "anything"] {
+                let answer = try await lab.sender.query("postmap.example", "socketmap:inet:127.0.0.1:\(port):\(map)")
+                #expect(answer == expected, "\(map)")
+            }
+            let legacy = try await lab.sender.query("postmap.example", "socketmap:inet:127.0.0.1:\(port):legacy")
+            #expect(legacy == "secure match=good.mx.example:.net.example")
+            let tcp = "tcp:127.0.0.1:\(BridgeProcess.tcpTablePort)"
+            #expect(try await lab.sender.query("postmap.example", tcp) == expected)
+            #expect(try await lab.sender.query("nothing-here.example", tcp) == nil)
+        }
+    }
+}
+
+/// The reply of dialect `classic` for an enforce policy with these names, as Postfix writes them in `match=`.
+func secure(_ names: String...) -> String {
+    "OK secure match=\(names.joined(separator: ":")) servername=hostname"
+}
