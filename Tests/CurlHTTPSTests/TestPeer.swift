@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A TCP server for what nginx cannot do. Knows no TLS and no HTTP: it sends what it was given.
+///
+/// Concurrency: a thread that accepts and one for each connection; `close()` ends them all.
+final class TestPeer: Sendable {
+    enum Manner: Sendable {
+        /// The kernel accepts; nobody ever reads or answers.
+        case silent
+        /// Sends these octets, then closes.
+        case says([UInt8])
+        /// Sends the first octets and then the others over and over, as long as somebody takes them.
+        case saysForEver([UInt8], then: [UInt8])
+        /// Sends these octets, then neither more nor the end.
+        case saysAndStays([UInt8])
+    }
+
+    let address: String
+    let port: UInt16
+    private let listener: Int32
+    private let manner: Manner
+    private let accepted = Mutex<[Int32]>([])
+
+    /// Port 0: any free one.
+    init(_ manner: Manner, address: String = "127.0.0.1", port: UInt16 = 0) throws {
+        self.manner = manner
+        self.address = address
+        (listener, self.port) = try Self.listen(address, port)
+        if case .silent = manner { return }
+        Thread { [self] in accept() }.start()
+    }
+
+    func close() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        _ = Glibc.close(listener)
+        for connection in accepted.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    }
+
+    /// A port on which nobody listens, at the moment.
+    static func freePort() throws -> UInt16 {
+        let (descriptor, port) = try listen("127.0.0.1", 0)
+        _ = Glibc.close(descriptor)
+        return port
+    }
+
+    private static func listen(_ address: String, _ port: UInt16) throws -> (Int32, UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var on: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = inet_addr(address)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && Glibc.listen(descriptor, 16) == 0
+                    && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard descriptor >= 0, isBound else {
+            throw Command.Failure(description: "cannot listen on \(address):\(port)")
+        }
+        return (descriptor, UInt16(bigEndian: name.sin_port))
+    }
+
+    private func accept() {
+        while true {
+            let connection = Glibc.accept(listener, nil, nil)
+            guard connection >= 0 else { return }
+            accepted.withLock { $0.append(connection) }
+            Thread { [self] in serve(connection) }.start()
+        }
+    }
+
+    private func serve(_ connection: Int32) {
+        switch manner {
+        case .silent:
+            break
+        case .says(let octets):
+            _ = send(octets, connection)
+        case .saysForEver(let first, let then):
+            var isTaken = send(first, connection)
+            while isTaken { isTaken = send(then, connection) }
+        case .saysAndStays(let octets):
+            _ = send(octets, connection)
+            var rest = [UInt8](repeating: 0, count: 1_024)
+            while recv(connection, &rest, rest.count, 0) > 0 {}
+        }
+        accepted.withLock { $0.removeAll { $0 == connection } }
+        // Take what has come, so that the end is a FIN and not a reset that destroys what was sent.
+        shutdown(connection, Int32(SHUT_WR))
+        var rest = [UInt8](repeating: 0, count: 1_024)
+        while recv(connection, &rest, rest.count, 0) > 0 {}
+        _ = Glibc.close(connection)
+    }
+
+    private func send(_ octets: [UInt8], _ connection: Int32) -> Bool {
+        var sent = 0
+        while sent < octets.count {
+            let count = octets[sent...].withUnsafeBytes {
+                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+}
