@@ -47,7 +47,8 @@ final class HandlerLab: Sendable {
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
                 TableConnectionHandler(
-                    table, service: service, settings: settings, connection: Connection(channel: channel), logger: logger))
+                    table, service: service, settings: settings, connection: Connection(channel: channel),
+                    logger: logger))
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         return channel

@@ -16,10 +16,17 @@ enum Binary {
 
     /// Runs it to its end. Its environment is `environment` alone.
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+        try run(url.path, arguments, environment: environment)
+    }
+
+    /// Runs any program to its end.
+    static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> Outcome {
         let process = Process()
         let output = Pipe()
         let errors = Pipe()
-        process.executableURL = url
+        process.executableURL = URL(filePath: program)
         process.arguments = arguments
         process.environment = environment
         process.standardOutput = output
