@@ -63,14 +63,14 @@ extension EndToEnd {
                 LabDomain("spelling.example", policy: Policy.enforce()),
                 LabDomain("xn--strae-oqa.example", policy: Policy.enforce(MXHost.second.name)))
             let keys = ["spelling.example", "SPELLING.Example", "spelling.example.", "spelling.example:25"]
-            for key in keys + ["[spelling.example]", "[Spelling.Example]:587"] {
+            for key in keys + ["[spelling.example]", "[Spelling.Example]:587", "[spelling.example]:submission"] {
                 #expect(try await SocketmapClient.ask(key) == secure(MXHost.good.name), "\(key)")
             }
             for key in ["straße.example", "xn--strae-oqa.example", "XN--STRAE-OQA.example"] {
                 #expect(try await SocketmapClient.ask(key) == secure(MXHost.second.name), "\(key)")
             }
             for key in [
-                ".spelling.example", "", ".", "example", "spelling..example", "a b.example", "spelling.example:0",
+                ".spelling.example", "", ".", "example", "spelling..example", "a b.example",
             ] {
                 #expect(try await SocketmapClient.ask(key) == "NOTFOUND ", "\(key)")
             }

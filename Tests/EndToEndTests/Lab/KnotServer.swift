@@ -44,21 +44,26 @@ actor KnotServer {
                 file: missing.zone
 
             """
-        try text.write(toFile: directory + "/knot.conf", atomically: false, encoding: .utf8)
+        try text.write(toFile: directory + "/knot.conf", atomically: true, encoding: .utf8)
     }
 
     func start(serving lines: [String]) async throws {
         try write(lines)
+        try await start()
+    }
+
+    /// Starts with the zone it had.
+    func start() async throws {
         let log = LogFile(path: directory + "/knot.log")
+        let offset = log.end
         let process = try ChildProcess("/usr/sbin/knotd", ["-c", configuration], log: log)
         self.process = process
-        let start = log.end
         _ = try await eventually("knotd serves the zone") {
-            if process.status != nil { throw LabFailure("knotd ended: \(log.text())") }
-            return log.text(from: start).contains("[example.] loaded") || log.text().contains("[example.] loaded")
-                ? true : nil
+            if process.status != nil { throw LabFailure("knotd ended: \(log.text(from: offset))") }
+            let text = log.text(from: offset)
+            return text.contains("[example.] loaded") && text.contains("server started") ? true : nil
         }
-        _ = try await eventually("knotd answers its control socket") {
+        _ = try await eventually("knotd answers its control socket") { [configuration] in
             try await ChildProcess.run("/usr/sbin/knotc", ["-c", configuration, "status"]).status == 0 ? true : nil
         }
     }
@@ -82,6 +87,6 @@ actor KnotServer {
             "example. NS ns.example.", "ns.example. A \(Self.address)",
         ]
         let text = (head + lines).joined(separator: "\n") + "\n"
-        try text.write(toFile: directory + "/example.zone", atomically: false, encoding: .utf8)
+        try text.write(toFile: directory + "/example.zone", atomically: true, encoding: .utf8)
     }
 }

@@ -95,13 +95,17 @@ actor Lab {
 
     /// Runs another bridge beside the sender's one, with settings of its own.
     ///
-    /// - Parameter settings: YAML below top-level keys other than `listen`, `dns` and `fetch`, unless `replacing`.
+    /// - Parameters:
+    ///   - settings: YAML of top-level keys that `surroundings` does not have.
+    ///   - lookup: further lines of the section `lookup`.
     nonisolated func withBridge(
-        port: UInt16, settings: String, servers: [String] = [KnotServer.address], retryAfter: String = "5m",
+        port: UInt16, settings: String = "", lookup: String = "", servers: [String] = [KnotServer.address],
+        retryAfter: String = "5m",
         _ body: (BridgeProcess) async throws -> Void
     ) async throws {
         let listen = "listen:\n  socketmap: [127.0.0.1:\(port)]\n  tcp-table: []\n"
-        let around = Self.surroundings(authority: authority, servers: servers, retryAfter: retryAfter)
+        let around = Self.surroundings(
+            authority: authority, servers: servers, retryAfter: retryAfter, lookup: lookup)
         let bridge = try BridgeProcess(
             in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port)
         try await bridge.start()
@@ -120,7 +124,8 @@ actor Lab {
 
     /// What tells a bridge about the laboratory: its DNS, its authority, and that loopback addresses are fine here.
     private static func surroundings(
-        authority: CertificateAuthority, servers: [String] = [KnotServer.address], retryAfter: String = "5m"
+        authority: CertificateAuthority, servers: [String] = [KnotServer.address], retryAfter: String = "5m",
+        lookup: String = ""
     ) -> String {
         """
         dns:
@@ -133,6 +138,7 @@ actor Lab {
           allow-networks: [127.0.0.0/8, "fd00:2::/32"]
         lookup:
           deadline: 10s
+        \(lookup)
         log:
           level: debug
 

@@ -45,7 +45,9 @@ struct LabDomain: Sendable {
         var lines = mx.enumerated().map { "\(name). MX \(($0.offset + 1) * 10) \($0.element)." }
         lines += txt.map { "_mta-sts.\(name). TXT " + $0.map(Self.quoted).joined(separator: " ") }
         if let policyHost {
-            lines += policyHost.addresses.map { "\(policyHostName). \($0.contains(":") ? "AAAA" : "A") \($0)" }
+            let owner = policyHost.alias ?? policyHostName
+            if let alias = policyHost.alias { lines.append("\(policyHostName). CNAME \(alias).") }
+            lines += policyHost.addresses.map { "\(owner). \($0.contains(":") ? "AAAA" : "A") \($0)" }
         }
         return (lines + records).map { line in
             let parts = line.split(separator: " ", maxSplits: 1)
@@ -76,6 +78,8 @@ struct PolicyHost: Sendable {
     static let refusing = "127.0.2.99"
     static let refusingIPv6 = "fd00:2::dead"
 
+    /// The host's name is a CNAME for this one, which has the addresses.
+    var alias: String?
     var addresses = [usual]
     /// Nil: a good certificate for the policy host.
     var certificate: Certificate?

@@ -1,0 +1,160 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// Pitfalls 18–35: the policy host. 36 is in `PolicyChanges`; 37 (jitter) shows only over hours.
+    @Suite struct PolicyHostPitfalls {
+        @Test func `pitfalls 18 to 23: only a certificate for the policy host itself counts`() async throws {
+            try await Lab.running.check(Self.certificates, section: "b")
+        }
+
+        @Test func `pitfalls 24 to 31 and 33: only an honest 200 with a text counts`() async throws {
+            let lab = try Lab.running
+            let statuses = [204, 206, 401, 403, 404, 410, 500, 503].map { status in
+                Pitfall(26, "status \(status)", .nothing) { $0.policyHost?.location = "return \(status);" }
+            }
+            try await lab.check(statuses + Self.redirects + Self.elsewhere + Self.types + Self.sizes, section: "b")
+        }
+
+        @Test func `pitfalls 32, 34 and 35: slow, dead and one-sided hosts`() async throws {
+            try await Lab.running.check(Self.connections, section: "b")
+        }
+
+        @Test func `pitfalls 26 and 27: a failed fetch is asked for once, in our own honest name`() async throws {
+            let lab = try Lab.running
+            let domain = LabDomain("forbidden.example").with { $0.policyHost?.location = "return 403;" }
+            try await lab.publish(domain)
+            for _ in 0..<3 { #expect(try await SocketmapClient.ask(domain.name) == "NOTFOUND ") }
+            let requests = lab.web.requests(to: domain.policyHostName)
+            #expect(requests.count == 1, "STS-3.3-j: five minutes for the same id")
+            let request = try #require(requests.first)
+            #expect(request.contains("GET /.well-known/mta-sts.txt 403"), "STS-3.2-a")
+            #expect(request.contains("\"-\" \"-\" \"-\" sts-bridge"), "no conditions, no encodings, an honest name")
+            #expect(request.contains("+http"), "pitfall 27: and an address to write to: \(request)")
+        }
+
+        static let certificates = [
+            Pitfall(18, "a CNAME to a provider that has our certificate", .policy) {
+                $0.policyHost?.alias = "web.provider.example"
+            },
+            Pitfall(18, "a CNAME to a provider that has only its own", .nothing) {
+                $0.policyHost?.alias = "web.provider.example"
+                $0.policyHost?.certificate = .naming(["web.provider.example", "mta-sts.provider.example"])
+            },
+            shows(18, "the certificate names the policy domain only", .nothing) { .naming([$0, "www.\($0)"]) },
+            shows(19, "expired", .nothing) { .expired(["mta-sts.\($0)"]) },
+            shows(20, "the intermediate is missing", .nothing) { .missingIntermediate(["mta-sts.\($0)"]) },
+            shows(21, "self-signed", .nothing) { .selfSigned(["mta-sts.\($0)"]) },
+            shows(21, "an authority of their own", .nothing) { .otherAuthority(["mta-sts.\($0)"]) },
+            shows(21, "the name in the subject only", .nothing) { .commonNameOnly("mta-sts.\($0)") },
+            shows(22, "a wildcard for one label", .policy) { .naming(["*.\($0)"]) },
+            shows(22, "a wildcard one level too high", .nothing) { _ in .naming(["*.example"]) },
+            shows(22, "a wildcard for a part of a label", .nothing) { .naming(["mta-*.\($0)", "*sts.\($0)"]) },
+            // Here as everywhere: without the right SNI nginx shows a certificate for somebody else.
+            shows(23, "one of several names", .policy) { .naming([$0, "mta-sts.\($0)", "www.\($0)"]) },
+        ]
+
+        /// The policy host shows this certificate, made from the name of the domain.
+        static func shows(
+            _ number: Int, _ what: String, _ expected: Pitfall.Expected,
+            _ certificate: @escaping @Sendable (String) -> Certificate
+        ) -> Pitfall {
+            Pitfall(number, what, expected) {
+                let name = $0.name
+                $0.policyHost?.certificate = certificate(name)
+            }
+        }
+
+        static let redirects = [301, 302, 303, 307, 308].flatMap { status in
+            [
+                "https://mta-sts.provider.example/.well-known/mta-sts.txt", "https://$host/elsewhere/mta-sts.txt",
+                "http://$host/.well-known/mta-sts.txt",
+            ].map { target in
+                Pitfall(24, "\(status) to \(target)", .nothing) {
+                    $0.policyHost?.location = "return \(status) \(target);"
+                    $0.policyHost?.files = ["/elsewhere/mta-sts.txt": Policy.enforce()]
+                }
+            }
+        }
+
+        static let elsewhere = ["/mta-sts.txt", "/.well-known/MTA-STS.txt", "/.well-known/mta-sts"].map { path in
+            Pitfall(25, "the file is at \(path)", .nothing) {
+                $0.policyHost?.location = "return 404;"
+                $0.policyHost?.files = [path: Policy.enforce()]
+            }
+        }
+
+        static let types =
+            [
+                ("text/html", Pitfall.Expected.nothing), ("application/octet-stream", .nothing), ("", .nothing),
+                ("text/plainly", .nothing), ("text/plain; charset=UTF-8; x=y", .policy), ("Text/Plain", .policy),
+                ("text/plain;charset=utf-16", .policy),
+            ].map { type, expected in
+                Pitfall(expected == .policy ? 30 : 29, "Content-Type \"\(type)\"", expected) {
+                    $0.policyHost?.location = "default_type \"\(type)\";"
+                }
+            } + [
+                Pitfall(28, "an error page with status 200", .nothing) {
+                    $0.policyHost?.location = "default_type text/html;"
+                    $0.policyHost?.body = Data("<!DOCTYPE html><html><title>Parking</title></html>".utf8)
+                },
+                Pitfall(28, "the same, called text/plain", .nothing) {
+                    $0.policyHost?.body = Data("<!DOCTYPE html>\n<html><title>Parking</title></html>\n".utf8)
+                },
+                Pitfall(31, "a body said to be encoded", .nothing) {
+                    $0.policyHost?.location = "default_type text/plain; add_header Content-Encoding br;"
+                },
+                Pitfall(31, "a body that is encoded", .nothing) {
+                    $0.policyHost?.location = "default_type text/plain; add_header Content-Encoding gzip;"
+                    $0.policyHost?.body = Data(base64Encoded: Self.gzippedPolicy) ?? Data()
+                },
+            ]
+
+        static let sizes = [(65_536, Pitfall.Expected.policy), (65_537, .nothing), (10_000_000, .nothing)].map {
+            size, expected in
+            Pitfall(33, "a policy of \(size) octets", expected) {
+                let policy = Policy.enforce()
+                let filler = String(repeating: "x: yyyyyyy\n", count: (size - policy.utf8.count) / 11)
+                let rest = size - policy.utf8.count - filler.utf8.count
+                let end =
+                    rest == 0
+                    ? ""
+                    : rest < 5
+                        ? String(repeating: "\n", count: rest)
+                        : "x: " + String(repeating: "y", count: rest - 4) + "\n"
+                $0.policyHost?.body = Data((policy + filler + end).utf8)
+            }
+        }
+
+        static let connections = [
+            Pitfall(32, "drop by drop", .nothing) {
+                $0.policyHost?.location = "default_type text/plain; limit_rate 10;"
+                $0.policyHost?.body = Data((Policy.enforce() + String(repeating: "x: y\n", count: 400)).utf8)
+            },
+            Pitfall(32, "connected, and then silence", .nothing) { $0.policyHost?.addresses = [Silence.mute] },
+            Pitfall(34, "nobody at home", .nothing) { $0.policyHost?.addresses = [PolicyHost.refusing] },
+            Pitfall(34, "IPv6 only", .policy) { $0.policyHost?.addresses = [PolicyHost.overIPv6] },
+            Pitfall(34, "IPv6 is dead", .policy) {
+                $0.policyHost?.addresses = [PolicyHost.refusingIPv6, PolicyHost.usual]
+            },
+            Pitfall(34, "IPv4 is dead", .policy) {
+                $0.policyHost?.addresses = [PolicyHost.refusing, PolicyHost.overIPv6]
+            },
+            Pitfall(34, "one of two refuses", .policy) {
+                $0.policyHost?.addresses = [PolicyHost.refusing, PolicyHost.usual]
+            },
+            Pitfall(34, "one of two swallows what it gets", .policy) {
+                $0.policyHost?.addresses = [Silence.dropping, PolicyHost.usual]
+            },
+            Pitfall(35, "HTTP/1.1 only", .policy) { $0.policyHost?.addresses = [PolicyHost.withoutHTTP2] },
+            Pitfall(35, "HTTP/2 only", .policy) {
+                $0.policyHost?.server = "if ($server_protocol != HTTP/2.0) { return 505; }"
+            },
+            Pitfall(35, "STS-7.2-a: TLS 1.1 only", .nothing) { $0.policyHost?.addresses = [PolicyHost.oldTLS] },
+        ]
+
+        /// `Policy.enforce()` through `gzip -n`.
+        static let gzippedPolicy =
+            "H4sIAAAAAAAAAytLLSrOzM+zUggOCS4z5OXKzU9JtVJIzUvLL0pOBXIrrBTS8/NT9HIr9FIrEnMLckCCiRXxielAZWYGJhYGBrxcAJFIjfhFAAAA"
+    }
+}
