@@ -88,7 +88,8 @@ let package = Package(
         .testTarget(
             name: "UnboundDNSTests", dependencies: ["Discovery", "TestSupport", "UnboundDNS"], swiftSettings: strict),
         .testTarget(
-            name: "CurlHTTPSTests", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"], swiftSettings: strict),
+            name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "PolicyServiceTests",
             dependencies: [

@@ -18,7 +18,7 @@ import Testing
         // The cache, what failures of DNS mean, and how long an answer is kept.
         "STS-3.1-t", "STS-3.1-w", "STS-3.1-x", "STS-3.2-ab", "D2", "D10",
         "pitfall-13", "pitfall-14", "pitfall-15", "pitfall-16", "pitfall-17",
-        // Nothing to test: the body has no id.
+        // That the body has no id: the policy service.
         "STS-3.1-v",
         // DANE.
         "D9",

@@ -106,6 +106,16 @@ import TestSupport
         }
     }
 
+    @Test func `STS-3.1-v the id is the record's; one in the body means nothing`() async throws {
+        let lab = Lab()
+        lab.publish("example.com", id: "7", policy: policyText() + "\nid: 8")
+        let name = try domain("example.com")
+        try await lab.run {
+            _ = try await lab.answer("example.com")
+            #expect(lab.archive[name]?.id.text == "7")
+        }
+    }
+
     @Test func `a failing archive is loud and stops no mail`() async throws {
         let lab = Lab()
         lab.publish("example.com")

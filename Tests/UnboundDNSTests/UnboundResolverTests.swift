@@ -71,7 +71,7 @@ struct UnboundResolverTests {
         #expect(try await resolver.txt("long.example.test").timeToLive == 1_000_000)
     }
 
-    @Test func `an alias into another zone is followed, and the least TTL counts`() async throws {
+    @Test func `STS-3.1-q an alias into another zone is followed, and the least TTL counts`() async throws {
         let away = try await resolver.txt("away.example.test")
         #expect(away.content == .records([rdata("far")]))
         #expect(away.timeToLive == 50)

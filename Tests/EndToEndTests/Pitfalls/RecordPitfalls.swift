@@ -24,7 +24,7 @@ extension EndToEnd {
         }
 
         static let delegation = [
-            Pitfall(1, "_mta-sts is a CNAME to the provider", .policy) {
+            Pitfall(1, "STS-3.1-q: _mta-sts is a CNAME to the provider", .policy) {
                 $0.txt = []
                 $0.records = ["_mta-sts.\($0.name). CNAME _mta-sts.provider.example."]
             },
