@@ -7,8 +7,8 @@ package struct CurlFetcherConfiguration: Equatable, Sendable {
     package var maximumBody: Int
     /// Whom to believe.
     package var trust: CATrust
-    /// How many fetches run at once; the others wait in the order of their calls. Each one costs a socket and up to
-    /// some 100 KB of TLS and HTTP/2 buffers.
+    /// How many fetches run at once; the others wait in the order of their calls. Each one costs a socket and a TLS
+    /// session's buffers, and is one more stranger's server that works on our one thread.
     package var maximumInFlight: Int
     /// The User-Agent field: honest and stable, so that a site's bot filter can know it (pitfall 27).
     package var userAgent: String

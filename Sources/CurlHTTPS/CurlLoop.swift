@@ -118,6 +118,7 @@ final class CurlLoop {
     private func drop(_ id: FetchID) {
         guard let transfer = transfers.removeValue(forKey: id) else { return }
         owners[transfer.handle] = nil
-        curl_multi_remove_handle(multi, transfer.handle)
+        // It frees its handle when it dies: not before libcurl has let go of it.
+        withExtendedLifetime(transfer) { _ = curl_multi_remove_handle(multi, transfer.handle) }
     }
 }

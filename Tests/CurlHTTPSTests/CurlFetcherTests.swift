@@ -1,5 +1,6 @@
 import Discovery
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CurlHTTPS
@@ -21,6 +22,13 @@ extension AgainstNginx {
             #expect(response.contentType == "text/plain")
             let facts = Facts(response.body)
             #expect(facts["alpn"] == alpn)
+        }
+
+        @Test func `the real one keeps the fetcher's contract`() async throws {
+            let fetcher = try lab.fetcher()
+            let contract = FetcherContract(fetcher, at: try #require(IPAddress(Laboratory.general)))
+            #expect(await contract.violations() == [])
+            await fetcher.close()
         }
 
         @Test func `pitfall 35: a host that refuses HTTP/1.1 is served by HTTP/2`() async throws {

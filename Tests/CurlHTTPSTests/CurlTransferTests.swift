@@ -59,7 +59,7 @@ extension AgainstNginx {
             }
             #expect(response.address == IPAddress(Laboratory.general))
             // (3 s) / 2 addresses
-            #expect((.milliseconds(1_490)...(.milliseconds(2_900))).contains(.now - start))
+            #expect(.now - start >= .milliseconds(1_490))
         }
 
         @Test func `the last address has all the time that remains`() async throws {

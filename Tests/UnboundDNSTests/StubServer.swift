@@ -51,8 +51,10 @@ final class StubServer: @unchecked Sendable {
 
     private struct State {
         var queries: [Query] = []
+        var names: Set<String> = []
+        var isReleased = false
         var held: [@Sendable () -> Void] = []
-        var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [(isEnough: @Sendable (State) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
     init(port: UInt16? = nil, react: @escaping @Sendable (Query) -> Reaction) throws {
@@ -89,31 +91,32 @@ final class StubServer: @unchecked Sendable {
 
     var queries: [Query] { state.withLock(\.queries) }
 
-    /// Returns once so many queries have come.
-    func received(_ count: Int) async {
+    /// Returns once so many queries have come, repeats among them.
+    func received(_ count: Int) async { await received { $0.queries.count >= count } }
+
+    /// Returns once queries for so many names have come.
+    func received(names count: Int) async { await received { $0.names.count >= count } }
+
+    /// Returns once this name was asked for.
+    func received(name: String) async { await received { $0.names.contains(name) } }
+
+    private func received(_ isEnough: @escaping @Sendable (State) -> Bool) async {
         await withCheckedContinuation { continuation in
             let enough = state.withLock { state in
-                if state.queries.count >= count { return true }
-                state.waiters.append((count, continuation))
+                if isEnough(state) { return true }
+                state.waiters.append((isEnough, continuation))
                 return false
             }
             if enough { continuation.resume() }
         }
     }
 
-    /// Returns once what has come is as it should be.
-    func received(_ isEnough: ([Query]) -> Bool) async {
-        while true {
-            let seen = queries
-            if isEnough(seen) { return }
-            await received(seen.count + 1)
-        }
-    }
-
-    /// Sends the answers held back so far.
+    /// Sends the answers held back so far, and holds none back any more: a repeat may be on its way from a new port, and
+    /// the port of the first try be closed.
     func release() {
         let held = state.withLock { state in
             defer { state.held = [] }
+            state.isReleased = true
             return state.held
         }
         for send in held { send() }
@@ -161,15 +164,20 @@ final class StubServer: @unchecked Sendable {
 
     private func handle(_ query: Query, send: @escaping @Sendable ([UInt8]) -> Void) {
         let reaction = react(query)
-        let ready = state.withLock { state in
+        let (ready, now) = state.withLock { state in
+            var now: [UInt8]?
+            if case .answer(let response) = reaction { now = response }
             state.queries.append(query)
-            if case .hold(let response) = reaction { state.held.append { send(response) } }
-            let count = state.queries.count
-            let ready = state.waiters.filter { $0.count <= count }
-            state.waiters.removeAll { $0.count <= count }
-            return ready
+            state.names.insert(query.name)
+            if case .hold(let response) = reaction {
+                if state.isReleased { now = response } else { state.held.append { send(response) } }
+            }
+            let snapshot = state
+            let ready = state.waiters.filter { $0.isEnough(snapshot) }
+            state.waiters.removeAll { $0.isEnough(snapshot) }
+            return (ready, now)
         }
-        if case .answer(let response) = reaction { send(response) }
+        if let now { send(now) }
         for waiter in ready { waiter.continuation.resume() }
     }
 }

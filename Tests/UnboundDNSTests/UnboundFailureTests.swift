@@ -91,7 +91,7 @@ struct UnboundFailureTests {
         await stub.received(1)
         #expect(await slow == .timedOut(after: .seconds(1)))
         async let fine = resolver.txt("fine.test")
-        await stub.received { $0.contains { $0.name == "fine.test" } }
+        await stub.received(name: "fine.test")
         stub.release()
         #expect(try await fine.content == .records([rdata("here")]))
     }
