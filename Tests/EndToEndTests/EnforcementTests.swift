@@ -83,6 +83,9 @@ extension EndToEnd {
                 })
             lab.expectDeferred(
                 try await lab.sender.send(to: "u@implicit.example"), because: "Server certificate not verified")
+            try await lab.publish(
+                LabDomain(MXHost.second.name, policy: Policy.enforce(MXHost.second.name)).with { $0.mx = [] })
+            try await lab.expectVerified(try await lab.sender.send(to: "u@\(MXHost.second.name)"), at: .second)
         }
     }
 }

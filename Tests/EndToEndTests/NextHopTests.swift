@@ -70,7 +70,7 @@ extension EndToEnd {
                 #expect(try await SocketmapClient.ask(key) == secure(MXHost.second.name), "\(key)")
             }
             for key in [
-                ".spelling.example", "", ".", "example", "spelling..example", "a b.example",
+                ".spelling.example", "", ".", "example", "spelling..example", "a b.example", "spelling.example:0",
             ] {
                 #expect(try await SocketmapClient.ask(key) == "NOTFOUND ", "\(key)")
             }

@@ -19,7 +19,7 @@ actor BridgeProcess {
         self.ready = ready
         self.log = LogFile(path: directory + "/bridge.log")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        try configuration.write(toFile: directory + "/config.yaml", atomically: true, encoding: .utf8)
+        try configuration.write(toFile: directory + "/config.yaml", atomically: false, encoding: .utf8)
     }
 
     func start() async throws {

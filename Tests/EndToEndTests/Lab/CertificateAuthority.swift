@@ -36,10 +36,12 @@ struct CertificateAuthority: Sendable {
                 "-out", file(authority, "pem"))
         }
         try await openssl("req", "-new", "-key", key, "-subj", "/O=laboratory", "-out", file("leaf", "csr"))
+        let (between, request) = (file("intermediate", "key"), file("intermediate", "csr"))
+        try await openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", between)
+        try await openssl("req", "-new", "-key", between, "-subj", "/CN=intermediate", "-out", request)
         try await sign(
             "intermediate", days: 30, by: "ca",
-            extensions: "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign")
-        try FileManager.default.copyItem(atPath: key, toPath: file("intermediate", "key"))
+            extensions: "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign", request: request)
     }
 
     /// Makes a certificate and gives the path of its file.

@@ -44,7 +44,7 @@ actor KnotServer {
                 file: missing.zone
 
             """
-        try text.write(toFile: directory + "/knot.conf", atomically: true, encoding: .utf8)
+        try text.write(toFile: directory + "/knot.conf", atomically: false, encoding: .utf8)
     }
 
     func start(serving lines: [String]) async throws {
@@ -87,6 +87,6 @@ actor KnotServer {
             "example. NS ns.example.", "ns.example. A \(Self.address)",
         ]
         let text = (head + lines).joined(separator: "\n") + "\n"
-        try text.write(toFile: directory + "/example.zone", atomically: true, encoding: .utf8)
+        try text.write(toFile: directory + "/example.zone", atomically: false, encoding: .utf8)
     }
 }

@@ -58,7 +58,7 @@ actor Lab {
 
             """
         bridge = try BridgeProcess(
-            in: directory + "/bridge", configuration: listen + Self.surroundings(authority: authority))
+            in: directory + "/bridge", configuration: listen + Surroundings().configuration(trusting: authority))
     }
 
     private func start() async throws {
@@ -96,16 +96,14 @@ actor Lab {
     /// Runs another bridge beside the sender's one, with settings of its own.
     ///
     /// - Parameters:
-    ///   - settings: YAML of top-level keys that `surroundings` does not have.
-    ///   - lookup: further lines of the section `lookup`.
+    ///   - settings: YAML of top-level keys that `Surroundings` does not write.
+    ///   - surroundings: how it sees DNS.
     nonisolated func withBridge(
-        port: UInt16, settings: String = "", lookup: String = "", servers: [String] = [KnotServer.address],
-        retryAfter: String = "5m",
+        port: UInt16, settings: String = "", surroundings: Surroundings = Surroundings(),
         _ body: (BridgeProcess) async throws -> Void
     ) async throws {
         let listen = "listen:\n  socketmap: [127.0.0.1:\(port)]\n  tcp-table: []\n"
-        let around = Self.surroundings(
-            authority: authority, servers: servers, retryAfter: retryAfter, lookup: lookup)
+        let around = surroundings.configuration(trusting: authority)
         let bridge = try BridgeProcess(
             in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port)
         try await bridge.start()
@@ -122,29 +120,6 @@ actor Lab {
         MXHost.all.map(\.zoneLine) + domains.values.sorted { $0.name < $1.name }.flatMap(\.zoneLines)
     }
 
-    /// What tells a bridge about the laboratory: its DNS, its authority, and that loopback addresses are fine here.
-    private static func surroundings(
-        authority: CertificateAuthority, servers: [String] = [KnotServer.address], retryAfter: String = "5m",
-        lookup: String = ""
-    ) -> String {
-        """
-        dns:
-          servers: [\(servers.map { "\"\($0)\"" }.joined(separator: ", "))]
-          timeout: 2s
-        fetch:
-          timeout: 5s
-          retry-after: \(retryAfter)
-          ca-file: \(authority.root)
-          allow-networks: [127.0.0.0/8, "fd00:2::/32"]
-        lookup:
-          deadline: 10s
-        \(lookup)
-        log:
-          level: debug
-
-        """
-    }
-
     private static func requireNamespace() throws {
         // Only lo is up there, and lo alone makes no route in the main table.
         let routes = LogFile(path: "/proc/net/route").text().split(separator: "\n").dropFirst()
@@ -152,5 +127,30 @@ actor Lab {
             throw LabFailure(
                 "the end-to-end tests run only in a namespace of their own: Tests/in-namespace swift test …")
         }
+    }
+}
+
+/// What tells a bridge about the laboratory: its DNS, its authority, and that loopback addresses are fine here.
+struct Surroundings: Sendable {
+    var servers = [KnotServer.address]
+    var timeout = "2s"
+    var onUnknown = "deliver"
+
+    func configuration(trusting authority: CertificateAuthority) -> String {
+        """
+        dns:
+          servers: [\(servers.map { "\"\($0)\"" }.joined(separator: ", "))]
+          timeout: \(timeout)
+        fetch:
+          timeout: 5s
+          ca-file: \(authority.root)
+          allow-networks: [127.0.0.0/8, "fd00:2::/32"]
+        lookup:
+          deadline: 10s
+          on-unknown: \(onUnknown)
+        log:
+          level: debug
+
+        """
     }
 }

@@ -38,7 +38,7 @@ actor NginxServer {
             guard let host = domain.policyHost else { continue }
             servers.append(try await server(for: host, named: domain.policyHostName))
         }
-        try configuration(servers).write(toFile: directory + "/nginx.conf", atomically: true, encoding: .utf8)
+        try configuration(servers).write(toFile: directory + "/nginx.conf", atomically: false, encoding: .utf8)
         try await start()
     }
 

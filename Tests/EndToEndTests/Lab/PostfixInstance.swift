@@ -59,7 +59,7 @@ actor PostfixInstance {
     }
 
     private static func write(_ lines: [String], to path: String) throws {
-        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)
     }
 
     /// What both instances need of master.cf; services that talk to the world are added by each.

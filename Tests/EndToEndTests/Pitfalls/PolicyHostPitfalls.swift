@@ -11,7 +11,7 @@ extension EndToEnd {
         @Test func `pitfalls 24 to 31 and 33: only an honest 200 with a text counts`() async throws {
             let lab = try Lab.running
             let statuses = [204, 206, 401, 403, 404, 410, 500, 503].map { status in
-                Pitfall(26, "status \(status)", .nothing) { $0.policyHost?.location = "return \(status);" }
+                Pitfall(26, "status \(status)", .fetchFailed) { $0.policyHost?.location = "return \(status);" }
             }
             try await lab.check(statuses + Self.redirects + Self.elsewhere + Self.types + Self.sizes, section: "b")
         }
@@ -37,19 +37,23 @@ extension EndToEnd {
             Pitfall(18, "a CNAME to a provider that has our certificate", .policy) {
                 $0.policyHost?.alias = "web.provider.example"
             },
-            Pitfall(18, "a CNAME to a provider that has only its own", .nothing) {
+            Pitfall(18, "a CNAME to a provider that has only its own", .certificateRefused) {
                 $0.policyHost?.alias = "web.provider.example"
                 $0.policyHost?.certificate = .naming(["web.provider.example", "mta-sts.provider.example"])
             },
-            shows(18, "the certificate names the policy domain only", .nothing) { .naming([$0, "www.\($0)"]) },
-            shows(19, "expired", .nothing) { .expired(["mta-sts.\($0)"]) },
-            shows(20, "the intermediate is missing", .nothing) { .missingIntermediate(["mta-sts.\($0)"]) },
-            shows(21, "self-signed", .nothing) { .selfSigned(["mta-sts.\($0)"]) },
-            shows(21, "an authority of their own", .nothing) { .otherAuthority(["mta-sts.\($0)"]) },
-            shows(21, "the name in the subject only", .nothing) { .commonNameOnly("mta-sts.\($0)") },
+            shows(18, "the certificate names the policy domain only", .certificateRefused) {
+                .naming([$0, "www.\($0)"])
+            },
+            shows(19, "expired", .certificateRefused) { .expired(["mta-sts.\($0)"]) },
+            shows(20, "the intermediate is missing", .certificateRefused) { .missingIntermediate(["mta-sts.\($0)"]) },
+            shows(21, "self-signed", .certificateRefused) { .selfSigned(["mta-sts.\($0)"]) },
+            shows(21, "an authority of their own", .certificateRefused) { .otherAuthority(["mta-sts.\($0)"]) },
+            shows(21, "the name in the subject only", .certificateRefused) { .commonNameOnly("mta-sts.\($0)") },
             shows(22, "a wildcard for one label", .policy) { .naming(["*.\($0)"]) },
-            shows(22, "a wildcard one level too high", .nothing) { _ in .naming(["*.example"]) },
-            shows(22, "a wildcard for a part of a label", .nothing) { .naming(["mta-*.\($0)", "*sts.\($0)"]) },
+            shows(22, "a wildcard one level too high", .certificateRefused) { _ in .naming(["*.example"]) },
+            shows(22, "a wildcard for a part of a label", .certificateRefused) {
+                .naming(["mta-*.\($0)", "*sts.\($0)"])
+            },
             // Here as everywhere: without the right SNI nginx shows a certificate for somebody else.
             shows(23, "one of several names", .policy) { .naming([$0, "mta-sts.\($0)", "www.\($0)"]) },
         ]
@@ -70,7 +74,7 @@ extension EndToEnd {
                 "https://mta-sts.provider.example/.well-known/mta-sts.txt", "https://$host/elsewhere/mta-sts.txt",
                 "http://$host/.well-known/mta-sts.txt",
             ].map { target in
-                Pitfall(24, "\(status) to \(target)", .nothing) {
+                Pitfall(24, "\(status) to \(target)", .fetchFailed) {
                     $0.policyHost?.location = "return \(status) \(target);"
                     $0.policyHost?.files = ["/elsewhere/mta-sts.txt": Policy.enforce()]
                 }
@@ -78,7 +82,7 @@ extension EndToEnd {
         }
 
         static let elsewhere = ["/mta-sts.txt", "/.well-known/MTA-STS.txt", "/.well-known/mta-sts"].map { path in
-            Pitfall(25, "the file is at \(path)", .nothing) {
+            Pitfall(25, "the file is at \(path)", .fetchFailed) {
                 $0.policyHost?.location = "return 404;"
                 $0.policyHost?.files = [path: Policy.enforce()]
             }
@@ -86,31 +90,32 @@ extension EndToEnd {
 
         static let types =
             [
-                ("text/html", Pitfall.Expected.nothing), ("application/octet-stream", .nothing), ("", .nothing),
-                ("text/plainly", .nothing), ("text/plain; charset=UTF-8; x=y", .policy), ("Text/Plain", .policy),
+                ("text/html", Pitfall.Expected.fetchFailed), ("application/octet-stream", .fetchFailed),
+                ("", .fetchFailed),
+                ("text/plainly", .fetchFailed), ("text/plain; charset=UTF-8; x=y", .policy), ("Text/Plain", .policy),
                 ("text/plain;charset=utf-16", .policy),
             ].map { type, expected in
                 Pitfall(expected == .policy ? 30 : 29, "Content-Type \"\(type)\"", expected) {
                     $0.policyHost?.location = "default_type \"\(type)\";"
                 }
             } + [
-                Pitfall(28, "an error page with status 200", .nothing) {
+                Pitfall(28, "an error page with status 200", .fetchFailed) {
                     $0.policyHost?.location = "default_type text/html;"
                     $0.policyHost?.body = Data("<!DOCTYPE html><html><title>Parking</title></html>".utf8)
                 },
-                Pitfall(28, "the same, called text/plain", .nothing) {
+                Pitfall(28, "the same, called text/plain", .policyInvalid) {
                     $0.policyHost?.body = Data("<!DOCTYPE html>\n<html><title>Parking</title></html>\n".utf8)
                 },
-                Pitfall(31, "a body said to be encoded", .nothing) {
+                Pitfall(31, "a body said to be encoded", .fetchFailed) {
                     $0.policyHost?.location = "default_type text/plain; add_header Content-Encoding br;"
                 },
-                Pitfall(31, "a body that is encoded", .nothing) {
+                Pitfall(31, "a body that is encoded", .fetchFailed) {
                     $0.policyHost?.location = "default_type text/plain; add_header Content-Encoding gzip;"
                     $0.policyHost?.body = Data(base64Encoded: Self.gzippedPolicy) ?? Data()
                 },
             ]
 
-        static let sizes = [(65_536, Pitfall.Expected.policy), (65_537, .nothing), (10_000_000, .nothing)].map {
+        static let sizes = [(65_536, Pitfall.Expected.policy), (65_537, .fetchFailed), (10_000_000, .fetchFailed)].map {
             size, expected in
             Pitfall(33, "a policy of \(size) octets", expected) {
                 let policy = Policy.enforce()
@@ -127,12 +132,12 @@ extension EndToEnd {
         }
 
         static let connections = [
-            Pitfall(32, "drop by drop", .nothing) {
+            Pitfall(32, "drop by drop", .fetchFailed) {
                 $0.policyHost?.location = "default_type text/plain; limit_rate 10;"
                 $0.policyHost?.body = Data((Policy.enforce() + String(repeating: "x: y\n", count: 400)).utf8)
             },
-            Pitfall(32, "connected, and then silence", .nothing) { $0.policyHost?.addresses = [Silence.mute] },
-            Pitfall(34, "nobody at home", .nothing) { $0.policyHost?.addresses = [PolicyHost.refusing] },
+            Pitfall(32, "connected, and then silence", .fetchFailed) { $0.policyHost?.addresses = [Silence.mute] },
+            Pitfall(34, "nobody at home", .fetchFailed) { $0.policyHost?.addresses = [PolicyHost.refusing] },
             Pitfall(34, "IPv6 only", .policy) { $0.policyHost?.addresses = [PolicyHost.overIPv6] },
             Pitfall(34, "IPv6 is dead", .policy) {
                 $0.policyHost?.addresses = [PolicyHost.refusingIPv6, PolicyHost.usual]
@@ -150,7 +155,7 @@ extension EndToEnd {
             Pitfall(35, "HTTP/2 only", .policy) {
                 $0.policyHost?.server = "if ($server_protocol != HTTP/2.0) { return 505; }"
             },
-            Pitfall(35, "STS-7.2-a: TLS 1.1 only", .nothing) { $0.policyHost?.addresses = [PolicyHost.oldTLS] },
+            Pitfall(35, "STS-7.2-a: TLS 1.1 only", .fetchFailed) { $0.policyHost?.addresses = [PolicyHost.oldTLS] },
         ]
 
         /// `Policy.enforce()` through `gzip -n`.

@@ -11,12 +11,11 @@ extension EndToEnd {
         @Test func `pitfall 14: a TXT query that fails holds no mail when nothing is cached`() async throws {
             let lab = try Lab.running
             #expect(try await SocketmapClient.ask("servfail.broken.example") == "NOTFOUND ")
-            try await lab.withBridge(port: 8471, settings: "", servers: [Silence.resolver]) { _ in
+            try await lab.withBridge(port: 8471, surroundings: Surroundings(servers: [Silence.resolver])) { _ in
                 let reply = try await SocketmapClient.ask("silent.example", port: 8471)
                 #expect(reply == "NOTFOUND ")
             }
-            let deferring = "  on-unknown: defer"
-            try await lab.withBridge(port: 8472, lookup: deferring) { _ in
+            try await lab.withBridge(port: 8472, surroundings: Surroundings(onUnknown: "defer")) { _ in
                 let reply = try await SocketmapClient.ask("servfail.broken.example", port: 8472)
                 #expect(reply.hasPrefix("TEMP "))
                 #expect(reply.contains("_mta-sts.servfail.broken.example"), "the reason names the query: \(reply)")
@@ -41,7 +40,7 @@ extension EndToEnd {
                     "_mta-sts.\($0.name). CNAME there.\($0.name).", "there.\($0.name). CNAME _mta-sts.\($0.name).",
                 ]
             },
-            Pitfall(2, "the record is delegated, the policy host forgotten", .nothing) {
+            Pitfall(2, "the record is delegated, the policy host forgotten", .fetchFailed) {
                 $0.txt = []
                 $0.records = ["_mta-sts.\($0.name). CNAME _mta-sts.provider.example."]
                 $0.policyHost = nil
