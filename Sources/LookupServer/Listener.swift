@@ -27,12 +27,19 @@ struct Listener {
         do {
             switch address {
             case .tcp(let host, let port):
-                let channel = try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                // [::] is IPv6 alone, so that 0.0.0.0 can stand beside it.
+                let family =
+                    host.contains(":")
+                    ? bootstrap.serverChannelOption(.socket(IPPROTO_IPV6, IPV6_V6ONLY), value: 1) : bootstrap
+                let channel = try await family.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                     .bind(host: host, port: port).get()
                 return Listener(address: address, channel: channel, file: nil)
             case .unix(let path):
-                try refuseIfServed(path)
+                try refuseIfTaken(path)
                 let temporary = path + ListenAddress.temporarySuffix
+                // Nobody else's until its mode is set; nothing else of this process makes files while it starts.
+                let mask = umask(0o177)
+                defer { umask(mask) }
                 let channel = try await bootstrap.bind(unixDomainSocketPath: temporary, cleanupExistingSocketFile: true)
                     .get()
                 try settings.applyRights(to: temporary, logger: logger)
@@ -54,8 +61,11 @@ struct Listener {
         if case .unix(let path) = address, let file, FileIdentity(path) == file { unlink(path) }
     }
 
-    /// A socket file that somebody answers at is not ours to replace.
-    private static func refuseIfServed(_ path: String) throws {
+    /// A socket that somebody answers at is not ours to replace, nor is a file that is no socket.
+    private static func refuseIfTaken(_ path: String) throws {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else { throw ListenFailure.Reason.notASocket }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard probe >= 0 else { throw ListenFailure.Reason.system(errno) }
         defer { Glibc.close(probe) }
@@ -120,6 +130,7 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
     enum Reason: Error {
         case system(Int32)
         case alreadyServed
+        case notASocket
     }
 
     package let address: ListenAddress
@@ -130,6 +141,7 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         let cause =
             switch error {
             case Reason.alreadyServed: "another process serves this socket; stop it or choose another path"
+            case Reason.notASocket: "a file that is no socket is in the way; remove it or choose another path"
             case Reason.system(let code): Self.explain(code)
             case let error as IOError: Self.explain(error.errnoCode)
             default: "\(error)"

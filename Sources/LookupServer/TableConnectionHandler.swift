@@ -8,7 +8,8 @@ import PostfixTable
 ///
 /// Protocol: socketmap_table(5) or tcp_table(5).
 /// Concurrency: lives on one event loop; shares nothing with other connections but the policy service and the registry.
-/// Limits: reads no further while `maximumPending` replies are owed, or while the peer does not take what was written.
+/// Limits: takes no further request while `maximumPending` replies are owed, or while the peer does not take what was
+/// written; what is taken, decoded and rendered ahead is bounded.
 /// Fails by: an error reply and the end of the connection; Postfix retries once and then defers the mail. A connection
 /// that is idle is never closed from here.
 /// Not here: what a policy means (PolicyService), how it is written for Postfix (PostfixTable).
@@ -34,7 +35,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private enum Phase {
-        case serving
+        /// `peerHasFinished`: it sends no more; what it has sent is still answered.
+        case serving(peerHasFinished: Bool)
         /// No more requests; close after the last reply. `rudely`: the peer may still be sending.
         case finishing(rudely: Bool)
         /// The last reply is said; what still comes in is thrown away until the peer closes, or time is up. Closing at
@@ -47,11 +49,13 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private let settings: LookupSettings
     private let connection: Connection
     private let logger: Logger
-    private var requests: NIOSingleStepByteToMessageProcessor<TableDecoder>
+    private var decoder: TableDecoder
+    /// What was read and is not yet taken.
+    private var input = ByteBuffer()
     private var replies = ReplyQueue<Owed>()
     private var pending: [Ticket: Pending] = [:]
     private var output = ByteBuffer()
-    private var phase = Phase.serving
+    private var phase = Phase.serving(peerHasFinished: false)
     private var holdsRead = false
     private var context: ChannelHandlerContext?
 
@@ -63,7 +67,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         self.settings = settings
         self.connection = connection
         self.logger = logger
-        requests = NIOSingleStepByteToMessageProcessor(TableDecoder(table))
+        decoder = TableDecoder(table)
     }
 
     // MARK: Life
@@ -91,8 +95,14 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         switch event {
         case ConnectionEvent.drain:
             finish(rudely: false)
+            proceed()
         case ChannelEvent.inputClosed:
-            if case .lingering = phase { context.close(promise: nil) } else { finish(rudely: false) }
+            switch phase {
+            case .serving: phase = .serving(peerHasFinished: true)
+            case .finishing: break
+            case .lingering: return context.close(promise: nil)
+            }
+            proceed()
         default:
             context.fireUserInboundEventTriggered(event)
         }
@@ -102,22 +112,48 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .serving = phase else { return }
-        do {
-            try requests.process(buffer: unwrapInboundIn(data)) { request in
-                // A request that was malformed ends the connection; those behind it are not looked at.
-                guard case .serving = phase else { return }
-                answer(request)
-            }
-        } catch let malformed as MalformedRequest {
-            refuse(malformed)
-        } catch {
-            errorCaught(context: context, error: error)
-        }
+        var buffer = unwrapInboundIn(data)
+        if input.readableBytes == 0 { input = buffer } else { input.writeBuffer(&buffer) }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        write()
+        proceed()
         context.fireChannelReadComplete()
+    }
+
+    /// Takes requests and writes replies for as long as both go on, then reads on or ends.
+    private func proceed() {
+        guard let context else { return }
+        while takeRequests(context), writeReplies(context) {}
+        _ = writeReplies(context)
+        if holdsRead, mayTake(context) {
+            holdsRead = false
+            context.read()
+        }
+        endIfDone()
+    }
+
+    /// - Returns: whether there may be more to take once replies have been written.
+    private func takeRequests(_ context: ChannelHandlerContext) -> Bool {
+        do {
+            while case .serving(let peerHasFinished) = phase {
+                guard mayTake(context) else { return true }
+                guard let request = try decoder.decode(buffer: &input) else {
+                    input.discardReadBytes()
+                    if peerHasFinished { finish(rudely: false) }
+                    return false
+                }
+                answer(request)
+            }
+        } catch {
+            refuse(error as? MalformedRequest ?? .frame("\(error)"))
+        }
+        return false
+    }
+
+    /// One read may hold thousands of requests: they are taken as replies leave, not all at once.
+    private func mayTake(_ context: ChannelHandlerContext) -> Bool {
+        replies.count < settings.maximumPending && context.channel.isWritable
     }
 
     private func answer(_ request: TableRequest) {
@@ -147,7 +183,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private func refuse(_ malformed: MalformedRequest) {
-        logger.warning("malformed request, closing", metadata: ["reason": "\(malformed)"])
+        logger.info("malformed request, closing", metadata: ["reason": "\(malformed)"])
         owe(.refused(Reason("\(malformed)")), dialect: nil, ticket: replies.open())
         finish(rudely: true)
     }
@@ -173,7 +209,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         let reply = TableReply(decision, for: waited.domain)
         log(waited.request, reply, rule: decision.rule.rawValue, since: waited.since)
         owe(reply, dialect: waited.request.dialect, ticket: ticket)
-        write()
+        proceed()
     }
 
     // MARK: Replies
@@ -182,21 +218,30 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         replies.fulfil(ticket, with: Owed(reply: reply, dialect: dialect ?? settings.dialect))
     }
 
-    /// Writes what is in order, reads on where that had been held back, and ends what is to end.
-    private func write() {
-        guard let context else { return }
-        while let owed = replies.next() { table.encode(owed.reply, dialect: owed.dialect, into: &output) }
-        if output.readableBytes > 0 {
+    /// Writes what is in order, as far as the peer takes it.
+    ///
+    /// - Returns: whether anything was written.
+    private func writeReplies(_ context: ChannelHandlerContext) -> Bool {
+        var hasWritten = false
+        while context.channel.isWritable, renderReplies() {
             context.writeAndFlush(wrapOutboundOut(output), promise: nil)
-            output.clear()
-            if pending.isEmpty { connection.becomeIdle() }
+            hasWritten = true
+            // A long reply's room is not kept for the connection's life.
+            if output.capacity > Self.renderedAtOnce { output = ByteBuffer() } else { output.clear() }
         }
-        if holdsRead, mayRead(context) {
-            holdsRead = false
-            context.read()
-        }
-        endIfDone()
+        if hasWritten, pending.isEmpty { connection.becomeIdle() }
+        return hasWritten
     }
+
+    private func renderReplies() -> Bool {
+        while output.readableBytes < Self.renderedAtOnce, let owed = replies.next() {
+            table.encode(owed.reply, dialect: owed.dialect, into: &output)
+        }
+        return output.readableBytes > 0
+    }
+
+    /// Octets: many short replies go out in one write, long ones one by one.
+    private static let renderedAtOnce = 65_536
 
     private func log(_ request: TableRequest, _ reply: TableReply, rule: String, since: NIODeadline?) {
         if case .temporary(let reason) = reply {
@@ -216,37 +261,37 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     // MARK: Reading and ending
 
     package func read(context: ChannelHandlerContext) {
-        if mayRead(context) { context.read() } else { holdsRead = true }
+        if mayTake(context) { context.read() } else { holdsRead = true }
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
-        write()
+        proceed()
         context.fireChannelWritabilityChanged()
     }
 
-    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
-        replies.count < settings.maximumPending && context.channel.isWritable
-    }
-
+    /// Takes no more requests; the end comes after the last reply, or when the peer has had its time to take it.
     private func finish(rudely: Bool) {
-        guard case .serving = phase else { return }
+        guard case .serving = phase, let context else { return }
         phase = .finishing(rudely: rudely)
-        write()
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: TimeAmount(settings.deadline + settings.lingering)) {
+            bound.value.close(promise: nil)
+        }
     }
 
     private func endIfDone() {
         guard case .finishing(let rudely) = phase, replies.isEmpty, let context else { return }
         phase = .lingering
-        guard rudely else {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: TimeAmount(settings.lingering)) { bound.value.close(promise: nil) }
+        if rudely {
+            context.close(mode: .output, promise: nil)
+        } else {
             // Behind whatever is still on its way to the peer.
             context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
                 context.close(promise: nil)
             }
-            return
         }
-        context.close(mode: .output, promise: nil)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: TimeAmount(settings.lingering)) { bound.value.close(promise: nil) }
     }
 }
 

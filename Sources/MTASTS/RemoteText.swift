@@ -25,6 +25,20 @@ package enum RemoteText {
         escaped(text.utf8, limit: limit)
     }
 
+    /// The last line of defence for a text that should be escaped by now: as `escaped`, but a backslash stays as it is,
+    /// so that what was escaped is not escaped once more.
+    package static func printable(_ text: some StringProtocol, limit: Int) -> String {
+        var printable = ""
+        var length = 0
+        for octet in text.utf8 {
+            let piece = octet == UInt8(ascii: "\\") ? "\\" : escaped(octet)
+            length += piece.utf8.count
+            guard length <= limit else { return printable + cutMark }
+            printable += piece
+        }
+        return printable
+    }
+
     private static func escaped(_ octet: UInt8) -> String {
         switch octet {
         case UInt8(ascii: "\\"): #"\\"#

@@ -1,8 +1,8 @@
 /// A dictionary of bounded size. When it is full, the element that was used longest ago goes first, and of the lower
 /// ranks before any of the higher.
 ///
-/// Elements stand in an array of places; each place is linked into the queue of its rank, least recently used first.
-/// Every operation is O(1).
+/// Elements stand in an array of places; each place is linked into the queue of its rank, least recently used first. One
+/// that is busy is in no queue, so it is never in the way. Every operation is O(1).
 struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// What goes first when room is needed: rank 0 before 1 before 2.
     typealias Rank = Int
@@ -14,7 +14,8 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// A place's neighbours in its queue.
     private struct Link: Sendable {
-        var rank: Int32
+        /// `none`: in no queue.
+        var rank: Int32 = none
         var older: Int32 = none
         var newer: Int32 = none
     }
@@ -49,8 +50,8 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// The value; the element is now the most recently used one of its rank.
     mutating func use(_ key: Key) -> Value? {
         guard let place = index[key] else { return nil }
-        let rank = Int(links[Int(place)].rank)
-        if queues[rank].newest != place {
+        let rank = links[Int(place)].rank
+        if rank != none, queues[Int(rank)].newest != place {
             unlink(place)
             link(place, rank: rank)
         }
@@ -59,18 +60,20 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Stores the value as the most recently used one of its rank.
     ///
-    /// - Parameter mayEvict: whether an element can be spared now; one that is busy is not.
-    mutating func store(_ value: Value, for key: Key, rank: Rank, mayEvict: (Value) -> Bool) {
-        if let place = index[key] {
+    /// - Parameter rank: `nil` for an element that cannot be spared now. It is stored even where there is no room, if all
+    ///   others are of that kind too.
+    mutating func store(_ value: Value, for key: Key, rank: Rank?) {
+        let place: Int32
+        if let known = index[key] {
+            place = known
             unlink(place)
             elements[Int(place)]?.value = value
-            link(place, rank: rank)
-            return
+        } else {
+            makeRoom()
+            place = takePlace(Element(key: key, value: value))
+            index[key] = place
         }
-        makeRoom(mayEvict: mayEvict)
-        let place = takePlace(Element(key: key, value: value))
-        index[key] = place
-        link(place, rank: rank)
+        if let rank { link(place, rank: Int32(rank)) }
     }
 
     mutating func remove(_ key: Key) {
@@ -86,42 +89,32 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             return place
         }
         elements.append(element)
-        links.append(Link(rank: 0))
+        links.append(Link())
         return Int32(elements.count - 1)
     }
 
-    private mutating func makeRoom(mayEvict: (Value) -> Bool) {
-        while count >= capacity, let victim = oldest(where: mayEvict) { remove(victim) }
+    private mutating func makeRoom() {
+        while count >= capacity, let oldest = queues.first(where: { $0.oldest != none })?.oldest,
+            let victim = elements[Int(oldest)]?.key
+        { remove(victim) }
     }
 
-    /// Looks at a bounded number of busy elements a rank, so that a store is never a walk through everything.
-    private func oldest(where mayEvict: (Value) -> Bool) -> Key? {
-        for queue in queues {
-            var place = queue.oldest
-            var looks = 64
-            while place != none, looks > 0, let element = elements[Int(place)] {
-                if mayEvict(element.value) { return element.key }
-                place = links[Int(place)].newer
-                looks -= 1
-            }
-        }
-        return nil
-    }
-
-    private mutating func link(_ place: Int32, rank: Rank) {
-        let newest = queues[rank].newest
-        links[Int(place)] = Link(rank: Int32(rank), older: newest)
-        if newest == none { queues[rank].oldest = place } else { links[Int(newest)].newer = place }
-        queues[rank].newest = place
+    private mutating func link(_ place: Int32, rank: Int32) {
+        let newest = queues[Int(rank)].newest
+        links[Int(place)] = Link(rank: rank, older: newest)
+        if newest == none { queues[Int(rank)].oldest = place } else { links[Int(newest)].newer = place }
+        queues[Int(rank)].newest = place
     }
 
     private mutating func unlink(_ place: Int32) {
         let link = links[Int(place)]
+        guard link.rank != none else { return }
         let rank = Int(link.rank)
         if link.older == none { queues[rank].oldest = link.newer } else { links[Int(link.older)].newer = link.newer }
         if link.newer == none { queues[rank].newest = link.older } else { links[Int(link.newer)].older = link.older }
+        links[Int(place)] = Link()
     }
 }
 
-/// The end of a queue.
+/// No place, no queue.
 private let none: Int32 = -1

@@ -7,8 +7,8 @@ package enum Change: Equatable, Sendable {
     case learnt(HeldPolicy)
     /// Another policy than the one we held.
     case replaced(old: HeldPolicy, new: HeldPolicy)
-    /// An enforced policy with no name that a host could have: mail to the domain is deferred.
-    case noUsableMX
+    /// A policy with no name that a host could have: where it is enforced, mail to the domain is deferred.
+    case noUsableMX(HeldPolicy)
     /// The policy cannot be fetched any more, or at all. `held`: what is applied meanwhile.
     case fetchFailed(PolicyFailure, held: HeldPolicy?)
     /// It can be fetched again.
@@ -46,7 +46,7 @@ extension PolicyLedger {
         } else if entry.lastFetch == nil || new.policy.maxAge > 0 {
             changes.append(.learnt(new))
         }
-        if new.policy.mode == .enforce, new.policy.hostPatterns.isEmpty { changes.append(.noUsableMX) }
+        if new.policy.mode != .none, new.policy.hostPatterns.isEmpty { changes.append(.noUsableMX(new)) }
         return changes
     }
 

@@ -8,6 +8,7 @@ import MTASTS
 /// holds mail; error for our own archive. Lookups are the LookupServer's to log, at debug.
 struct ChangeLog: Sendable {
     let logger: Logger
+    let decisions: DecisionSettings
 
     func record(_ landing: Landing) {
         for change in landing.changes { record(change, of: landing.domain) }
@@ -30,7 +31,8 @@ struct ChangeLog: Sendable {
             facts["previous-mode"] = "\(old.policy.mode)"
             facts["previous-id"] = "\(old.id)"
             logger.info("policy replaced", metadata: facts)
-        case .noUsableMX:
+        case .noUsableMX(let held):
+            guard case .secure = Decision(.policy(held), settings: decisions).action else { return }
             logger.warning("enforced policy lists no usable mx, mail is deferred", metadata: ["domain": "\(domain)"])
         case .fetchFailed(let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)

@@ -172,7 +172,7 @@ package struct PolicyLedger: Sendable {
 
     private mutating func store(_ entry: LedgerEntry, for domain: PolicyDomain, at now: WallTime) {
         // A domain with a flight is never pushed out: its waiters would hear of nothing.
-        entries.store(entry, for: domain, rank: entry.rank(at: now)) { $0.flight == nil }
+        entries.store(entry, for: domain, rank: entry.flight == nil ? entry.rank(at: now) : nil)
     }
 
     private mutating func note(_ changes: [Change], in id: FlightID) {

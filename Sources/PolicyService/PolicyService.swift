@@ -50,7 +50,7 @@ package final class PolicyService: Service {
         self.decisions = decisions
         self.now = now
         self.sleep = sleep
-        log = ChangeLog(logger: logger)
+        log = ChangeLog(logger: logger, decisions: decisions)
         (plans, start) = AsyncStream.makeStream()
     }
 
@@ -137,6 +137,8 @@ package final class PolicyService: Service {
             await fetch(id, of: plan.domain, delay: plan.delay, in: plan.id)
         case .record:
             let report = await discovery.record(of: plan.domain)
+            // The daemon stops: that says nothing about the domain. Whoever waits is answered by what is known.
+            guard !Task.isCancelled else { break }
             let landedAt = now()
             switch state.withLock({ $0.ledger.recordLanded(plan.id, report, at: landedAt) }) {
             case .settle: break
@@ -150,6 +152,7 @@ package final class PolicyService: Service {
         // A cancelled sleep means that the daemon stops; the fetch then ends at once by the same cancellation.
         if delay > .zero { try? await sleep(delay) }
         let report = await discovery.policy(of: domain)
+        guard !Task.isCancelled else { return }
         let landedAt = now()
         let change = state.withLock { $0.ledger.policyLanded(flight, id, report.finding, at: landedAt) }
         guard let change else { return }
@@ -165,9 +168,8 @@ package final class PolicyService: Service {
         let (landing, waiters) = state.withLock {
             ($0.ledger.settle(flight, at: now), $0.waiters.removeValue(forKey: flight) ?? [:])
         }
-        guard let landing else { return }
-        log.record(landing)
-        let decision = Decision(landing.standing, settings: decisions)
+        if let landing { log.record(landing) }
+        let decision = Decision(landing?.standing ?? .unknown(.unfinished), settings: decisions)
         for waiter in waiters.values { waiter(decision) }
     }
 }

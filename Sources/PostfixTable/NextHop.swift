@@ -46,7 +46,8 @@ package struct NextHop: Hashable, Sendable {
         guard let text = String(validating: name, as: UTF8.self), let ascii = try? IDNA.toASCII(text) else {
             return nil
         }
-        return PolicyDomain(ascii)
+        // An ideographic full stop at the end has become a dot by now.
+        return PolicyDomain(ascii.hasSuffix(".") ? ascii.dropLast() : ascii[...])
     }
 
     private struct Port {

@@ -22,7 +22,7 @@ package struct Reason: Hashable, Sendable {
     package static let maximumLength = 200
 
     package init(_ text: String) {
-        let printable = RemoteText.escaped(text, limit: Self.maximumLength - RemoteText.cutMark.utf8.count)
+        let printable = RemoteText.printable(text, limit: Self.maximumLength - RemoteText.cutMark.utf8.count)
         // An empty reason would read as a reply without one.
         self.text = printable.isEmpty ? "no reason known" : printable
     }

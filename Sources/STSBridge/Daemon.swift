@@ -42,10 +42,21 @@ struct Daemon {
         let policies = PolicyService(
             discovery: discovery, ledger: configuration.ledger, decisions: configuration.decisions, logger: logger,
             now: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+        var lookup = configuration.lookup
+        lookup.maximumConnections = DescriptorLimit.connections(
+            wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
+        if lookup.maximumConnections < configuration.lookup.maximumConnections {
+            logger.warning(
+                "fewer connections than configured: raise the limit of open files (LimitNOFILE, ulimit -n)",
+                metadata: [
+                    "configured": "\(configuration.lookup.maximumConnections)",
+                    "possible": "\(lookup.maximumConnections)",
+                ])
+        }
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
             socketmap: configuration.socketmap, tcpTable: configuration.tcpTable, service: policies,
-            settings: configuration.lookup, group: eventLoops, logger: logger)
+            settings: lookup, group: eventLoops, logger: logger)
         // What it says of its services' starts and stops we say better.
         var lifecycleLogger = logger
         lifecycleLogger.logLevel = max(logger.logLevel, .error)

@@ -10,4 +10,17 @@ enum DescriptorLimit {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
+
+    /// How many connections can be had beside what discoveries take: at most `wanted`, at least 16.
+    static func connections(wanted: Int, fetches: Int) -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
+        let free = Int(clamping: limit.rlim_cur) - resolverSockets - fetches - ownFiles
+        return min(wanted, max(free, 16))
+    }
+
+    /// libunbound's `outgoing-range`: a socket for each query under way.
+    private static let resolverSockets = 1_024
+    /// Listeners, event loops, pipes, the log, with room.
+    private static let ownFiles = 64
 }

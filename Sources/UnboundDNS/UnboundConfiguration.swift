@@ -70,6 +70,10 @@ extension UnboundConfiguration {
           # A server that was down is asked again within seconds.
           infra-host-ttl: 5
           infra-keep-probing: yes
+          # A retry waits a second at most: a question whose servers are silent gives its socket back in about five.
+          infra-cache-max-rtt: 1000
+          # Answered here, without a server: starts libunbound's thread (see UnboundContext).
+          local-zone: "start.sts-bridge.invalid." static
           # RFC 9715's size: no fragments; larger answers come by TCP.
           edns-buffer-size: 1232
           # 1,000 questions under way, each with its own socket and port; further ones wait in line.

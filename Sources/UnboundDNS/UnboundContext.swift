@@ -163,6 +163,10 @@ extension UnboundContext {
             try require(ub_ctx_async(context, 1), "threads")
             // Any call on local zones finalises the context: a bad setting is found now, not by the first question.
             try require(ub_ctx_zone_remove(context, "sts-bridge.invalid."), "configuration")
+            // Its thread starts with the first question, and ends the process where it finds no descriptor left: so now,
+            // with a name that it answers itself.
+            var id: Int32 = 0
+            try require(ub_resolve_async(context, "start.sts-bridge.invalid", 1, 1, nil, landed, &id), "thread")
         } catch {
             ub_ctx_delete(context)
             throw error

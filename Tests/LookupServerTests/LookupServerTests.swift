@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LookupServer
 import NIOCore
 import Testing
@@ -38,8 +39,10 @@ import TestSupport
 
     @Test func `a unix socket has its mode from the start, and replaces a dead one`() async throws {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
-        #expect(FileManager.default.createFile(atPath: path, contents: nil))
         let lab = HandlerLab()
+        // One that nobody serves any more.
+        try leaveDeadSocket(at: path)
+        #expect(FileManager.default.fileExists(atPath: path))
         try await lab.serve(
             socketmap: [.unix(path: path)], settings: LookupSettings(socketMode: 0o640, socketGroup: nil)
         ) { _ in
@@ -68,6 +71,52 @@ import TestSupport
             }
             #expect(failure?.description.contains("another process serves this socket") == true)
         }
+    }
+
+    @Test func `a file that is no socket is not replaced`() async throws {
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).conf"
+        try "precious".write(toFile: path, atomically: false, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let lab = HandlerLab()
+        let failure = await #expect(throws: ListenFailure.self) {
+            try await lab.serve(socketmap: [.unix(path: path)]) { _ in }
+        }
+        #expect(failure?.description.contains("a file that is no socket is in the way") == true)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+    }
+
+    @Test func `0.0.0.0 and [::] stand side by side on one port`() async throws {
+        let lab = HandlerLab()
+        try await lab.serve { ports in
+            let second = HandlerLab()
+            try await second.serve(socketmap: [.tcp(host: "::", port: ports[0])], tcpTable: []) { other in
+                #expect(other == [ports[0]])
+            }
+        }
+    }
+
+    @Test func `stopping does not wait for ever for a peer that does not read`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com", policy: policyText(mx: (0..<3_000).map { "mx\($0).example.com" }))
+        let settings = LookupSettings(deadline: .milliseconds(200), lingering: .milliseconds(200))
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let gate = Gate()
+        async let deaf: Void = {
+            for await port in ports.prefix(1) {
+                try await TableClient.with(port: port) { client in
+                    // Some 60 KB for each: more than any socket buffer takes.
+                    let request = String(repeating: "19:postfix example.com,", count: 2_000)
+                    try await client.outbound.write(ByteBuffer(string: request))
+                    await gate.pass()
+                }
+            }
+        }()
+        try await lab.serve(settings: settings) { ports in
+            continuation.yield(ports[0])
+            await gate.arrivals()
+        }
+        gate.open()
+        try await deaf
     }
 
     @Test func `a port in use is named`() async throws {
@@ -168,5 +217,19 @@ import TestSupport
                 #expect(reply == "9:NOTFOUND ,")
             }
         }
+    }
+
+    /// What a daemon leaves behind that was killed.
+    private func leaveDeadSocket(at path: String) throws {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { Glibc.close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(descriptor, $0, length) }
+        }
+        try #require(result == 0)
     }
 }

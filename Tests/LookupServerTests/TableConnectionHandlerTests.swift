@@ -146,6 +146,39 @@ import TestSupport
         }
     }
 
+    @Test func `of one read no more requests are taken than replies may be owed`() async throws {
+        let lab = HandlerLab()
+        let names = (0..<50).map { "n\($0).example" }
+        let gates = names.map { lab.resolver.hold("_mta-sts.\($0)", .txt) }
+        try await lab.run {
+            let channel = try await lab.connect(.socketmap, settings: LookupSettings(maximumPending: 3))
+            try await channel.send(names.map { "\($0.utf8.count + 2):x \($0)," }.joined())
+            for gate in gates[..<3] { await gate.arrivals() }
+            #expect(lab.resolver.asked.count == 3)
+            for gate in gates { gate.open() }
+            var text = ""
+            while text.count(where: { $0 == "," }) < 50 { text += try await channel.nextWrite() }
+            #expect(text == String(repeating: "9:NOTFOUND ,", count: 50))
+        }
+    }
+
+    @Test func `a peer that has finished sending still gets all its replies, then the end`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com")
+        let gate = lab.resolver.hold("_mta-sts.example.com", .txt)
+        try await lab.run {
+            let channel = try await lab.connect(.socketmap, settings: LookupSettings(maximumPending: 1))
+            try await channel.send("13:x example.com,2:x ,3:x a,")
+            channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+            await gate.arrivals()
+            gate.open()
+            var text = ""
+            while text.count(where: { $0 == "," }) < 3 { text += try await channel.nextWrite() }
+            #expect(text.hasSuffix("servername=hostname,9:NOTFOUND ,9:NOTFOUND ,"))
+            try await channel.closeFuture.get()
+        }
+    }
+
     @Test func `while many replies are owed the connection is read no further`() async throws {
         let lab = HandlerLab()
         let gate = lab.resolver.hold("_mta-sts.slow.example", .txt)

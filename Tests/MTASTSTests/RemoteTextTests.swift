@@ -2,6 +2,14 @@ import MTASTS
 import Testing
 
 @Suite struct RemoteTextTests {
+    @Test func `the last line of defence does not escape twice`() {
+        let escaped = RemoteText.escaped("b\u{fc}\n\\")
+        #expect(escaped == #"b\xC3\xBC\x0A\\"#)
+        #expect(RemoteText.printable(escaped, limit: 100) == escaped)
+        #expect(RemoteText.printable("a\u{1b}[31m\n", limit: 100) == #"a\x1B[31m\x0A"#)
+        #expect(RemoteText.printable("abcdef", limit: 3) == "abc...")
+    }
+
     @Test(arguments: [
         ("plain text, \"quoted\" = {1}", "plain text, \"quoted\" = {1}"),
         ("a\\b", #"a\\b"#), ("\r\n\t\0", #"\x0D\x0A\x09\x00"#), ("\u{1B}[2J\u{7F}", #"\x1B[2J\x7F"#),

@@ -60,6 +60,7 @@ import TestSupport
     @Test func `an enforced policy that names no host is told`() throws {
         var lab = try LedgerLab()
         let landing = try lab.learn(fetched(mx: ["localhost", "192.0.2.1"]))
-        #expect(landing.changes.contains(.noUsableMX))
+        guard case .policy(let held) = landing.standing else { throw Unexpected(what: "no policy") }
+        #expect(landing.changes.contains(.noUsableMX(held)))
     }
 }

@@ -11,6 +11,7 @@ import TestSupport
             ("example.com.", "example.com", nil, false),
             ("bücher.example", "xn--bcher-kva.example", nil, false),
             ("BÜCHER.Example.", "xn--bcher-kva.example", nil, false),
+            ("bücher.example。", "xn--bcher-kva.example", nil, false),
             ("XN--BCHER-KVA.example", "xn--bcher-kva.example", nil, false),
             ("straße.de", "xn--strae-oqa.de", nil, false),
             ("relay.example:587", "relay.example", 587, false),

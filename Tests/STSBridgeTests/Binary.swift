@@ -15,13 +15,23 @@ enum Binary {
     }
 
     /// Runs it to its end. Its environment is `environment` alone.
-    static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
-        try run(url.path, arguments, environment: environment)
+    static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
+        try await run(url.path, arguments, environment: environment)
     }
 
-    /// Runs any program to its end.
+    /// Runs any program to its end, on a thread that may wait: the tests' own threads are few.
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> Outcome {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(with: Result { try runToEnd(program, arguments, environment) })
+            }
+        }
+    }
+
+    private static func runToEnd(
+        _ program: String, _ arguments: [String], _ environment: [String: String]
     ) throws -> Outcome {
         let process = Process()
         let output = Pipe()
@@ -44,10 +54,10 @@ enum Binary {
     /// Runs it with a configuration file of this text.
     static func run(
         _ arguments: [String], yaml: String, environment: [String: String] = [:]
-    ) throws -> (outcome: Outcome, path: String) {
+    ) async throws -> (outcome: Outcome, path: String) {
         let path = NSTemporaryDirectory() + "sts-bridge-\(UUID().uuidString).yaml"
         try yaml.write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        return (try run(arguments + ["--config", path], environment: environment), path)
+        return (try await run(arguments + ["--config", path], environment: environment), path)
     }
 }

@@ -3,12 +3,12 @@ import Testing
 
 /// What the built command prints, and how it ends.
 @Suite(.timeLimit(.minutes(1))) struct CommandLineTests {
-    @Test func `the version and the help are results`() throws {
-        let version = try Binary.run(["--version"])
+    @Test func `the version and the help are results`() async throws {
+        let version = try await Binary.run(["--version"])
         #expect(version.status == 0)
         #expect(version.output == "0.1.0\n")
         for arguments in [["--help"], ["serve", "--help"], ["query", "--help"], ["config", "--help"]] {
-            let help = try Binary.run(arguments)
+            let help = try await Binary.run(arguments)
             #expect(help.status == 0)
             #expect(help.output.contains("USAGE:"))
         }
@@ -17,33 +17,34 @@ import Testing
     @Test(arguments: [
         ["nonsense"], ["query"], ["serve", "--nonsense"], ["query", "a", "b"], ["config", "check", "x"],
     ])
-    func `a wrong command line is exit code 2 and says how it is written`(arguments: [String]) throws {
-        let outcome = try Binary.run(arguments)
+    func `a wrong command line is exit code 2 and says how it is written`(arguments: [String]) async throws {
+        let outcome = try await Binary.run(arguments)
         #expect(outcome.status == 2)
         #expect(outcome.output == "")
         #expect(outcome.errors.contains("Usage:"))
     }
 
     @Test(arguments: ["[192.0.2.1]", "localhost", ".example.com", "a_b.example", "\u{1b}[31m"])
-    func `a key that can have no policy is answered without any DNS`(key: String) throws {
+    func `a key that can have no policy is answered without any DNS`(key: String) async throws {
         // The server's address is one that nobody answers at: a query would take its time and end with exit code 3.
-        let outcome = try Binary.run(["query", key, "--json"], environment: ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1"])
+        let outcome = try await Binary.run(
+            ["query", key, "--json"], environment: ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1"])
         #expect(outcome.status == 1)
         #expect(outcome.output.contains(#""reply" : "NOTFOUND ""#))
         #expect(!outcome.output.contains("\u{1b}"))
     }
 
-    @Test func `a domain that could not be found out is exit code 3, and the servers are named`() throws {
+    @Test func `a domain that could not be found out is exit code 3, and the servers are named`() async throws {
         let environment = ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1", "STS_BRIDGE_DNS_TIMEOUT": "1s"]
-        let outcome = try Binary.run(["query", "example.com"], environment: environment)
+        let outcome = try await Binary.run(["query", "example.com"], environment: environment)
         #expect(outcome.status == 3)
         #expect(outcome.output.contains("_mta-sts.example.com TXT: could not find out: "))
         #expect(outcome.output.contains("(servers 127.0.0.1@1)"))
         #expect(outcome.output.contains("rule         unknown"))
     }
 
-    @Test func `a CA file that cannot be used stops the start and says what to do`() throws {
-        let outcome = try Binary.run(["serve"], environment: ["STS_BRIDGE_FETCH_CA_FILE": "/nonexistent.pem"])
+    @Test func `a CA file that cannot be used stops the start and says what to do`() async throws {
+        let outcome = try await Binary.run(["serve"], environment: ["STS_BRIDGE_FETCH_CA_FILE": "/nonexistent.pem"])
         #expect(outcome.status == 2)
         #expect(outcome.errors.contains("/nonexistent.pem"))
         #expect(outcome.errors.contains("fetch.ca-file"))

@@ -3,22 +3,22 @@ import Testing
 
 /// The configuration as an operator meets it: through `config check` and `config print` of the built command.
 @Suite(.timeLimit(.minutes(1))) struct ConfigurationTests {
-    @Test func `without a file the defaults are in force, and are a file that gives the same`() throws {
-        let first = try Binary.run(["config", "print"])
+    @Test func `without a file the defaults are in force, and are a file that gives the same`() async throws {
+        let first = try await Binary.run(["config", "print"])
         #expect(first.status == 0)
         #expect(first.output == Self.defaults)
-        let second = try Binary.run(["config", "print"], yaml: first.output)
+        let second = try await Binary.run(["config", "print"], yaml: first.output)
         #expect(second.outcome.output == first.output)
     }
 
-    @Test func `every key can be set in the file`() throws {
-        let (outcome, _) = try Binary.run(["config", "print"], yaml: Self.everythingElse)
+    @Test func `every key can be set in the file`() async throws {
+        let (outcome, _) = try await Binary.run(["config", "print"], yaml: Self.everythingElse)
         #expect(outcome.errors == "")
         #expect(outcome.output == Self.everythingElse)
     }
 
-    @Test func `the environment wins over the file, lists by commas`() throws {
-        let (outcome, _) = try Binary.run(
+    @Test func `the environment wins over the file, lists by commas`() async throws {
+        let (outcome, _) = try await Binary.run(
             ["config", "print", "--json"], yaml: "dns:\n  timeout: 7s\n  servers: [192.0.2.1]\n",
             environment: ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@5353, ::1", "STS_BRIDGE_LOOKUP_ON_UNKNOWN": "defer"])
         let values = try #require(JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
@@ -38,55 +38,65 @@ import Testing
         ("listen:\n  socketmap: [127.0.0.1]\n", 2, "listen.socketmap: \"127.0.0.1\"; expected a list of host:port"),
         ("listen:\n  socketmap: [\"unix:relative\"]\n", 2, "expected a list of host:port"),
         ("listen:\n  socket-mode: \"0999\"\n", 2, "listen.socket-mode: \"0999\"; expected four octal digits"),
-        ("listen:\n  socketmap: []\n  tcp-table: []\n", 2, "listen.socketmap: expected an address"),
-        ("cache:\n  min-ttl: 1h\n  max-ttl: 1m\n", 2, "cache.min-ttl: expected at most cache.max-ttl (1m)"),
+        (
+            "listen:\n  socketmap: []\n  tcp-table: []\n", 2,
+            "listen.socketmap and listen.tcp-table are empty; expected an address"
+        ),
+        (
+            "cache:\n  min-ttl: 1h\n  max-ttl: 1m\n", 2,
+            "cache.min-ttl is 1h and cache.max-ttl 1m; expected min-ttl at most max-ttl"
+        ),
         ("fetch:\n  allow-networks: [10.0.0.0/40]\n", 2, "fetch.allow-networks: \"10.0.0.0/40\"; expected"),
         ("postfix:\n  version: new\n", 2, "postfix.version: \"new\"; expected auto, or a version such as 3.7"),
         ("lookup:\n  on-unknown: maybe\n", 2, "lookup.on-unknown: \"maybe\"; expected one of deliver, defer"),
         ("log:\n  level: info\n  level: debug\n", 2, "set twice"),
+        ("cache:\n  max-ttl: 30s\n", 2, "cache.min-ttl is 1m and cache.max-ttl 30s"),
+        ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
         ("a: [\n", 2, "not YAML"),
         ("just text\n", 1, "the file: expected keys and values"),
         ("\"\\e[31mred\": 1\n", 1, "unknown key \\x1B[31mred"),
     ])
     func `what is wrong is named: file, line, key, and what was expected`(
         yaml: String, line: Int, problem: String
-    ) throws {
-        let (outcome, path) = try Binary.run(["config", "check"], yaml: yaml)
+    ) async throws {
+        let (outcome, path) = try await Binary.run(["config", "check"], yaml: yaml)
         #expect(outcome.status == 2)
         #expect(outcome.output == "")
         #expect(outcome.errors.hasPrefix("sts-bridge: \(path):\(line): "), "\(outcome.errors)")
         #expect(outcome.errors.contains(problem), "\(outcome.errors)")
         // The daemon refuses the same way, and does not start.
-        let serve = try Binary.run(["serve"], yaml: yaml).outcome
+        let serve = try await Binary.run(["serve"], yaml: yaml).outcome
         #expect(serve.status == 2)
         #expect(serve.errors.contains(problem))
     }
 
-    @Test func `an unknown variable stops the start, what Kubernetes injects does not`() throws {
-        let unknown = try Binary.run(["config", "check"], environment: ["STS_BRIDGE_DNS_SERVER": "192.0.2.1"])
+    @Test func `an unknown variable stops the start, what Kubernetes injects does not`() async throws {
+        let unknown = try await Binary.run(["config", "check"], environment: ["STS_BRIDGE_DNS_SERVER": "192.0.2.1"])
         #expect(unknown.status == 2)
         #expect(unknown.errors.contains("environment variable STS_BRIDGE_DNS_SERVER: unknown key"))
-        let bad = try Binary.run(["config", "check"], environment: ["STS_BRIDGE_DNS_TIMEOUT": "soon"])
+        let bad = try await Binary.run(["config", "check"], environment: ["STS_BRIDGE_DNS_TIMEOUT": "soon"])
         #expect(bad.errors.contains("environment variable STS_BRIDGE_DNS_TIMEOUT: dns.timeout: \"soon\"; expected"))
+        let contradiction = try await Binary.run(["config", "check"], environment: ["STS_BRIDGE_CACHE_MAX_TTL": "30s"])
+        #expect(contradiction.errors.contains("environment variable STS_BRIDGE_CACHE_MAX_TTL: cache.min-ttl is 1m"))
         let kubernetes = [
             "STS_BRIDGE_SERVICE_HOST": "10.0.0.1", "STS_BRIDGE_SERVICE_PORT": "8461",
             "STS_BRIDGE_SERVICE_PORT_SOCKETMAP": "8461", "STS_BRIDGE_PORT": "tcp://10.0.0.1:8461",
             "STS_BRIDGE_PORT_8461_TCP": "tcp://10.0.0.1:8461", "STS_BRIDGE_PORT_8461_TCP_ADDR": "10.0.0.1",
         ]
-        #expect(try Binary.run(["config", "check"], environment: kubernetes).status == 0)
+        #expect(try await Binary.run(["config", "check"], environment: kubernetes).status == 0)
     }
 
-    @Test func `a file that was named and is not there, or is no text, is an error`() throws {
-        let missing = try Binary.run(["config", "check", "--config", "/nonexistent/config.yaml"])
+    @Test func `a file that was named and is not there, or is no text, is an error`() async throws {
+        let missing = try await Binary.run(["config", "check", "--config", "/nonexistent/config.yaml"])
         #expect(missing.status == 2)
         #expect(missing.errors.contains("/nonexistent/config.yaml: cannot be read"))
-        let directory = try Binary.run(["config", "check", "--config", "/"])
+        let directory = try await Binary.run(["config", "check", "--config", "/"])
         #expect(directory.status == 2)
     }
 
-    @Test func `an empty file, and sections with nothing in them, set nothing`() throws {
+    @Test func `an empty file, and sections with nothing in them, set nothing`() async throws {
         for yaml in ["", "# nothing\n", "dns:\nlisten:\n", "---\n"] {
-            #expect(try Binary.run(["config", "print"], yaml: yaml).outcome.output == Self.defaults)
+            #expect(try await Binary.run(["config", "print"], yaml: yaml).outcome.output == Self.defaults)
         }
     }
 

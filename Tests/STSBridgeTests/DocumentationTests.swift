@@ -6,7 +6,7 @@ import Testing
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    @Test func `README's table has every key with its default, and no other`() throws {
+    @Test func `README's table has every key with its default, and no other`() async throws {
         let readme = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
         var documented: [String: String] = [:]
         for line in readme.split(separator: "\n") {
@@ -14,7 +14,7 @@ import Testing
             guard cells.count == 3, cells[0].contains("."), cells[0].hasPrefix("`") else { continue }
             documented[cells[0].trimmingCharacters(in: ["`"])] = cells[1].trimmingCharacters(in: ["`"])
         }
-        let printed = try Binary.run(["config", "print"]).output
+        let printed = try await Binary.run(["config", "print"]).output
         var section = ""
         var real: [String: String] = [:]
         for line in printed.split(separator: "\n") {
@@ -31,14 +31,14 @@ import Testing
     }
 
     @Test(arguments: ["main.cf-3.4-to-3.9", "main.cf-3.10-and-later"])
-    func `Postfix reads the files in postfix without a complaint of its own version`(name: String) throws {
+    func `Postfix reads the files in postfix without a complaint of its own version`(name: String) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "sts-postfix-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let snippet = Self.root.appending(path: "postfix/\(name)")
         try FileManager.default.copyItem(at: snippet, to: directory.appending(path: "main.cf"))
         try Data().write(to: directory.appending(path: "master.cf"))
-        let outcome = try Binary.run("/usr/sbin/postconf", ["-c", directory.path, "-n"])
+        let outcome = try await Binary.run("/usr/sbin/postconf", ["-c", directory.path, "-n"])
         #expect(outcome.status == 0)
         #expect(
             outcome.output.contains("smtp_tls_policy_maps = inline:{ { override.example = encrypt } } socketmap:inet:"))

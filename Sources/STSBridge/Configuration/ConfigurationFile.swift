@@ -2,10 +2,27 @@ import Yams
 
 /// The texts of a YAML file by key, each with its line. Knows YAML and which keys exist, not what they mean.
 enum ConfigurationFile {
+    struct Item {
+        let text: String
+        let origin: ConfigurationError.Origin
+    }
+
     struct Setting {
         let key: ConfigurationKey
-        let texts: [String]
+        /// One, or a list's.
+        let items: [Item]
         let origin: ConfigurationError.Origin
+
+        var texts: [String] { items.map(\.text) }
+
+        /// What is wrong with a value that the key did not take: of a list, its first bad item.
+        var error: ConfigurationError {
+            var scratch = Configuration()
+            guard let item = items.first(where: { !key.set([$0.text], &scratch) }) else {
+                return ConfigurationError.badValue(texts, of: key, at: origin)
+            }
+            return ConfigurationError.badValue([item.text], of: key, at: item.origin)
+        }
     }
 
     static func settings(in yaml: String, path: String) throws(ConfigurationError) -> [Setting] {
@@ -39,7 +56,7 @@ enum ConfigurationFile {
                 guard !settings.contains(where: { $0.key.name == name }) else {
                     throw ConfigurationError(origin, "\(name) is set twice")
                 }
-                settings.append(Setting(key: key, texts: try texts(of: valueNode, key, origin), origin: origin))
+                settings.append(Setting(key: key, items: try items(of: valueNode, key, origin), origin: origin))
             } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
                 // A section that is there but empty sets nothing.
                 guard !valueNode.isEmptyDocument else { continue }
@@ -50,18 +67,22 @@ enum ConfigurationFile {
         }
     }
 
-    private static func texts(
+    private static func items(
         of node: Node, _ key: ConfigurationKey, _ origin: ConfigurationError.Origin
-    ) throws(ConfigurationError) -> [String] {
+    ) throws(ConfigurationError) -> [Item] {
         switch node {
         case .scalar(let scalar):
-            return [scalar.string]
+            return [Item(text: scalar.string, origin: origin)]
         case .sequence(let sequence) where key.isList:
-            let texts = sequence.map { $0.scalar?.string }
-            guard !texts.contains(nil) else {
-                throw ConfigurationError.badValue(["a nested value"], of: key, at: origin)
+            var items: [Item] = []
+            for element in sequence {
+                let place = origin.atLine(element.mark?.line)
+                guard let text = element.scalar?.string else {
+                    throw ConfigurationError.badValue(["a nested value"], of: key, at: place)
+                }
+                items.append(Item(text: text, origin: place))
             }
-            return texts.compactMap { $0 }
+            return items
         default:
             throw ConfigurationError.badValue(["a nested value"], of: key, at: origin)
         }

@@ -10,26 +10,26 @@ enum ConfigurationReader {
         var configuration = Configuration()
         var origins: [String: ConfigurationError.Origin] = [:]
         for setting in try fileSettings(path) + environmentSettings(environment) {
-            guard setting.key.set(setting.texts, &configuration) else {
-                throw ConfigurationError.badValue(setting.texts, of: setting.key, at: setting.origin)
-            }
+            guard setting.key.set(setting.texts, &configuration) else { throw setting.error }
             origins[setting.key.name] = setting.origin
         }
         configuration.lookup.dialect = configuration.postfixVersion.dialect
-        if let (key, expected) = configuration.contradiction {
-            let origin = origins[key] ?? .unreadable(path ?? defaultPath)
-            throw ConfigurationError(origin, "\(key): expected \(expected)")
+        if let (keys, problem) = configuration.contradiction {
+            // Of the keys that somebody set, the first; one of them was, since the defaults agree.
+            let origin = keys.compactMap { origins[$0] }.first ?? .unreadable(path ?? defaultPath)
+            throw ConfigurationError(origin, problem)
         }
         return configuration
     }
 
     private static func fileSettings(_ path: String?) throws(ConfigurationError) -> [ConfigurationFile.Setting] {
-        guard let path = path ?? (FileManager.default.fileExists(atPath: defaultPath) ? defaultPath : nil) else {
-            return []
-        }
+        let isDefault = path == nil
+        let path = path ?? defaultPath
         let data: Data
         do {
             data = try Data(contentsOf: URL(fileURLWithPath: path))
+        } catch CocoaError.fileReadNoSuchFile where isDefault {
+            return []
         } catch {
             throw ConfigurationError(
                 .unreadable(path), "cannot be read: \(error.localizedDescription) Give a readable file with --config.")
@@ -52,7 +52,8 @@ enum ConfigurationReader {
                 throw ConfigurationError.unknownKey(name, at: origin)
             }
             let texts = key.isList ? text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } : [text]
-            settings.append(ConfigurationFile.Setting(key: key, texts: texts, origin: origin))
+            let items = texts.map { ConfigurationFile.Item(text: $0, origin: origin) }
+            settings.append(ConfigurationFile.Setting(key: key, items: items, origin: origin))
         }
         return settings
     }

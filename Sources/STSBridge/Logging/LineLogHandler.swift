@@ -45,14 +45,14 @@ struct LineLogHandler: LogHandler {
     }
 
     private static func quoted(_ value: String) -> String {
-        let escaped = RemoteText.escaped(value, limit: longestValue)
+        let escaped = RemoteText.printable(value, limit: longestValue)
         let isPlain = !escaped.isEmpty && !escaped.utf8.contains { $0 == 0x20 || $0 == 0x22 || $0 == 0x3D }
         return isPlain ? escaped : "\"\(escaped.replacing("\"", with: "\\\""))\""
     }
 
     private static func json(time: String, level: Logger.Level, message: String, facts: Facts) -> String {
         var object = ["time": "\(time)Z", "level": level.rawValue, "message": message]
-        for (key, value) in facts { object[key] = RemoteText.escaped(value, limit: longestValue) }
+        for (key, value) in facts { object[key] = RemoteText.printable(value, limit: longestValue) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(object) else { return "{}" }

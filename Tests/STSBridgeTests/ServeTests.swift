@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// The daemon as a process: signals, its log, and what it does at its limits.
+@Suite(.timeLimit(.minutes(1))) struct ServeTests {
+    /// Runs the daemon under a driver in Python, which talks to it and prints what it saw.
+    private func drive(_ script: String, yaml: String = "", limits: String = "") async throws -> [String] {
+        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
+        let sections = yaml + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
+        try sections.write(toFile: path + ".yaml", atomically: false, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path + ".yaml") }
+        let prelude = """
+            import resource, signal, socket, subprocess, sys, time
+            path = "\(path)"
+            silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            silent.bind(("127.0.0.1", 0))
+            def limits():
+                \(limits.isEmpty ? "pass" : limits)
+            daemon = subprocess.Popen(["\(Binary.url.path)", "serve", "--config", path + ".yaml"],
+                stderr=subprocess.PIPE, text=True, preexec_fn=limits,
+                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s"})
+            log = []
+            while not any("listening" in line for line in log):
+                log.append(daemon.stderr.readline())
+            def connect():
+                client = socket.socket(socket.AF_UNIX)
+                client.settimeout(20)
+                client.connect(path)
+                return client
+            def send(client, key):
+                client.sendall(b"%d:x %s," % (len(key) + 2, key))
+            def end():
+                daemon.send_signal(signal.SIGTERM)
+                print("exit", daemon.wait(30))
+                log.extend(daemon.stderr.readlines())
+
+            """
+        let outcome = try await Binary.run("/usr/bin/python3", ["-c", prelude + script])
+        #expect(outcome.errors == "")
+        return outcome.output.split(separator: "\n").map(String.init)
+    }
+
+    @Test func `SIGTERM answers what is pending and ends with 0; SIGHUP ends nothing`() async throws {
+        let seen = try await drive(
+            """
+            clients = [connect() for _ in range(20)]
+            for number, client in enumerate(clients): send(client, b"pending%d.example" % number)
+            asked = set()
+            while len(asked) < 20: asked.add(silent.recv(512)[12:40])
+            daemon.send_signal(signal.SIGHUP)
+            daemon.send_signal(signal.SIGTERM)
+            print(set(client.recv(100) for client in clients))
+            end()
+            print([line.split(" ", 2)[1] for line in log if "fetch failed" in line])
+            """)
+        #expect(seen == ["{b'9:NOTFOUND ,'}", "exit 0", "[]"])
+    }
+
+    @Test func `out of descriptors it goes on, and says how many connections it can have`() async throws {
+        let seen = try await drive(
+            """
+            clients = []
+            for _ in range(150):
+                try: clients.append(connect())
+                except OSError: break
+            time.sleep(0)
+            send(clients[-1], b"first.example")
+            try: print(clients[-1].recv(100))
+            except OSError as error: print(error)
+            for client in clients: client.close()
+            late = connect()
+            send(late, b".example.com")
+            print(late.recv(100))
+            end()
+            print(any("fewer connections than configured" in line for line in log))
+            """, limits: "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))")
+        #expect(seen.contains("b'9:NOTFOUND ,'"))
+        #expect(seen.suffix(2) == ["exit 0", "True"])
+    }
+
+    @Test func `strangers' text is escaped once in the log, and is one line`() async throws {
+        let seen = try await drive(
+            """
+            client = connect()
+            send(client, b"b\\xc3\\xbc.x\\n\\x1b[31m")
+            client.recv(100)
+            end()
+            print([line.strip().split("key=")[1].split(" ")[0] for line in log if " lookup " in line])
+            """, yaml: "log:\n  level: debug\n")
+        #expect(seen.last == #"['b\\xC3\\xBC.x\\x0A\\x1B[31m']"#)
+    }
+}
