@@ -174,19 +174,16 @@ extension UnboundContext {
         return Made(pointer: context)
     }
 
-    /// libunbound reads its configuration from a file only; this one is a pipe, without a name and a disk.
+    /// libunbound reads its configuration from a file only; this one has no name and no disk. (Not a pipe: a process
+    /// started at the wrong moment would inherit its other end, and libunbound wait for the end of the file for ever.)
     private static func configure(_ context: OpaquePointer, _ text: String) throws(UnboundSetupFailure) {
+        let descriptor = sts_unbound_memory_file()
+        guard descriptor >= 0 else { throw .library(step: "memfd_create", reason: String(cString: strerror(errno))) }
+        defer { Glibc.close(descriptor) }
         let bytes = Array(text.utf8)
-        // A pipe holds 64 KiB (pipe(7)); more would wait for a reader for ever.
-        guard bytes.count <= 65_536 else { throw .library(step: "configuration", reason: "too many servers") }
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw .library(step: "pipe", reason: String(cString: strerror(errno))) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        defer { Glibc.close(ends[0]) }
-        let written = write(ends[1], bytes, bytes.count)
-        Glibc.close(ends[1])
-        guard written == bytes.count else { throw .library(step: "pipe", reason: String(cString: strerror(errno))) }
-        try require(ub_ctx_config(context, "/proc/self/fd/\(ends[0])"), "configuration")
+        guard write(descriptor, bytes, bytes.count) == bytes.count
+        else { throw .library(step: "memfd", reason: String(cString: strerror(errno))) }
+        try require(ub_ctx_config(context, "/proc/self/fd/\(descriptor)"), "configuration")
     }
 
     private static func require(_ code: Int32, _ step: String) throws(UnboundSetupFailure) {
