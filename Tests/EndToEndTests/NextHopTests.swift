@@ -1,7 +1,7 @@
 import Testing
 
 extension EndToEnd {
-    /// The key is Postfix's next-hop, in whatever dress: design section 2, RFC 8461 §3.4.
+    /// The key is Postfix's next-hop, in whatever dress (RFC 8461 §3.4).
     @Suite struct NextHops {
         @Test func `STS-3.4-g: a domain in U-labels has the policy of its A-labels`() async throws {
             let lab = try Lab.running

@@ -2,7 +2,8 @@ import Testing
 
 /// No row of the tables vanishes silently: each is in the corpus or named here as another room's.
 @Suite struct CorpusCoverageTests {
-    /// rfc-sender.md §1.2, §1.3, §1.6 (4.1 only) and §7; pitfalls.md A, C and what of B and D the grammar decides.
+    /// RFC 8461 §3.1, §3.2 and §4.1 by requirement, the choices where it is open, and the pitfalls of records and
+    /// policy texts, with what the grammar decides of others.
     private static let rows: [String] =
         letters("STS-3.1-", "abcdefghijklmnopqrstuvwx")
         + letters("STS-3.2-", "abcdefghijklmnopqrstuvwxyz") + ["STS-3.2-aa", "STS-3.2-ab"]
