@@ -13,34 +13,13 @@ final class KnotServer: Sendable {
     let host: String
     let port: UInt16
     private let directory: URL
-    private let id: pid_t
     private let process: Mutex<Running>
 
     /// Process and its log; behind the mutex because Foundation's classes are not Sendable.
     private struct Running {
         let process: Process
-        let lifeline: FileHandle
         let log: FileHandle
         var unread = ""
-
-        init(script: String, arguments: [String]) throws {
-            let (input, output) = (Pipe(), Pipe())
-            process = Process()
-            process.executableURL = URL(fileURLWithPath: "/bin/sh")
-            process.arguments = ["-c", script] + arguments
-            process.standardInput = input
-            process.standardError = output
-            process.standardOutput = output
-            lifeline = input.fileHandleForWriting
-            log = output.fileHandleForReading
-            try process.run()
-        }
-
-        func end() {
-            try? lifeline.close()
-            process.waitUntilExit()
-            try? log.close()
-        }
 
         /// Reads on until a line holds `text`; `nil` when knotd ends before.
         mutating func waitForLine(holding text: String) -> String? {
@@ -57,7 +36,7 @@ final class KnotServer: Sendable {
         }
     }
 
-    /// Serves `zones`, name → zone file without `$ORIGIN`. Another port is taken when the free one was lost meanwhile.
+    /// Serves `zones`, name → zone file without `$ORIGIN`. Another port is taken when the free one was lost to a neighbour.
     convenience init(zones: [String: String], host: String = "127.0.0.1") throws {
         var reason: any Error = Failed(description: "no port")
         for _ in 0..<5 {
@@ -78,36 +57,24 @@ final class KnotServer: Sendable {
         try Self.configuration(zones.keys.sorted(), host, port, directory.path)
             .write(to: directory.appendingPathComponent("knot.conf"), atomically: false, encoding: .utf8)
 
-        var running = try Self.spawning.withLock {
-            let configuration = directory.appendingPathComponent("knot.conf").path
-            return try Running(script: Self.script, arguments: [configuration, directory.path])
-        }
-        guard let line = running.waitForLine(holding: "pid "), let id = pid_t(line.dropFirst(4)),
-            running.waitForLine(holding: "server started") != nil
-        else {
-            running.end()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/sbin/knotd")
+        process.arguments = ["-c", directory.appendingPathComponent("knot.conf").path]
+        let pipe = Pipe()
+        process.standardError = pipe
+        process.standardOutput = pipe
+        try process.run()
+        var running = Running(process: process, log: pipe.fileHandleForReading)
+        guard running.waitForLine(holding: "server started") != nil else {
+            process.waitUntilExit()
+            try? FileManager.default.removeItem(at: directory)
             throw Failed(description: "knotd did not start on \(host)@\(port)")
         }
         self.host = host
         self.port = port
         self.directory = directory
-        self.id = id
         self.process = Mutex(running)
     }
-
-    /// One start at a time: a process started meanwhile would inherit the lifeline and keep it open.
-    private static let spawning = NSLock()
-
-    /// Ends knotd and removes its directory when the lifeline is closed, which the kernel does when the tests end or
-    /// crash. The script gives up the log, so that its reader sees knotd's end.
-    private static let script = """
-        sh -c 'echo "pid $$"; exec knotd -c "$0"' "$0" &
-        exec > /dev/null 2>&1
-        cat
-        kill $!
-        wait $!
-        rm -r "$1"
-        """
 
     deinit { stop() }
 
@@ -115,7 +82,7 @@ final class KnotServer: Sendable {
     func replace(_ zone: String, with text: String) throws {
         try Self.write(zone, text, in: directory)
         try process.withLock { running in
-            kill(id, SIGHUP)
+            kill(running.process.processIdentifier, SIGHUP)
             guard running.waitForLine(holding: "[\(zone).] loaded") != nil
             else { throw Failed(description: "knotd ended instead of loading \(zone)") }
         }
@@ -123,7 +90,12 @@ final class KnotServer: Sendable {
 
     /// Ends this knotd, by its id, and waits for its end.
     func stop() {
-        process.withLock { $0.end() }
+        process.withLock { running in
+            if running.process.isRunning { running.process.terminate() }
+            running.process.waitUntilExit()
+            try? running.log.close()
+        }
+        try? FileManager.default.removeItem(at: directory)
     }
 
     private static func write(_ zone: String, _ text: String, in directory: URL) throws {

@@ -7,8 +7,8 @@ struct LoopbackSocket: Sendable {
         let code: Int32
     }
 
-    static let datagram = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
-    static let stream = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    static let datagram = Int32(SOCK_DGRAM.rawValue)
+    static let stream = Int32(SOCK_STREAM.rawValue)
 
     let descriptor: Int32
     let port: UInt16
@@ -17,6 +17,7 @@ struct LoopbackSocket: Sendable {
         let isIPv6 = host.contains(":")
         descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, type, 0)
         guard descriptor >= 0 else { throw Failed(step: "socket", code: errno) }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         var on: Int32 = 1
         if type == Self.stream {
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
