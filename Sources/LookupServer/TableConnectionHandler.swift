@@ -161,8 +161,11 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             log(request, .notFound, rule: "no-policy-domain", since: nil)
             return owe(.notFound, dialect: request.dialect, ticket: replies.open())
         }
-        guard let context else { return }
         let ticket = replies.open()
+        if let decision = service.decision(for: nextHop.domain) {
+            return settle(request, nextHop.domain, ticket, decision, since: nil)
+        }
+        guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         let eventLoop = context.eventLoop
         let lookup = service.lookup(nextHop.domain) { decision in
@@ -170,9 +173,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         }
         switch lookup {
         case .decided(let decision):
-            let reply = TableReply(decision, for: nextHop.domain)
-            log(request, reply, rule: decision.rule.rawValue, since: nil)
-            owe(reply, dialect: request.dialect, ticket: ticket)
+            settle(request, nextHop.domain, ticket, decision, since: nil)
         case .waiting(let waiter, let atMost):
             let patience = min(atMost ?? settings.deadline, settings.deadline)
             let timer = eventLoop.scheduleTask(in: TimeAmount(patience)) { handler.value.timeIsUp(ticket) }
@@ -193,7 +194,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private func landed(_ ticket: Ticket, _ decision: Decision) {
         guard let waited = pending.removeValue(forKey: ticket) else { return }
         waited.timer.cancel()
-        settle(waited, ticket, decision)
+        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        proceed()
     }
 
     private func timeIsUp(_ ticket: Ticket) {
@@ -202,14 +204,16 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             return
         }
         pending[ticket] = nil
-        settle(waited, ticket, decision)
+        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        proceed()
     }
 
-    private func settle(_ waited: Pending, _ ticket: Ticket, _ decision: Decision) {
-        let reply = TableReply(decision, for: waited.domain)
-        log(waited.request, reply, rule: decision.rule.rawValue, since: waited.since)
-        owe(reply, dialect: waited.request.dialect, ticket: ticket)
-        proceed()
+    private func settle(
+        _ request: TableRequest, _ domain: PolicyDomain, _ ticket: Ticket, _ decision: Decision, since: NIODeadline?
+    ) {
+        let reply = TableReply(decision, for: domain)
+        log(request, reply, rule: decision.rule.rawValue, since: since)
+        owe(reply, dialect: request.dialect, ticket: ticket)
     }
 
     // MARK: Replies

@@ -49,13 +49,23 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// The value; the element is now the most recently used one of its rank.
     mutating func use(_ key: Key) -> Value? {
+        use(key) { $0 }
+    }
+
+    /// What `read` makes of the value, without copying it; the element is now the most recently used one of its rank.
+    mutating func use<Result>(_ key: Key, read: (borrowing Value) -> Result) -> Result? {
         guard let place = index[key] else { return nil }
         let rank = links[Int(place)].rank
         if rank != none, queues[Int(rank)].newest != place {
             unlink(place)
             link(place, rank: rank)
         }
-        return elements[Int(place)]?.value
+        return elements.withUnsafeBufferPointer { elements in
+            switch elements[Int(place)] {
+            case .some(let element): read(element.value)
+            case .none: nil
+            }
+        }
     }
 
     /// Stores the value as the most recently used one of its rank.

@@ -29,6 +29,12 @@ struct LedgerEntry: Sendable {
     /// The discovery under way.
     var flight: FlightID?
 
+    /// Whether the policy was fetched after `now`: the clock was set back since.
+    func isFromTheFuture(at now: WallTime) -> Bool {
+        guard let held else { return false }
+        return held.fetchedAt > now
+    }
+
     /// The policy, if it is alive.
     func applicable(at now: WallTime) -> HeldPolicy? {
         guard let held, held.applies(at: now) else { return nil }
@@ -54,6 +60,20 @@ struct LedgerEntry: Sendable {
             return .unknown(.policy(failedFetch.failure))
         case nil: return nil
         }
+    }
+
+    /// Whether the policy of `id` has to be fetched.
+    func needsFetch(_ id: RecordID, at now: WallTime, retryAfter: Duration) -> Bool {
+        if isBarred(id, at: now, for: retryAfter) { return false }
+        guard let held = applicable(at: now) else { return true }
+        return held.id != id || heldIsSuspect
+    }
+
+    /// What can be answered because nothing has to be found out; `nil` where something has.
+    func answer(at now: WallTime, retryAfter: Duration) -> Standing? {
+        guard !isFromTheFuture(at: now), let record, record.isFresh(at: now) else { return nil }
+        if case .published(let id) = record.finding, needsFetch(id, at: now, retryAfter: retryAfter) { return nil }
+        return standing(at: now, retryAfter: retryAfter)
     }
 
     /// What goes first when memory is short: those without a policy, then `none` and `testing`, then `enforce`.

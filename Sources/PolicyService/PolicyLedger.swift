@@ -26,21 +26,26 @@ package struct PolicyLedger: Sendable {
 
     // MARK: A lookup
 
+    /// A hit: what can be answered with nothing to find out; `nil` where `asked` has to be.
+    package mutating func answer(to domain: PolicyDomain, at now: WallTime) -> Standing? {
+        let settings = settings
+        return entries.use(domain) { $0.flight == nil ? $0.answer(at: now, retryAfter: settings.retryAfter) : nil }
+            ?? nil
+    }
+
     /// Postfix asks for `domain`.
     package mutating func asked(_ domain: PolicyDomain, at now: WallTime) -> Asked {
         var entry = entries.use(domain) ?? LedgerEntry()
         if let flight = entry.flight { return asked(during: flight, entry, at: now) }
-        if let held = entry.held, held.fetchedAt > now {
+        if let answer = entry.answer(at: now, retryAfter: settings.retryAfter) { return .answer(answer) }
+        if entry.isFromTheFuture(at: now) {
             // The clock was set back: the fetch counts as now, and is done again at once.
-            entry.held = held.fetched(at: now)
+            entry.held = entry.held?.fetched(at: now)
             entry.heldIsSuspect = true
         }
         let known = entry.standing(at: now, retryAfter: settings.retryAfter)
-        guard let record = entry.record, record.isFresh(at: now) else {
+        guard let record = entry.record, record.isFresh(at: now), case .published(let id) = record.finding else {
             return start(.record, of: domain, entry, known: known, at: now)
-        }
-        guard case .published(let id) = record.finding, needsFetch(entry, id: id, at: now) else {
-            return .answer(known ?? .unknown(.unfinished))
         }
         return start(.policy(id), of: domain, entry, known: known, at: now)
     }
@@ -82,12 +87,6 @@ package struct PolicyLedger: Sendable {
         }
     }
 
-    private func needsFetch(_ entry: LedgerEntry, id: RecordID, at now: WallTime) -> Bool {
-        if entry.isBarred(id, at: now, for: settings.retryAfter) { return false }
-        guard let held = entry.applicable(at: now) else { return true }
-        return held.id != id || entry.heldIsSuspect
-    }
-
     private func delay(before step: FlightPlan.Step, _ entry: LedgerEntry, at now: WallTime) -> Duration {
         guard case .policy = step, let last = entry.lastFetch, now.isWithin(settings.fetchInterval, of: last) else {
             return .zero
@@ -103,7 +102,9 @@ package struct PolicyLedger: Sendable {
         note(recordChange(from: entry, to: report.finding, at: now), in: id)
         entry.record = LedgerEntry.Record(finding: report.finding, at: now, lifetime: lifetime(of: report))
         store(entry, for: flight.domain, at: now)
-        guard case .published(let recordID) = report.finding, needsFetch(entry, id: recordID, at: now) else {
+        guard case .published(let recordID) = report.finding,
+            entry.needsFetch(recordID, at: now, retryAfter: settings.retryAfter)
+        else {
             return .settle
         }
         return .fetch(recordID, delay: delay(before: .policy(recordID), entry, at: now))

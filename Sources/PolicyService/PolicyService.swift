@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// The driver of `PolicyLedger`: decides under one mutex, acts outside it. A hit is answered on the caller's thread with
 /// no hop to another; only a miss starts a task.
-/// Concurrency: `decision(for:)`, `wait(for:)` and `giveUp(_:)` from any thread or event loop, at once; discoveries run
+/// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:for:)` from any thread or event loop, at once; discoveries run
 /// in `run()`'s task group.
 /// Fails by: answering "unknown"; a failing archive is logged and mail goes on from memory.
 /// Not here: who waits for how long (LookupServer), how an answer is written (PostfixTable).
@@ -66,6 +66,13 @@ package final class PolicyService: Service {
         case decided(Decision)
         /// The landing calls back, unless the waiter gives up before. `nil`: wait as long as the lookup may take.
         case waiting(Waiter, atMost: Duration?)
+    }
+
+    /// A hit: the answer where nothing has to be found out. `nil`: it takes a `lookup`.
+    package func decision(for domain: PolicyDomain) -> Decision? {
+        let now = now()
+        let standing = state.withLock { $0.ledger.answer(to: domain, at: now) }
+        return standing.map { Decision($0, settings: decisions) }
     }
 
     /// Answers what is known, or lets `whenLanded` wait for it. Starts a discovery where none is under way.
