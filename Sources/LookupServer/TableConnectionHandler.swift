@@ -173,6 +173,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         }
         switch lookup {
         case .decided(let decision):
+            // It has landed since the question above.
             settle(request, nextHop.domain, ticket, decision, since: nil)
         case .waiting(let waiter, let atMost):
             let patience = min(atMost ?? settings.deadline, settings.deadline)

@@ -10,15 +10,7 @@ package enum RemoteText {
     ///
     /// - Parameter limit: 200 unless told: a policy line worth reading fits, a page of HTML does not flood the log.
     package static func escaped(_ octets: some Sequence<UInt8>, limit: Int = 200) -> String {
-        var text = ""
-        var length = 0
-        for octet in octets {
-            let piece = escaped(octet)
-            length += piece.utf8.count
-            guard length <= limit else { return text + cutMark }
-            text += piece
-        }
-        return text
+        joined(octets, limit: limit, piece: escaped)
     }
 
     package static func escaped(_ text: some StringProtocol, limit: Int = 200) -> String {
@@ -28,15 +20,19 @@ package enum RemoteText {
     /// The last line of defence for a text that should be escaped by now: as `escaped`, but a backslash stays as it is,
     /// so that what was escaped is not escaped once more.
     package static func printable(_ text: some StringProtocol, limit: Int) -> String {
-        var printable = ""
+        joined(text.utf8, limit: limit) { $0 == UInt8(ascii: "\\") ? "\\" : escaped($0) }
+    }
+
+    private static func joined(_ octets: some Sequence<UInt8>, limit: Int, piece: (UInt8) -> String) -> String {
+        var text = ""
         var length = 0
-        for octet in text.utf8 {
-            let piece = octet == UInt8(ascii: "\\") ? "\\" : escaped(octet)
+        for octet in octets {
+            let piece = piece(octet)
             length += piece.utf8.count
-            guard length <= limit else { return printable + cutMark }
-            printable += piece
+            guard length <= limit else { return text + cutMark }
+            text += piece
         }
-        return printable
+        return text
     }
 
     private static func escaped(_ octet: UInt8) -> String {

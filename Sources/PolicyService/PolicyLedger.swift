@@ -28,9 +28,8 @@ package struct PolicyLedger: Sendable {
 
     /// A hit: what can be answered with nothing to find out; `nil` where `asked` has to be.
     package mutating func answer(to domain: PolicyDomain, at now: WallTime) -> Standing? {
-        let settings = settings
-        return entries.use(domain) { $0.flight == nil ? $0.answer(at: now, retryAfter: settings.retryAfter) : nil }
-            ?? nil
+        let retryAfter = settings.retryAfter
+        return entries.use(domain) { $0.flight == nil ? $0.answer(at: now, retryAfter: retryAfter) : nil } ?? nil
     }
 
     /// Postfix asks for `domain`.
