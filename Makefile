@@ -1,7 +1,7 @@
 # make run    builds sts-bridge and runs it beside Postfix with its defaults
 # make test   installs what the tests need, and passes them all
 
-BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev ca-certificates
+BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates
 TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light openssl iproute2 util-linux python3
 
 BINARY = .build/release/sts-bridge
@@ -10,7 +10,7 @@ BINARY = .build/release/sts-bridge
 
 run: build
 	mkdir -p .run
-	test -e .run/config.yaml || echo '# All keys are optional; see README.md.' > .run/config.yaml
+	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\n' "$(CURDIR)" > .run/config.yaml
 	exec $(BINARY) serve --config .run/config.yaml
 
 build:

@@ -12,6 +12,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -42,6 +43,15 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What outlives the process.
+        .target(
+            name: "SQLiteArchive",
+            dependencies: ["Discovery", "MTASTS", "PolicyService", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+
+        // Policies as JSON lines.
+        .target(name: "PolicyTransfer", dependencies: ["MTASTS", "PolicyService"], swiftSettings: strict),
+
         // What Postfix says and hears.
         .target(
             name: "PostfixTable",
@@ -62,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "STSBridge",
             dependencies: [
-                "CurlHTTPS", "Discovery", "IDNA", "LookupServer", "MTASTS", "PolicyService", "PostfixTable",
-                "UnboundDNS",
+                "CurlHTTPS", "Discovery", "IDNA", "LookupServer", "MTASTS", "PolicyService", "PolicyTransfer",
+                "PostfixTable", "SQLiteArchive", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -95,6 +105,16 @@ let package = Package(
             dependencies: [
                 "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTransferTests", dependencies: ["MTASTS", "PolicyService", "PolicyTransfer", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SQLiteArchiveTests",
+            dependencies: [
+                "Discovery", "MTASTS", "PolicyService", "SQLiteArchive", "TestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

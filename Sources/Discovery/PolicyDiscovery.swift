@@ -32,18 +32,27 @@ package struct PolicyDiscovery: Sendable {
 
     /// Step two: the policy host's addresses, the request, the grammar.
     package func policy(of domain: PolicyDomain) async -> PolicyReport {
-        let (found, lookupDuration) = await timed { await addresses(of: domain.policyHost) }
-        switch found {
-        case .failure(let failure):
-            return PolicyReport(finding: .failed(failure), lookupDuration: lookupDuration)
-        case .success(let addresses):
-            let dialled = addresses.filter(dialingRule.permits)
-            let refused = addresses.filter { !dialingRule.permits($0) }
-            let (response, fetchDuration) = await timed { await fetch(domain, from: dialled, refused: refused) }
-            return PolicyReport(
-                finding: Self.finding(in: response), dialled: dialled, refused: refused, response: try? response.get(),
-                lookupDuration: lookupDuration, fetchDuration: fetchDuration)
+        await policy(of: domain, at: policyHost(of: domain))
+    }
+
+    /// The first half of step two: where the policy host is, and which of its addresses may be dialled.
+    package func policyHost(of domain: PolicyDomain) async -> PolicyHostReport {
+        let (found, duration) = await timed { await addresses(of: domain.policyHost) }
+        let given = (try? found.get()) ?? []
+        return PolicyHostReport(
+            found: found, dialled: given.filter(dialingRule.permits),
+            refused: given.filter { !dialingRule.permits($0) }, duration: duration)
+    }
+
+    /// The second half: the request, the grammar.
+    package func policy(of domain: PolicyDomain, at host: PolicyHostReport) async -> PolicyReport {
+        if case .failure(let failure) = host.found {
+            return PolicyReport(finding: .failed(failure), lookupDuration: host.duration)
         }
+        let (response, duration) = await timed { await fetch(domain, from: host.dialled, refused: host.refused) }
+        return PolicyReport(
+            finding: Self.finding(in: response), dialled: host.dialled, refused: host.refused,
+            response: try? response.get(), lookupDuration: host.duration, fetchDuration: duration)
     }
 
     // MARK: The record

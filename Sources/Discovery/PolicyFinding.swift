@@ -30,6 +30,8 @@ package enum PolicyFailure: Error, Equatable, Sendable {
     /// The response does not say that it is plain text (RFC 8461 §3.2).
     case mediaType(PolicyMediaType)
     case invalid(PolicyError)
+    /// One of the above, met by an earlier process: its category, and its words.
+    case earlier(Category, String)
 }
 
 extension PolicyFailure {
@@ -44,6 +46,7 @@ extension PolicyFailure {
         switch self {
         case .fetch(.certificate): .webPKIInvalid
         case .invalid: .policyInvalid
+        case .earlier(let category, _): category
         case .hostWithoutAddress, .hostLookup, .addressesRefused, .fetch, .mediaType: .fetchError
         }
     }
@@ -60,6 +63,7 @@ extension PolicyFailure: CustomStringConvertible {
         case .mediaType(.other(let type)): "media type \(type) where text/plain is demanded"
         case .mediaType: "no media type where text/plain is demanded"
         case .invalid(let error): "invalid policy: \(error)"
+        case .earlier(_, let words): words
         }
     }
 }
@@ -89,4 +93,15 @@ package struct PolicyReport: Sendable {
         self.lookupDuration = lookupDuration
         self.fetchDuration = fetchDuration
     }
+}
+
+/// Where a policy host is.
+package struct PolicyHostReport: Sendable {
+    /// What DNS gave.
+    package let found: Result<[IPAddress], PolicyFailure>
+    /// The addresses that the rule permits, in dialling order.
+    package let dialled: [IPAddress]
+    /// The addresses that the rule refuses.
+    package let refused: [IPAddress]
+    package let duration: Duration
 }

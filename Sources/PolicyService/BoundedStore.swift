@@ -7,9 +7,14 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// What goes first when room is needed: rank 0 before 1 before 2.
     typealias Rank = Int
 
+    /// An element that had to make room.
+    typealias Evicted = (key: Key, value: Value)
+
     private struct Element: Sendable {
         let key: Key
         var value: Value
+
+        mutating func read<Result>(_ body: (inout Value) -> Result) -> Result { body(&value) }
     }
 
     /// A place's neighbours in its queue.
@@ -41,6 +46,7 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     var count: Int { index.count }
+    var isFull: Bool { count >= capacity }
 
     /// The value, without counting as a use.
     func peek(_ key: Key) -> Value? {
@@ -52,39 +58,56 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         use(key) { $0 }
     }
 
-    /// What `read` makes of the value, without copying it; the element is now the most recently used one of its rank.
-    mutating func use<Result>(_ key: Key, read: (borrowing Value) -> Result) -> Result? {
+    /// What `body` makes of the value, in its place and without copying it; the element is now the most recently used
+    /// one of its rank.
+    mutating func use<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
         guard let place = index[key] else { return nil }
         let rank = links[Int(place)].rank
         if rank != none, queues[Int(rank)].newest != place {
             unlink(place)
             link(place, rank: rank)
         }
-        return elements.withUnsafeBufferPointer { elements in
-            switch elements[Int(place)] {
-            case .some(let element): read(element.value)
-            case .none: nil
-            }
-        }
+        return elements.withUnsafeMutableBufferPointer { $0[Int(place)]?.read(body) }
     }
 
     /// Stores the value as the most recently used one of its rank.
     ///
     /// - Parameter rank: `nil` for an element that cannot be spared now. It is stored even where there is no room, if all
     ///   others are of that kind too.
-    mutating func store(_ value: Value, for key: Key, rank: Rank?) {
+    /// - Returns: what had to go for it.
+    mutating func store(_ value: Value, for key: Key, rank: Rank?) -> [Evicted] {
+        var evicted: [Evicted] = []
         let place: Int32
         if let known = index[key] {
             place = known
             unlink(place)
             elements[Int(place)]?.value = value
         } else {
-            makeRoom()
+            evicted = makeRoom()
             place = takePlace(Element(key: key, value: value))
             index[key] = place
         }
         if let rank { link(place, rank: Int32(rank)) }
+        return evicted
     }
+
+    /// Changes a value that is there already, without counting as a use: it keeps its place.
+    mutating func replace(_ value: Value, for key: Key) {
+        guard let place = index[key] else { return }
+        elements[Int(place)]?.value = value
+    }
+
+    /// The same; it keeps its place if its rank is still the same.
+    mutating func replace(_ value: Value, for key: Key, rank: Rank) {
+        guard let place = index[key] else { return }
+        elements[Int(place)]?.value = value
+        guard links[Int(place)].rank != Int32(rank) else { return }
+        unlink(place)
+        link(place, rank: Int32(rank))
+    }
+
+    /// The keys, in no order.
+    var keys: some Sequence<Key> { index.keys }
 
     mutating func remove(_ key: Key) {
         guard let place = index.removeValue(forKey: key) else { return }
@@ -103,10 +126,15 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         return Int32(elements.count - 1)
     }
 
-    private mutating func makeRoom() {
+    private mutating func makeRoom() -> [Evicted] {
+        var evicted: [Evicted] = []
         while count >= capacity, let oldest = queues.first(where: { $0.oldest != none })?.oldest,
-            let victim = elements[Int(oldest)]?.key
-        { remove(victim) }
+            let victim = elements[Int(oldest)]
+        {
+            evicted.append((victim.key, victim.value))
+            remove(victim.key)
+        }
+        return evicted
     }
 
     private mutating func link(_ place: Int32, rank: Int32) {

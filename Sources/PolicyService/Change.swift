@@ -11,6 +11,8 @@ package enum Change: Equatable, Sendable {
     case noUsableMX(HeldPolicy)
     /// The policy cannot be fetched any more, or at all. `held`: what is applied meanwhile.
     case fetchFailed(PolicyFailure, held: HeldPolicy?)
+    /// So much of its life, in percent, has gone by, and it still cannot be fetched again (RFC 8461 §10.2).
+    case lifeRunsOut(percent: Int, PolicyFailure, held: HeldPolicy)
     /// It can be fetched again.
     case fetchRecovered
     /// The record is gone or unusable while we hold a policy, which is applied until its life ends (RFC 8461 §3.1).
@@ -21,40 +23,49 @@ package enum Change: Equatable, Sendable {
     case recordRecovered
 }
 
-extension PolicyLedger {
-    func recordChange(from entry: LedgerEntry, to finding: RecordFinding, at now: WallTime) -> [Change] {
-        let held = entry.applicable(at: now)
-        let failedBefore = if case .failed = entry.record?.finding { true } else { false }
+/// What there is to tell when something new is known.
+extension LedgerEntry {
+    func recordChange(to finding: RecordFinding, at now: WallTime) -> [Change] {
+        let held = applicable(at: now)
+        let failedBefore = if case .failed = record?.finding { true } else { false }
         switch finding {
         case .failed(let failure):
             return failedBefore ? [] : [.recordFailed(failure, held: held)]
         case .absent(let absence):
             let recovered: [Change] = failedBefore ? [.recordRecovered] : []
-            guard let held, entry.record?.finding != finding else { return recovered }
+            guard let held, record?.finding != finding else { return recovered }
             return recovered + [.recordLost(absence, held: held)]
         case .published:
             return failedBefore ? [.recordRecovered] : []
         }
     }
 
-    func policyChange(from entry: LedgerEntry, to new: HeldPolicy) -> [Change] {
-        var changes: [Change] = entry.failedFetch == nil ? [] : [.fetchRecovered]
-        if let old = entry.held {
+    func policyChange(to new: HeldPolicy) -> [Change] {
+        // Trouble with a policy of mode none is not told, so its end is not either (§8.3).
+        let wasTold = failedFetch != nil && held?.policy.mode != STSPolicy.Mode.none
+        var changes: [Change] = wasTold ? [.fetchRecovered] : []
+        if let old = held {
             // The same policy fetched again is no news, even where its life was over in between.
             guard old.text != new.text || old.id != new.id else { return changes }
             changes.append(.replaced(old: old, new: new))
-        } else if entry.lastFetch == nil || new.policy.maxAge > 0 {
+        } else if lastFetch == nil || new.policy.maxAge > 0 {
             changes.append(.learnt(new))
         }
         if new.policy.mode != .none, new.policy.hostPatterns.isEmpty { changes.append(.noUsableMX(new)) }
         return changes
     }
 
-    func failureChange(from entry: LedgerEntry, to failed: LedgerEntry.FailedFetch, at now: WallTime) -> [Change] {
+    func failureChange(to failed: FailedFetch, at now: WallTime) -> [Change] {
         // The same trouble again is no news; another kind of trouble, or another id's, is.
-        if let before = entry.failedFetch, before.id == failed.id, before.failure.category == failed.failure.category {
+        if let before = failedFetch, before.id == failed.id, before.failure.category == failed.failure.category {
             return []
         }
-        return [.fetchFailed(failed.failure, held: entry.applicable(at: now))]
+        return [.fetchFailed(failed.failure, held: applicable(at: now))]
+    }
+    /// What there is to tell of a life that cannot be renewed; it is told once.
+    mutating func lifeChange(at now: WallTime) -> [Change] {
+        guard let mark = passedMark(at: now), let held, let failed = failedFetch else { return [] }
+        told = mark
+        return [.lifeRunsOut(percent: Int(mark.rawValue), failed.failure, held: held)]
     }
 }

@@ -10,19 +10,35 @@ struct ChangeLog: Sendable {
     let logger: Logger
     let decisions: DecisionSettings
 
-    func record(_ landing: Landing) {
-        for change in landing.changes { record(change, of: landing.domain) }
+    /// - Parameter now: what is left of a life is counted from here.
+    func record(_ news: News, at now: WallTime) {
+        for change in news.changes { record(change, of: news.domain, at: now) }
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {
         logger.error("archive failed, going on from memory", metadata: ["reason": "\(failure)"])
     }
 
-    func unreadable(_ archived: ArchivedPolicy) {
-        logger.error("kept policy no longer parses, dropped", metadata: ["domain": "\(archived.domain)"])
+    func archiveRecovered(pending: Int) {
+        logger.notice("archive works again", metadata: ["pending": "\(pending)"])
     }
 
-    private func record(_ change: Change, of domain: PolicyDomain) {
+    func loaded(_ count: Int) {
+        logger.info("policies loaded", metadata: ["policies": "\(count)"])
+    }
+
+    func leftBehind(_ count: Int) {
+        logger.error("policies not kept: the archive did not work until the end", metadata: ["policies": "\(count)"])
+    }
+
+    /// - Parameter domain: as it stands in the archive.
+    func unreadable(_ domain: String, reason: String) {
+        logger.error(
+            "kept policy cannot be read, dropped",
+            metadata: ["domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)"])
+    }
+
+    private func record(_ change: Change, of domain: PolicyDomain, at now: WallTime) {
         switch change {
         case .learnt(let held):
             logger.info("policy learnt", metadata: Self.facts(of: held, domain))
@@ -40,6 +56,11 @@ struct ChangeLog: Sendable {
             // §3.3: the administrator is told, except where the held mode is none.
             let level: Logger.Level = held?.policy.mode == STSPolicy.Mode.none ? .debug : .warning
             logger.log(level: level, "policy fetch failed", metadata: facts)
+        case .lifeRunsOut(let percent, let failure, let held):
+            var facts = Self.facts(domain, reason: "\(failure)", held: held)
+            facts["passed"] = "\(percent)%"
+            facts["expires-in"] = "\(max(.zero, held.expiresAt - now).components.seconds / 60)m"
+            logger.warning("policy cannot be renewed, its life runs out", metadata: facts)
         case .fetchRecovered:
             logger.info("policy fetch recovered", metadata: ["domain": "\(domain)"])
         case .recordLost(let absence, let held):

@@ -19,10 +19,14 @@ package enum Asked: Equatable, Sendable {
 /// A discovery to be started.
 package struct FlightPlan: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
+        /// Memory knows nothing of the domain: look into the archive first.
+        case recall
         /// Ask for the TXT record first.
         case record
         /// The record is known and fresh: fetch the policy of this id.
         case policy(RecordID)
+        /// Fetch the policy again, in the background and whatever the record says by now.
+        case refresh(RecordID)
     }
 
     package let id: FlightID
@@ -32,18 +36,43 @@ package struct FlightPlan: Equatable, Sendable {
     package let delay: Duration
 }
 
-/// What a flight does after its TXT query.
+/// What a flight does after a step.
 package enum NextStep: Equatable, Sendable {
+    /// Ask for the TXT record.
+    case askRecord
     case fetch(RecordID, delay: Duration)
     /// Nothing more to find out.
     case settle
 }
 
+/// What a flight does after the archive was looked into.
+package struct Recalled: Equatable, Sendable {
+    package let next: NextStep
+    /// There is a policy to answer with: those who wait hear it after this time at the latest.
+    package let patience: Duration?
+
+    package init(next: NextStep, patience: Duration?) {
+        self.next = next
+        self.patience = patience
+    }
+}
+
 /// A flight's end: the answer for those who waited, and what the log has to say.
 package struct Landing: Equatable, Sendable {
-    package let domain: PolicyDomain
     package let standing: Standing
+    package let news: News
+}
+
+/// What the log has to say of a domain.
+package struct News: Equatable, Sendable {
+    package let domain: PolicyDomain
     package let changes: [Change]
+}
+
+/// What is to be done in the background.
+package struct Due: Equatable, Sendable {
+    package var refreshes: [FlightPlan] = []
+    package var news: [News] = []
 }
 
 /// A flight as the ledger sees it.
@@ -54,9 +83,13 @@ struct Flight: Sendable {
     }
 
     let domain: PolicyDomain
-    let startedAt: WallTime
+    /// Since when it may be waited for; for one that looked into the archive, since then.
+    var startedAt: WallTime
     /// There was nothing to answer with when it started, so those who join wait for its end, not for the patience.
-    let nothingAtHand: Bool
+    var nothingAtHand: Bool
+    var isRefresh = false
+    /// The policy host's addresses, while they count in the budget.
+    var addresses: [IPAddress] = []
     var landing: Outcome?
     var changes: [Change] = []
 }

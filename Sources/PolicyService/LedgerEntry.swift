@@ -12,11 +12,20 @@ struct LedgerEntry: Sendable {
         func isFresh(at now: WallTime) -> Bool { now.isWithin(lifetime, of: at) }
     }
 
-    /// The last fetch, if it failed.
-    struct FailedFetch: Sendable {
-        var id: RecordID
-        var failure: PolicyFailure
-        var at: WallTime
+    /// The last fetch, if it failed. A class, because most entries have none.
+    final class FailedFetch: Sendable {
+        let id: RecordID
+        let failure: PolicyFailure
+        let at: WallTime
+        /// Failed fetches since the last good one, this one included.
+        let count: Int
+
+        init(id: RecordID, failure: PolicyFailure, at: WallTime, count: Int) {
+            self.id = id
+            self.failure = failure
+            self.at = at
+            self.count = count
+        }
     }
 
     var record: Record?
@@ -28,11 +37,31 @@ struct LedgerEntry: Sendable {
     var heldIsSuspect = false
     /// The discovery under way.
     var flight: FlightID?
+    /// The flight is a refresh in the background: it keeps no lookup from an answer.
+    var isRefreshing = false
+    /// When Postfix last asked.
+    var askedAt: WallTime
+    /// When the policy is to be fetched again in the background; `nil`: not at all.
+    var refreshAt: WallTime?
+    /// The entry's minute in the calendar.
+    var appointment: RefreshCalendar.Minute?
+    /// How much of a life that cannot be renewed the log was told of.
+    var told = LifeMark.start
+
+    init(askedAt: WallTime) {
+        self.askedAt = askedAt
+    }
 
     /// Whether the policy was fetched after `now`: the clock was set back since.
     func isFromTheFuture(at now: WallTime) -> Bool {
         guard let held else { return false }
         return held.fetchedAt > now
+    }
+
+    /// Takes a policy from the future as fetched now, and to be fetched again (the clock was set back).
+    mutating func redate(at now: WallTime) {
+        held = held?.fetched(at: now)
+        heldIsSuspect = true
     }
 
     /// The policy, if it is alive.

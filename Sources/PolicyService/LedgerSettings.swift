@@ -13,11 +13,13 @@ package struct LedgerSettings: Equatable, Sendable {
     package var patience: Duration
     /// The least time between two fetches of one domain, which bounds the fetches for `max_age: 0`.
     package var fetchInterval: Duration
+    /// Fetching again in the background.
+    package var refresh: RefreshSettings
 
     package init(
         minimumTTL: Duration = .seconds(60), maximumTTL: Duration = .seconds(3_600),
         retryAfter: Duration = .seconds(300), maximumDomains: Int = 1_000_000, patience: Duration = .seconds(2),
-        fetchInterval: Duration = .seconds(1)
+        fetchInterval: Duration = .seconds(1), refresh: RefreshSettings = RefreshSettings()
     ) {
         self.minimumTTL = minimumTTL
         self.maximumTTL = maximumTTL
@@ -25,5 +27,6 @@ package struct LedgerSettings: Equatable, Sendable {
         self.maximumDomains = maximumDomains
         self.patience = patience
         self.fetchInterval = fetchInterval
+        self.refresh = refresh
     }
 }

@@ -1,37 +1,127 @@
+import Discovery
 import MTASTS
 
 /// The seam to what outlives the process: the policies we hold.
 ///
-/// Twin: `MemoryArchive` of the tests. `NoArchive` keeps nothing. A policy is committed here before Postfix first hears of it.
-/// Concurrency: any task; commits of one domain come one after another.
+/// Real: SQLiteArchive. Twin: `MemoryArchive` of the tests. `NoArchive` keeps nothing.
+/// Concurrency: any task. The service commits one group of changes after another, and reads at any time.
+/// Fails by: `ArchiveFailure`; mail then goes on from memory, and `open` is tried again and again.
 package protocol PolicyArchive: Sendable {
-    /// Everything that was kept, in any order.
-    func load() async throws(ArchiveFailure) -> [ArchivedPolicy]
-    /// Returns when the change is durable.
-    func commit(_ change: ArchiveChange) async throws(ArchiveFailure)
+    /// Whether memory is all there is: nothing is ever found here that the ledger does not know.
+    var keepsNothing: Bool { get }
+
+    /// Makes ready for the rest: at the start, and again after every failure.
+    func open() async throws(ArchiveFailure) -> ArchiveOpening
+
+    /// Hands over everything that is kept, some hundred rows at a time, in any order. Works also where the archive can be
+    /// read and not written.
+    func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) async throws(ArchiveFailure)
+
+    /// What is kept of one domain; `nil`: nothing is.
+    func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow?
+
+    /// Makes the changes, in their order, all or none. When it returns they outlive the process.
+    func commit(_ changes: [ArchiveChange]) async throws(ArchiveFailure)
+
+    /// Deletes policies whose life is over, a `grace` after the first `purge` that saw them so: a clock that jumped ahead
+    /// and came back in between loses nothing.
+    func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure)
+
+    /// Nothing is asked of it any more.
+    func close() async
+}
+
+/// How an archive was opened.
+package enum ArchiveOpening: Equatable, Sendable {
+    /// It is what it was before: what was committed is still there.
+    case unchanged
+    /// For the first time, or it was removed or replaced behind our back: what is in it is to be loaded, and what is not
+    /// in it has to be committed again.
+    case anew
+}
+
+/// A row as it was found.
+package enum ArchivedRow: Equatable, Sendable {
+    case policy(ArchivedPolicy)
+    /// One that is no policy of ours: a domain that is none, an id that is none … `domain` as it stands there, not trusted.
+    case unreadable(domain: String, reason: String)
 }
 
 /// A policy as it is kept: what was published, not what we made of it; it is parsed again when it is loaded.
 package struct ArchivedPolicy: Equatable, Sendable {
+    /// What DNS last published.
+    package struct Record: Equatable, Sendable {
+        package let id: RecordID
+        package let at: WallTime
+        /// How long it counts as fresh.
+        package let lifetime: Duration
+
+        package init(id: RecordID, at: WallTime, lifetime: Duration) {
+            self.id = id
+            self.at = at
+            self.lifetime = lifetime
+        }
+    }
+
+    /// The last fetch, if it failed.
+    package struct Failure: Equatable, Sendable {
+        package let id: RecordID
+        package let at: WallTime
+        /// Failed fetches since the last good one, at least 1.
+        package let count: Int
+        package let category: PolicyFailure.Category
+        /// In words.
+        package let reason: String
+
+        package init(id: RecordID, at: WallTime, count: Int, category: PolicyFailure.Category, reason: String) {
+            self.id = id
+            self.at = at
+            self.count = count
+            self.category = category
+            self.reason = reason
+        }
+    }
+
     package let domain: PolicyDomain
+    /// The octets as published.
     package let text: [UInt8]
     package let id: RecordID
     package let fetchedAt: WallTime
+    /// The end of its life, for `purge`; whether it applies is worked out from the text.
+    package let expiresAt: WallTime
+    /// When Postfix last asked for it, to the day.
+    package let askedAt: WallTime
+    package let record: Record?
+    package let failure: Failure?
 
-    package init(domain: PolicyDomain, text: [UInt8], id: RecordID, fetchedAt: WallTime) {
+    package init(
+        domain: PolicyDomain, text: [UInt8], id: RecordID, fetchedAt: WallTime, expiresAt: WallTime, askedAt: WallTime,
+        record: Record? = nil, failure: Failure? = nil
+    ) {
         self.domain = domain
         self.text = text
         self.id = id
         self.fetchedAt = fetchedAt
+        self.expiresAt = expiresAt
+        self.askedAt = askedAt
+        self.record = record
+        self.failure = failure
     }
 }
 
 package enum ArchiveChange: Equatable, Sendable {
     case keep(ArchivedPolicy)
     case remove(PolicyDomain)
+
+    package var domain: PolicyDomain {
+        switch self {
+        case .keep(let policy): policy.domain
+        case .remove(let domain): domain
+        }
+    }
 }
 
-/// The archive does not work; mail goes on from memory.
+/// The archive does not work: what, why and what to do, in one line.
 package struct ArchiveFailure: Error, Equatable, Sendable, CustomStringConvertible {
     package let description: String
 
@@ -44,7 +134,11 @@ package struct ArchiveFailure: Error, Equatable, Sendable, CustomStringConvertib
 package struct NoArchive: PolicyArchive {
     package init() {}
 
-    package func load() -> [ArchivedPolicy] { [] }
-
-    package func commit(_ change: ArchiveChange) {}
+    package var keepsNothing: Bool { true }
+    package func open() -> ArchiveOpening { .unchanged }
+    package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) {}
+    package func row(of domain: PolicyDomain) -> ArchivedRow? { nil }
+    package func commit(_ changes: [ArchiveChange]) {}
+    package func purge(at now: WallTime, grace: Duration) {}
+    package func close() {}
 }

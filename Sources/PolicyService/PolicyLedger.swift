@@ -4,54 +4,94 @@ import MTASTS
 /// What we know of each domain, who is finding out, and when to ask again.
 ///
 /// A pure value: time comes in as a parameter, what is to be done goes out as a result. A lookup is `asked`; where it
-/// starts a flight, the flight reports its steps with `recordLanded` and `policyLanded`, and ends with `settle`, after
-/// the archive has what it was to keep. So one flight a domain covers the fetch *and* the store.
+/// starts a flight, the flight reports its steps with `recalled`, `recordLanded` and `policyLanded`, and ends with
+/// `settle`, after the archive has what it was to keep. So one flight a domain covers the fetch *and* the store.
+/// Refreshes are flights that `due` starts. What the archive is to keep without anybody waiting for it is in `takeChanges`.
 /// Rules: RFC 8461 §3.3 and §5.1; README, "How long it believes".
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct PolicyLedger: Sendable {
-    private let settings: LedgerSettings
-    private var entries: BoundedStore<PolicyDomain, LedgerEntry>
-    private var flights: [FlightID: Flight] = [:]
+    let settings: LedgerSettings
+    /// Whether there is an archive: policies outlive the process, and some may be in it that are not in memory.
+    let isArchived: Bool
+    /// Whether memory has all that the archive has, so that a domain that is not here is nowhere.
+    var holdsAll: Bool
+    /// Whether memory had no room for something while the archive was loaded.
+    var leftOut = false
+    var entries: BoundedStore<PolicyDomain, LedgerEntry>
+    var flights: [FlightID: Flight] = [:]
     private var lastFlight: UInt64 = 0
+    var calendar = RefreshCalendar()
+    var budget: RefreshBudget
+    var jitter: Jitter
+    /// When `due` was last asked.
+    var lookedAt: WallTime?
+    /// For the archive.
+    var changes: [ArchiveChange] = []
 
-    package init(settings: LedgerSettings = LedgerSettings()) {
+    /// - Parameter isArchived: whether there is an archive besides.
+    /// - Parameter seed: of the numbers that spread refreshes over the day.
+    package init(settings: LedgerSettings = LedgerSettings(), isArchived: Bool = false, seed: UInt64 = 0) {
         self.settings = settings
+        self.isArchived = isArchived
+        holdsAll = !isArchived
         entries = BoundedStore(capacity: settings.maximumDomains, ranks: LedgerEntry.ranks)
+        budget = RefreshBudget(settings.refresh)
+        jitter = Jitter(seed: seed)
     }
 
     /// Domains in memory.
     package var count: Int { entries.count }
     /// Discoveries under way.
     package var flightCount: Int { flights.count }
+    /// Policies that are fetched again in the background.
+    package var refreshedCount: Int { calendar.count }
 
     // MARK: A lookup
 
     /// A hit: what can be answered with nothing to find out; `nil` where `asked` has to be.
     package mutating func answer(to domain: PolicyDomain, at now: WallTime) -> Standing? {
         let retryAfter = settings.retryAfter
-        return entries.use(domain) { $0.flight == nil ? $0.answer(at: now, retryAfter: retryAfter) : nil } ?? nil
+        let answer = entries.use(domain) { entry -> Standing? in
+            guard entry.flight == nil || entry.isRefreshing else { return nil }
+            entry.askedAt = now
+            return entry.answer(at: now, retryAfter: retryAfter)
+        }
+        return answer ?? nil
     }
 
     /// Postfix asks for `domain`.
     package mutating func asked(_ domain: PolicyDomain, at now: WallTime) -> Asked {
-        var entry = entries.use(domain) ?? LedgerEntry()
-        if let flight = entry.flight { return asked(during: flight, entry, at: now) }
+        guard var entry = entries.use(domain) else {
+            let first: FlightPlan.Step = holdsAll ? .record : .recall
+            return start(first, of: domain, LedgerEntry(askedAt: now), known: nil, at: now)
+        }
+        entry.askedAt = now
+        if let flight = entry.flight, !entry.isRefreshing { return asked(during: flight, entry, at: now) }
         if let answer = entry.answer(at: now, retryAfter: settings.retryAfter) { return .answer(answer) }
+        if let flight = entry.flight {
+            // From now on somebody waits for it, and the domain cannot be spared.
+            store(entry, for: domain, at: now)
+            return asked(during: flight, entry, at: now)
+        }
         if entry.isFromTheFuture(at: now) {
             // The clock was set back: the fetch counts as now, and is done again at once.
-            entry.held = entry.held?.fetched(at: now)
-            entry.heldIsSuspect = true
+            entry.redate(at: now)
+            keep(entry, of: domain)
         }
         let known = entry.standing(at: now, retryAfter: settings.retryAfter)
-        guard let record = entry.record, record.isFresh(at: now), case .published(let id) = record.finding else {
-            return start(.record, of: domain, entry, known: known, at: now)
-        }
-        return start(.policy(id), of: domain, entry, known: known, at: now)
+        return start(firstStep(for: entry, at: now), of: domain, entry, known: known, at: now)
     }
 
     /// What can be said now, for one who cannot wait any longer.
     package func standing(of domain: PolicyDomain, at now: WallTime) -> Standing {
         entries.peek(domain)?.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
+    }
+
+    private func firstStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
+        guard let record = entry.record, record.isFresh(at: now), case .published(let id) = record.finding else {
+            return .record
+        }
+        return .policy(id)
     }
 
     private func asked(during id: FlightID, _ entry: LedgerEntry, at now: WallTime) -> Asked {
@@ -66,15 +106,20 @@ package struct PolicyLedger: Sendable {
     private mutating func start(
         _ step: FlightPlan.Step, of domain: PolicyDomain, _ entry: LedgerEntry, known: Standing?, at now: WallTime
     ) -> Asked {
-        lastFlight += 1
-        let id = FlightID(number: lastFlight)
         let nothingAtHand = Self.isNothing(known)
-        flights[id] = Flight(domain: domain, startedAt: now, nothingAtHand: nothingAtHand)
+        let id = begin(Flight(domain: domain, startedAt: now, nothingAtHand: nothingAtHand))
         var entry = entry
         entry.flight = id
         store(entry, for: domain, at: now)
         let plan = FlightPlan(id: id, domain: domain, step: step, delay: delay(before: step, entry, at: now))
         return .start(plan, atMost: nothingAtHand ? nil : settings.patience)
+    }
+
+    mutating func begin(_ flight: Flight) -> FlightID {
+        lastFlight += 1
+        let id = FlightID(number: lastFlight)
+        flights[id] = flight
+        return id
     }
 
     /// A living policy, and a failure that is remembered, are answers at hand: news is waited for a little only. "No
@@ -95,10 +140,36 @@ package struct PolicyLedger: Sendable {
 
     // MARK: A flight's steps
 
+    /// The archive was looked into for a domain that memory did not know.
+    ///
+    /// - Parameter kept: what it has; `nil` also where it could not be read.
+    package mutating func recalled(_ id: FlightID, _ kept: KeptPolicy?, at now: WallTime) -> Recalled {
+        guard let flight = flights[id], var entry = entries.peek(flight.domain) else {
+            return Recalled(next: .settle, patience: nil)
+        }
+        if let kept, entry.held == nil { entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now) }
+        store(entry, for: flight.domain, at: now)
+        // Told apart from here on: who waits for news of a living policy, and who for a first answer.
+        let known = entry.standing(at: now, retryAfter: settings.retryAfter)
+        let nothingAtHand = Self.isNothing(known)
+        flights[id]?.nothingAtHand = nothingAtHand
+        flights[id]?.startedAt = now
+        let patience = nothingAtHand ? nil : settings.patience
+        if entry.answer(at: now, retryAfter: settings.retryAfter) != nil {
+            return Recalled(next: .settle, patience: patience)
+        }
+        switch firstStep(for: entry, at: now) {
+        case .policy(let id):
+            return Recalled(next: .fetch(id, delay: delay(before: .policy(id), entry, at: now)), patience: patience)
+        case .record, .recall, .refresh:
+            return Recalled(next: .askRecord, patience: patience)
+        }
+    }
+
     /// The TXT query of a flight has ended.
     package mutating func recordLanded(_ id: FlightID, _ report: RecordReport, at now: WallTime) -> NextStep {
         guard let flight = flights[id], var entry = entries.peek(flight.domain) else { return .settle }
-        note(recordChange(from: entry, to: report.finding, at: now), in: id)
+        flights[id]?.changes += entry.recordChange(to: report.finding, at: now)
         entry.record = LedgerEntry.Record(finding: report.finding, at: now, lifetime: lifetime(of: report))
         store(entry, for: flight.domain, at: now)
         guard case .published(let recordID) = report.finding,
@@ -110,57 +181,64 @@ package struct PolicyLedger: Sendable {
     }
 
     /// The fetch of a flight has ended. Nothing is answered from it before `settle`.
+    ///
+    /// - Returns: what has to be in the archive before that.
     package mutating func policyLanded(
         _ id: FlightID, _ recordID: RecordID, _ finding: PolicyFinding, at now: WallTime
     ) -> ArchiveChange? {
-        guard let domain = flights[id]?.domain else { return nil }
+        guard let domain = flights[id]?.domain, let entry = entries.peek(domain) else { return nil }
         switch finding {
         case .failed(let failure):
-            flights[id]?.landing = .failed(LedgerEntry.FailedFetch(id: recordID, failure: failure, at: now))
+            let count = (entry.failedFetch?.count ?? 0) + 1
+            flights[id]?.landing = .failed(
+                LedgerEntry.FailedFetch(id: recordID, failure: failure, at: now, count: count))
             return nil
         case .policy(let fetched):
             let held = HeldPolicy(fetched, id: recordID, fetchedAt: now)
             flights[id]?.landing = .policy(held)
             // §3.2: max_age 0 is applied to the delivery at hand and not cached.
             guard held.policy.maxAge > 0 else { return .remove(domain) }
-            return .keep(ArchivedPolicy(domain: domain, text: held.text, id: held.id, fetchedAt: now))
+            return .keep(entry.archived(held, failure: nil, of: domain))
         }
     }
 
     /// The flight is over, and what the archive was to keep is kept: from now on it is what we say.
     package mutating func settle(_ id: FlightID, at now: WallTime) -> Landing? {
-        guard let flight = flights.removeValue(forKey: id), var entry = entries.peek(flight.domain) else { return nil }
+        guard let flight = flights.removeValue(forKey: id) else { return nil }
+        if flight.isRefresh { budget.end(flight.addresses) }
+        let domain = flight.domain
+        guard var entry = entries.peek(domain) else { return nil }
         entry.flight = nil
+        entry.isRefreshing = false
         var changes = flight.changes
         var standing: Standing?
         switch flight.landing {
         case .policy(let held):
-            changes += policyChange(from: entry, to: held)
+            changes += entry.policyChange(to: held)
             entry.held = held.policy.maxAge > 0 ? held : nil
             entry.heldIsSuspect = false
             entry.failedFetch = nil
+            entry.told = .start
             entry.lastFetch = held.fetchedAt
             standing = .policy(held)
         case .failed(let failed):
-            changes += failureChange(from: entry, to: failed, at: now)
+            changes += entry.failureChange(to: failed, at: now)
             entry.failedFetch = failed
             entry.lastFetch = failed.at
+            changes += entry.lifeChange(at: now)
+            keep(entry, of: domain)
         case nil:
             break
         }
-        store(entry, for: flight.domain, at: now)
-        return Landing(
-            domain: flight.domain,
-            standing: standing ?? entry.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished),
-            changes: changes)
-    }
-
-    /// Takes in what an archive kept. A policy whose life is over is not taken in.
-    package mutating func restore(_ held: HeldPolicy, of domain: PolicyDomain, at now: WallTime) {
-        guard held.applies(at: now), entries.peek(domain)?.held == nil else { return }
-        var entry = entries.peek(domain) ?? LedgerEntry()
-        entry.held = held
-        store(entry, for: domain, at: now)
+        if flight.isRefresh, flight.landing == nil {
+            postpone(&entry, of: domain, at: now)
+        } else {
+            plan(&entry, of: domain, afterFetch: flight.landing != nil, at: now)
+        }
+        // A refresh that nobody waited for is no use of the domain.
+        entries.replace(entry, for: domain, rank: entry.rank(at: now))
+        let known = standing ?? entry.standing(at: now, retryAfter: settings.retryAfter)
+        return Landing(standing: known ?? .unknown(.unfinished), news: News(domain: domain, changes: changes))
     }
 
     // MARK: What is remembered
@@ -170,12 +248,10 @@ package struct PolicyLedger: Sendable {
         return min(max(.seconds(report.timeToLive), settings.minimumTTL), settings.maximumTTL)
     }
 
-    private mutating func store(_ entry: LedgerEntry, for domain: PolicyDomain, at now: WallTime) {
+    /// Stores what a lookup or its flight knows now.
+    mutating func store(_ entry: LedgerEntry, for domain: PolicyDomain, at now: WallTime) {
         // A domain with a flight is never pushed out: its waiters would hear of nothing.
-        entries.store(entry, for: domain, rank: entry.flight == nil ? entry.rank(at: now) : nil)
-    }
-
-    private mutating func note(_ changes: [Change], in id: FlightID) {
-        flights[id]?.changes += changes
+        let rank = entry.flight == nil ? entry.rank(at: now) : nil
+        for (domain, entry) in entries.store(entry, for: domain, rank: rank) { evicted(domain, entry) }
     }
 }

@@ -27,31 +27,50 @@ package final class PolicyService: Service {
     }
 
     private let state: Mutex<State>
+    /// What `run` is to do.
+    private enum Work: Sendable {
+        case fly(FlightPlan)
+        /// Those who wait for a flight hear what there is, after this time.
+        case hurry(FlightID, PolicyDomain, after: Duration)
+        case load
+    }
+
     private let discovery: PolicyDiscovery
-    private let archive: any PolicyArchive
+    private let writer: ArchiveWriter
+    private let reader: ArchiveReader
     private let decisions: DecisionSettings
     private let now: @Sendable () -> WallTime
     private let sleep: @Sendable (Duration) async throws -> Void
     private let log: ChangeLog
-    private let plans: AsyncStream<FlightPlan>
-    private let start: AsyncStream<FlightPlan>.Continuation
+    private let work: AsyncStream<Work>
+    private let start: AsyncStream<Work>.Continuation
+
+    /// How often it is looked whether something is due in the background. Short, so that a minute's work is spread over it.
+    private static let pulse = Duration.seconds(5)
+    /// How often the archive is told to delete what has long been over.
+    private static let purgeInterval = Duration.seconds(3_600)
 
     /// - Parameter now: wall time.
     /// - Parameter sleep: lets a span pass; throws when its task is cancelled.
+    /// - Parameter seed: of the numbers that spread refreshes over the day.
     package init(
         discovery: PolicyDiscovery, archive: any PolicyArchive = NoArchive(),
         ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(), logger: Logger,
         now: @escaping @Sendable () -> WallTime,
-        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+        seed: UInt64 = .random(in: 0 ... .max)
     ) {
-        state = Mutex(State(ledger: PolicyLedger(settings: ledger)))
+        state = Mutex(
+            State(ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed)))
         self.discovery = discovery
-        self.archive = archive
         self.decisions = decisions
         self.now = now
         self.sleep = sleep
         log = ChangeLog(logger: logger, decisions: decisions)
-        (plans, start) = AsyncStream.makeStream()
+        let alarm = ArchiveAlarm(log: log)
+        writer = ArchiveWriter(archive, alarm: alarm, sleep: sleep)
+        reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
+        (work, start) = AsyncStream.makeStream()
     }
 
     // MARK: Lookups
@@ -81,17 +100,20 @@ package final class PolicyService: Service {
     ///   `waiting`… or never, when the waiter has given up.
     package func lookup(_ domain: PolicyDomain, whenLanded: @escaping @Sendable (Decision) -> Void) -> Lookup {
         let now = now()
-        let (lookup, plan) = state.withLock { state -> (Lookup, FlightPlan?) in
-            switch state.ledger.asked(domain, at: now) {
+        let (lookup, plan, changes) = state.withLock { state -> (Lookup, FlightPlan?, [ArchiveChange]) in
+            let asked = state.ledger.asked(domain, at: now)
+            let changes = state.ledger.takeChanges()
+            switch asked {
             case .answer(let standing):
-                return (.decided(Decision(standing, settings: decisions)), nil)
+                return (.decided(Decision(standing, settings: decisions)), nil, changes)
             case .join(let flight, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: flight), atMost: atMost), nil)
+                return (.waiting(state.addWaiter(whenLanded, to: flight), atMost: atMost), nil, changes)
             case .start(let plan, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: plan.id), atMost: atMost), plan)
+                return (.waiting(state.addWaiter(whenLanded, to: plan.id), atMost: atMost), plan, changes)
             }
         }
-        if let plan { start.yield(plan) }
+        writer.note(changes)
+        if let plan { start.yield(.fly(plan)) }
         return lookup
     }
 
@@ -108,75 +130,156 @@ package final class PolicyService: Service {
 
     // MARK: Discoveries
 
-    /// Loads what the archive kept, then runs discoveries until the task group it belongs to shuts down.
+    /// Loads what the archive kept, and runs discoveries until the task group it belongs to shuts down. Then everything
+    /// that was learnt is committed.
     package func run() async {
-        await restore()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.writer.run { self.bringEverything() } }
+            group.addTask { await self.lookAfterPolicies() }
+            start.yield(.load)
+            await doWork()
+            group.cancelAll()
+        }
+        await writer.end()
+    }
+
+    private func doWork() async {
         await withDiscardingTaskGroup { group in
-            for await plan in plans.cancelOnGracefulShutdown() {
-                group.addTask { await self.fly(plan) }
+            for await work in work.cancelOnGracefulShutdown() {
+                group.addTask {
+                    switch work {
+                    case .fly(let plan): await self.fly(plan)
+                    case .hurry(let flight, let domain, let patience):
+                        await self.hurry(flight, of: domain, after: patience)
+                    case .load: await self.load()
+                    }
+                }
             }
             // Whoever still waits is answered by its landing: a cancelled query is a failed one.
             group.cancelAll()
         }
     }
 
-    private func restore() async {
-        do throws(ArchiveFailure) {
-            let kept = try await archive.load()
-            let now = now()
-            for archived in kept {
-                guard let policy = try? STSPolicy(archived.text) else {
-                    log.unreadable(archived)
-                    continue
-                }
-                let fetched = FetchedPolicy(policy: policy, text: archived.text)
-                let held = HeldPolicy(fetched, id: archived.id, fetchedAt: archived.fetchedAt)
-                state.withLock { $0.ledger.restore(held, of: archived.domain, at: now) }
-            }
-        } catch {
-            log.archiveFailed(error)
+    private func fly(_ plan: FlightPlan) async {
+        switch plan.step {
+        case .recall: await recall(plan)
+        case .record: await askRecord(of: plan.domain, in: plan.id)
+        case .policy(let id): await fetch(id, of: plan.domain, delay: plan.delay, in: plan.id)
+        case .refresh(let id): await refresh(id, of: plan.domain, in: plan.id)
+        }
+        settle(plan.id)
+    }
+
+    private func recall(_ plan: FlightPlan) async {
+        let kept = await reader.policy(of: plan.domain)
+        let now = now()
+        let recalled = withLedger { $0.recalled(plan.id, kept, at: now) }
+        if recalled.next != .settle, let patience = recalled.patience {
+            start.yield(.hurry(plan.id, plan.domain, after: patience))
+        }
+        await go(on: recalled.next, with: plan.domain, in: plan.id)
+    }
+
+    private func go(on next: NextStep, with domain: PolicyDomain, in flight: FlightID) async {
+        switch next {
+        case .settle: break
+        case .askRecord: await askRecord(of: domain, in: flight)
+        case .fetch(let id, let delay): await fetch(id, of: domain, delay: delay, in: flight)
         }
     }
 
-    private func fly(_ plan: FlightPlan) async {
-        switch plan.step {
-        case .policy(let id):
-            await fetch(id, of: plan.domain, delay: plan.delay, in: plan.id)
-        case .record:
-            let report = await discovery.record(of: plan.domain)
-            // The daemon stops: that says nothing about the domain. Whoever waits is answered by what is known.
-            guard !Task.isCancelled else { break }
-            let landedAt = now()
-            switch state.withLock({ $0.ledger.recordLanded(plan.id, report, at: landedAt) }) {
-            case .settle: break
-            case .fetch(let id, let delay): await fetch(id, of: plan.domain, delay: delay, in: plan.id)
-            }
-        }
-        settle(plan.id)
+    private func askRecord(of domain: PolicyDomain, in flight: FlightID) async {
+        let report = await discovery.record(of: domain)
+        // The daemon stops: that says nothing about the domain. Whoever waits is answered by what is known.
+        guard !Task.isCancelled else { return }
+        let landedAt = now()
+        await go(on: withLedger { $0.recordLanded(flight, report, at: landedAt) }, with: domain, in: flight)
     }
 
     private func fetch(_ id: RecordID, of domain: PolicyDomain, delay: Duration, in flight: FlightID) async {
         // A cancelled sleep means that the daemon stops; the fetch then ends at once by the same cancellation.
         if delay > .zero { try? await sleep(delay) }
-        let report = await discovery.policy(of: domain)
+        await landed(await discovery.policy(of: domain), as: id, in: flight)
+    }
+
+    private func refresh(_ id: RecordID, of domain: PolicyDomain, in flight: FlightID) async {
+        let host = await discovery.policyHost(of: domain)
+        guard !Task.isCancelled, withLedger({ $0.mayDial(host.dialled, in: flight) }) else { return }
+        await landed(await discovery.policy(of: domain, at: host), as: id, in: flight)
+    }
+
+    private func landed(_ report: PolicyReport, as id: RecordID, in flight: FlightID) async {
         guard !Task.isCancelled else { return }
         let landedAt = now()
-        let change = state.withLock { $0.ledger.policyLanded(flight, id, report.finding, at: landedAt) }
-        guard let change else { return }
-        do throws(ArchiveFailure) {
-            try await archive.commit(change)
-        } catch {
-            log.archiveFailed(error)
-        }
+        guard let change = withLedger({ $0.policyLanded(flight, id, report.finding, at: landedAt) }) else { return }
+        // A policy outlives the process before Postfix first hears of it.
+        await writer.commit(change)
     }
 
     private func settle(_ flight: FlightID) {
         let now = now()
-        let (landing, waiters) = state.withLock {
-            ($0.ledger.settle(flight, at: now), $0.waiters.removeValue(forKey: flight) ?? [:])
+        let (landing, waiters) = withState { state in
+            (state.ledger.settle(flight, at: now), state.waiters.removeValue(forKey: flight) ?? [:])
         }
-        if let landing { log.record(landing) }
+        if let landing { log.record(landing.news, at: now) }
         let decision = Decision(landing?.standing ?? .unknown(.unfinished), settings: decisions)
         for waiter in waiters.values { waiter(decision) }
+    }
+
+    /// The archive had a policy for those who waited for a first answer: now they wait only so long for news of it.
+    private func hurry(_ flight: FlightID, of domain: PolicyDomain, after patience: Duration) async {
+        guard (try? await sleep(patience)) != nil else { return }
+        let now = now()
+        let (standing, waiters) = state.withLock { state in
+            (state.ledger.standing(of: domain, at: now), state.waiters.removeValue(forKey: flight) ?? [:])
+        }
+        let decision = Decision(standing, settings: decisions)
+        for waiter in waiters.values { waiter(decision) }
+    }
+
+    // MARK: The background
+
+    private func lookAfterPolicies() async {
+        var purgedAt: WallTime?
+        while !Task.isCancelled {
+            let now = now()
+            let due = withLedger { $0.due(at: now) }
+            for news in due.news { log.record(news, at: now) }
+            for plan in due.refreshes { start.yield(.fly(plan)) }
+            if purgedAt.map({ !now.isWithin(Self.purgeInterval, of: $0) }) ?? true {
+                writer.purge(at: now)
+                purgedAt = now
+            }
+            try? await sleep(Self.pulse)
+        }
+    }
+
+    private func load() async {
+        withLedger { $0.restoring() }
+        let isComplete = await reader.load { kept in
+            let now = self.now()
+            self.withLedger { $0.restore(kept, at: now) }
+        }
+        if isComplete { withLedger { $0.restored() } }
+    }
+
+    /// The archive is another one: it gets what memory has, and memory gets what is in it.
+    private func bringEverything() {
+        writer.note(state.withLock { $0.ledger.everything() })
+        start.yield(.load)
+    }
+
+    private func withLedger<Result>(_ body: (inout PolicyLedger) -> sending Result) -> Result {
+        withState { body(&$0.ledger) }
+    }
+
+    /// What the ledger wants kept goes to the archive on the way out.
+    private func withState<Result>(_ body: (inout State) -> sending Result) -> Result {
+        let (result, changes) = state.withLock { state in
+            let result = body(&state)
+            return (result, state.ledger.takeChanges())
+        }
+        writer.note(changes)
+        return result
     }
 }

@@ -6,6 +6,7 @@ import LookupServer
 import NIOPosix
 import PolicyService
 import PostfixTable
+import SQLiteArchive
 import ServiceLifecycle
 import UnboundDNS
 
@@ -39,9 +40,13 @@ struct Daemon {
 
     /// Serves until SIGTERM or SIGINT. Returns when all pending lookups are answered.
     func serve() async throws {
+        // Most of the fetcher is left to lookups.
+        var ledger = configuration.ledger
+        ledger.refresh.maximumInFlight = max(1, min(ledger.refresh.maximumInFlight, configuration.maximumFetches / 4))
         let policies = PolicyService(
-            discovery: discovery, ledger: configuration.ledger, decisions: configuration.decisions, logger: logger,
-            now: { WallTime(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) })
+            discovery: discovery, archive: try configuration.openArchive(), ledger: ledger,
+            decisions: configuration.decisions, logger: logger,
+            now: { .current })
         var lookup = configuration.lookup
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)

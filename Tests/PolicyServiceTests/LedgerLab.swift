@@ -9,8 +9,8 @@ struct LedgerLab {
     let domain: PolicyDomain
     let clock = ManualTime()
 
-    init(settings: LedgerSettings = LedgerSettings()) throws {
-        ledger = PolicyLedger(settings: settings)
+    init(settings: LedgerSettings = LedgerSettings(), isArchived: Bool = false) throws {
+        ledger = PolicyLedger(settings: settings, isArchived: isArchived, seed: 1)
         domain = try TestSupport.domain("example.com")
     }
 
@@ -52,6 +52,49 @@ struct LedgerLab {
             throw Unexpected(what: "the flight wants to fetch")
         }
         return try settle(plan)
+    }
+
+    // MARK: The background
+
+    mutating func due() -> Due { ledger.due(at: clock.now) }
+
+    /// Ends a refresh.
+    @discardableResult
+    mutating func refresh(_ plan: FlightPlan, _ finding: PolicyFinding) throws -> Landing {
+        guard case .refresh(let id) = plan.step else { throw Unexpected(what: "\(plan.step) is no refresh") }
+        guard ledger.mayDial([try address("192.88.98.1")], in: plan.id) else { throw Unexpected(what: "may not dial") }
+        _ = ledger.policyLanded(plan.id, id, finding, at: clock.now)
+        return try settle(plan)
+    }
+
+    /// Lets time pass in steps of a minute until something is due; that, and the time it took.
+    mutating func nextDue(within span: Duration) throws -> (after: Duration, due: Due) {
+        let start = clock.now
+        while clock.now < start + span {
+            clock.advance(.seconds(60))
+            let due = due()
+            if !due.refreshes.isEmpty || !due.news.isEmpty { return (clock.now - start, due) }
+        }
+        throw Unexpected(what: "nothing is due within \(span)")
+    }
+
+    /// Lets that time pass and expects that nothing is due in it.
+    mutating func expectNothingDue(within span: Duration) throws {
+        if let next = try? nextDue(within: span) { throw Unexpected(what: "due after \(next.after)") }
+    }
+
+    /// The next refresh.
+    mutating func nextRefresh(within span: Duration) throws -> FlightPlan {
+        guard let plan = try nextDue(within: span).due.refreshes.first else { throw Unexpected(what: "no refresh") }
+        return plan
+    }
+
+    /// A new process that has what the archive kept.
+    mutating func restart(_ kept: [ArchivedPolicy]) throws {
+        ledger = PolicyLedger(isArchived: true, seed: 2)
+        ledger.restoring()
+        ledger.restore(try kept.map { try KeptPolicy($0) }, at: clock.now)
+        ledger.restored()
     }
 
     /// The standing that is answered at once.

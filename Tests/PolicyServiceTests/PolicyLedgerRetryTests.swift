@@ -53,7 +53,7 @@ import TestSupport
         #expect(plan.step == .policy(try recordID("2")))
         _ = try lab.land(plan, id: "2", fetched(mx: ["new.example.com"]))
         let landing = try lab.settle(plan)
-        #expect(landing.changes.contains(.fetchRecovered))
+        #expect(landing.news.changes.contains(.fetchRecovered))
         #expect(try lab.answer() == landing.standing)
     }
 

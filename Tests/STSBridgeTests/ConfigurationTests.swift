@@ -124,6 +124,8 @@ import Testing
           allow-networks: []
           max-in-flight: 64
         cache:
+          store: sqlite
+          path: /var/lib/sts-bridge/policies.sqlite
           max-domains: 1000000
           min-ttl: 1m
           max-ttl: 1h
@@ -153,10 +155,12 @@ import Testing
         fetch:
           timeout: 31s
           retry-after: 6m
-          ca-file: "/etc/ssl/certs/ca-certificates.crt"
+          ca-file: /etc/ssl/certs/ca-certificates.crt
           allow-networks: ["10.0.0.0/8", "fd00::/8"]
           max-in-flight: 65
         cache:
+          store: memory
+          path: "/srv/sts bridge.sqlite"
           max-domains: 2000
           min-ttl: 2m
           max-ttl: 2h

@@ -18,7 +18,7 @@ import Testing
                 \(limits.isEmpty ? "pass" : limits)
             daemon = subprocess.Popen(["\(Binary.url.path)", "serve", "--config", path + ".yaml"],
                 stderr=subprocess.PIPE, text=True, preexec_fn=limits,
-                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s"})
+                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s", "STS_BRIDGE_CACHE_STORE": "memory"})
             log = []
             while not any("listening" in line for line in log):
                 log.append(daemon.stderr.readline())

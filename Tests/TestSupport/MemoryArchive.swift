@@ -6,26 +6,51 @@ import Synchronization
 package final class MemoryArchive: PolicyArchive {
     private struct State {
         var policies: [PolicyDomain: ArchivedPolicy] = [:]
+        /// Since when a policy's life is known to be over.
+        var lapsed: [PolicyDomain: WallTime] = [:]
+        var unreadable: [ArchivedRow] = []
+        var isOpen = false
         var failure: ArchiveFailure?
-        var gate: Gate?
+        var loadGate: Gate?
+        var commitGate: Gate?
+        var commits: [[ArchiveChange]] = []
+        var opened = 0
     }
 
     private let state: Mutex<State>
 
-    package init(_ policies: [ArchivedPolicy] = []) {
+    package init(_ policies: [ArchivedPolicy] = [], unreadable: [ArchivedRow] = []) {
         var kept = State()
         for policy in policies { kept.policies[policy.domain] = policy }
+        kept.unreadable = unreadable
         state = Mutex(kept)
     }
+
+    package let keepsNothing = false
 
     package func fail(with failure: ArchiveFailure?) {
         state.withLock { $0.failure = failure }
     }
 
+    /// Somebody deletes it behind the service's back.
+    package func vanish() {
+        state.withLock { state in
+            state.policies = [:]
+            state.isOpen = false
+        }
+    }
+
     /// From now on commits wait for the gate.
     package func hold() -> Gate {
         let gate = Gate()
-        state.withLock { $0.gate = gate }
+        state.withLock { $0.commitGate = gate }
+        return gate
+    }
+
+    /// From now on loading waits for the gate.
+    package func holdLoading() -> Gate {
+        let gate = Gate()
+        state.withLock { $0.loadGate = gate }
         return gate
     }
 
@@ -33,21 +58,74 @@ package final class MemoryArchive: PolicyArchive {
         state.withLock { $0.policies[domain] }
     }
 
-    package func load() async throws(ArchiveFailure) -> [ArchivedPolicy] {
-        let (policies, failure) = state.withLock { (Array($0.policies.values), $0.failure) }
+    /// The groups that were committed.
+    package var commits: [[ArchiveChange]] { state.withLock(\.commits) }
+    /// How often it was opened, well or badly.
+    package var opened: Int { state.withLock(\.opened) }
+
+    package func open() async throws(ArchiveFailure) -> ArchiveOpening {
+        let (failure, wasOpen) = state.withLock { state in
+            state.opened += 1
+            defer { if state.failure == nil { state.isOpen = true } }
+            return (state.failure, state.isOpen)
+        }
         if let failure { throw failure }
-        return policies
+        return wasOpen ? .unchanged : .anew
     }
 
-    package func commit(_ change: ArchiveChange) async throws(ArchiveFailure) {
-        let (gate, failure) = state.withLock { ($0.gate, $0.failure) }
-        await gate?.pass()
-        if let failure { throw failure }
-        state.withLock { state in
-            switch change {
-            case .keep(let policy): state.policies[policy.domain] = policy
-            case .remove(let domain): state.policies[domain] = nil
-            }
+    package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) async throws(ArchiveFailure) {
+        await state.withLock { $0.loadGate }?.pass()
+        let (rows, failure) = state.withLock { state in
+            (state.policies.values.map(ArchivedRow.policy) + state.unreadable, state.failure)
         }
+        if let failure { throw failure }
+        take(rows)
+    }
+
+    package func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow? {
+        let (policy, failure) = state.withLock { ($0.policies[domain], $0.failure) }
+        if let failure { throw failure }
+        return policy.map(ArchivedRow.policy)
+    }
+
+    package func commit(_ changes: [ArchiveChange]) async throws(ArchiveFailure) {
+        await state.withLock { $0.commitGate }?.pass()
+        let failure = state.withLock { state -> ArchiveFailure? in
+            guard state.isOpen else { return ArchiveFailure("it vanished") }
+            guard state.failure == nil else { return state.failure }
+            state.commits.append(changes)
+            for change in changes {
+                state.lapsed[change.domain] = nil
+                switch change {
+                case .keep(let policy): state.policies[policy.domain] = policy
+                case .remove(let domain): state.policies[domain] = nil
+                }
+            }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
+        let failure = state.withLock { state in
+            for (domain, policy) in state.policies {
+                guard policy.expiresAt <= now else {
+                    state.lapsed[domain] = nil
+                    continue
+                }
+                let since = state.lapsed[domain] ?? now
+                state.lapsed[domain] = since
+                if since + grace <= now {
+                    state.policies[domain] = nil
+                    state.lapsed[domain] = nil
+                }
+            }
+            return state.failure
+        }
+        if let failure { throw failure }
+    }
+
+    package func close() async {
+        state.withLock { $0.isOpen = false }
     }
 }

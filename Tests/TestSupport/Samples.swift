@@ -1,5 +1,6 @@
 import Discovery
 import MTASTS
+import PolicyService
 
 /// Values that many tests need, made without force unwrapping.
 package func domain(_ text: String) throws -> PolicyDomain {
@@ -28,4 +29,15 @@ package struct NotASample: Error {
 /// A policy file.
 package func policyText(mode: String = "enforce", mx: [String] = ["mx.example.com"], maxAge: Int = 604_800) -> String {
     (["version: STSv1", "mode: \(mode)"] + mx.map { "mx: \($0)" } + ["max_age: \(maxAge)"]).joined(separator: "\n")
+}
+
+/// A policy as an archive keeps it.
+package func archived(
+    _ name: String, text: String = policyText(), id: String = "1", at fetchedAt: WallTime,
+    asked askedAt: WallTime? = nil,
+    life: Duration = .seconds(604_800), record: ArchivedPolicy.Record? = nil, failure: ArchivedPolicy.Failure? = nil
+) throws -> ArchivedPolicy {
+    ArchivedPolicy(
+        domain: try domain(name), text: Array(text.utf8), id: try recordID(id), fetchedAt: fetchedAt,
+        expiresAt: fetchedAt + life, askedAt: askedAt ?? fetchedAt, record: record, failure: failure)
 }

@@ -8,7 +8,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
         commandName: "sts-bridge",
         abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
         version: Version.current,
-        subcommands: [ServeCommand.self, QueryCommand.self, ConfigCommand.self])
+        subcommands: [ServeCommand.self, QueryCommand.self, CacheCommand.self, ConfigCommand.self])
 
     static func main() async {
         do {
@@ -19,7 +19,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let failure as CommandFailure {
-            complain("sts-bridge: \(failure)")
+            StandardError.tell("sts-bridge: \(failure)")
             Foundation.exit(failure.status.rawValue)
         } catch {
             end(error)
@@ -31,15 +31,11 @@ struct STSBridgeCommand: AsyncParsableCommand {
         let code = exitCode(for: error)
         let message = fullMessage(for: error)
         guard code == .validationFailure else {
-            if code.isSuccess { print(message) } else if !message.isEmpty { complain(message) }
+            if code.isSuccess { print(message) } else if !message.isEmpty { StandardError.tell(message) }
             Foundation.exit(code.rawValue)
         }
-        complain(message)
+        StandardError.tell(message)
         Foundation.exit(ExitStatus.usage.rawValue)
-    }
-
-    private static func complain(_ message: String) {
-        FileHandle.standardError.write(Data((message + "\n").utf8))
     }
 }
 

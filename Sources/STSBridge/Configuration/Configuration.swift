@@ -21,6 +21,9 @@ struct Configuration: Sendable {
     var allowedNetworks: [IPNetwork] = []
     var maximumFetches = 64
     var ledger = LedgerSettings()
+    var store = CacheStore.sqlite
+    /// Absolute.
+    var cachePath = "/var/lib/sts-bridge/policies.sqlite"
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 
@@ -74,6 +77,13 @@ enum PostfixVersion: Equatable, Sendable {
         case .number(let major, let minor): "\(major).\(minor)"
         }
     }
+}
+
+/// `cache.store`.
+enum CacheStore: String, CaseIterable, Sendable {
+    case sqlite
+    /// Nothing outlives the process.
+    case memory
 }
 
 enum LogFormat: String, CaseIterable, Sendable {

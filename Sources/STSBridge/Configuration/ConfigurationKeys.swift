@@ -65,6 +65,12 @@ extension ConfigurationKey {
     ]
 
     private static let cache: [ConfigurationKey] = [
+        .choice("cache.store", \.store),
+        .value("cache.path", \.cachePath, expected: "an absolute path") { text in
+            text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0") ? text : nil
+        } format: {
+            $0
+        },
         .number("cache.max-domains", \.ledger.maximumDomains, 1_000...100_000_000),
         .duration("cache.min-ttl", \.ledger.minimumTTL, .seconds(0) ... .seconds(3_600)),
         .duration("cache.max-ttl", \.ledger.maximumTTL, .seconds(1) ... .seconds(86_400)),

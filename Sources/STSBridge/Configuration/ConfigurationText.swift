@@ -16,9 +16,9 @@ enum ConfigurationText {
         return lines.joined(separator: "\n")
     }
 
-    /// Words and numbers as they are; anything YAML could read as something else in quotes.
+    /// Words, paths and numbers as they are; anything YAML could read as something else in quotes.
     private static func quoted(_ text: String) -> String {
-        let isWord = text.first?.isLetter == true && text.utf8.allSatisfy(\.isPlain)
+        let isWord = (text.first?.isLetter == true || text.first == "/") && text.utf8.allSatisfy(\.isPlain)
         let isCount = text.first != "0" && Int(text) != nil
         if isWord || isCount || DurationText.parse(text) != nil { return text }
         let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
@@ -29,7 +29,9 @@ enum ConfigurationText {
 extension UInt8 {
     fileprivate var isPlain: Bool {
         switch self {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
+            UInt8(ascii: "/"):
+            true
         default: false
         }
     }

@@ -58,7 +58,8 @@ actor Lab {
 
             """
         bridge = try BridgeProcess(
-            in: directory + "/bridge", configuration: listen + Surroundings().configuration(trusting: authority))
+            in: directory + "/bridge",
+            configuration: listen + Surroundings().configuration(trusting: authority, in: directory + "/bridge"))
     }
 
     private func start() async throws {
@@ -103,7 +104,7 @@ actor Lab {
         _ body: (BridgeProcess) async throws -> Void
     ) async throws {
         let listen = "listen:\n  socketmap: [127.0.0.1:\(port)]\n  tcp-table: []\n"
-        let around = surroundings.configuration(trusting: authority)
+        let around = surroundings.configuration(trusting: authority, in: "\(directory)/bridge-\(port)")
         let bridge = try BridgeProcess(
             in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port)
         try await bridge.start()
@@ -135,8 +136,11 @@ struct Surroundings: Sendable {
     var servers = [KnotServer.address]
     var timeout = "2s"
     var onUnknown = "deliver"
+    var minimumTTL = "60s"
+    var maximumTTL = "1h"
 
-    func configuration(trusting authority: CertificateAuthority) -> String {
+    /// - Parameter directory: where the bridge keeps its files.
+    func configuration(trusting authority: CertificateAuthority, in directory: String) -> String {
         """
         dns:
           servers: [\(servers.map { "\"\($0)\"" }.joined(separator: ", "))]
@@ -148,6 +152,10 @@ struct Surroundings: Sendable {
         lookup:
           deadline: 10s
           on-unknown: \(onUnknown)
+        cache:
+          path: \(directory)/policies.sqlite
+          min-ttl: \(minimumTTL)
+          max-ttl: \(maximumTTL)
         log:
           level: debug
 

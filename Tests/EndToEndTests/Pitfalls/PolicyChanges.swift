@@ -7,7 +7,7 @@ extension EndToEnd {
     /// Each bridge here looks at the TXT record again after a second, so that minutes become seconds.
     @Suite struct PolicyChanges {
         static let port: UInt16 = 8473
-        static let quick = "cache:\n  min-ttl: 1s\n  max-ttl: 1s\n"
+        static let quick = Surroundings(minimumTTL: "1s", maximumTTL: "1s")
         static let first = secure(MXHost.good.name)
         static let second = secure(MXHost.second.name)
 
@@ -32,7 +32,7 @@ extension EndToEnd {
             let lab = try Lab.running
             let domain = LabDomain(name, policy: policy).with { $0.timeToLive = 1 }
             try await lab.publish(domain)
-            try await lab.withBridge(port: port, settings: quick) { _ in
+            try await lab.withBridge(port: port, surroundings: quick) { _ in
                 #expect(try await ask(domain) == first)
                 try await lab.publish(domain.with(change))
                 try await rest(lab, domain)

@@ -1,0 +1,81 @@
+import MTASTS
+import Synchronization
+
+/// Brings what the archive keeps back into memory: all of it at the start, one domain when it is asked for.
+///
+/// Each row's text is parsed again; one that is no policy is dropped loudly, the rest serve.
+/// Concurrency: any task.
+/// Fails by: finding nothing, loudly; `load` goes on trying.
+final class ArchiveReader: Sendable {
+    private let archive: any PolicyArchive
+    private let writer: ArchiveWriter
+    private let log: ChangeLog
+    private let alarm: ArchiveAlarm
+    private let sleep: @Sendable (Duration) async throws -> Void
+
+    init(
+        _ archive: any PolicyArchive, beside writer: ArchiveWriter, log: ChangeLog, alarm: ArchiveAlarm,
+        sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
+        self.archive = archive
+        self.writer = writer
+        self.log = log
+        self.alarm = alarm
+        self.sleep = sleep
+    }
+
+    /// Hands over everything that is kept, some hundred at a time. Returns when that is done or its task is cancelled;
+    /// a try that fails in the middle begins again, with what was handed over already.
+    ///
+    /// - Returns: whether everything was handed over.
+    func load(_ take: @escaping @Sendable ([KeptPolicy]) -> Void) async -> Bool {
+        guard !archive.keepsNothing else { return true }
+        var pause = RetryPause()
+        while !Task.isCancelled {
+            let count = Mutex(0)
+            do throws(ArchiveFailure) {
+                try await archive.load { rows in
+                    let kept = rows.compactMap(self.parse)
+                    count.withLock { $0 += kept.count }
+                    take(kept)
+                }
+                log.loaded(count.withLock { $0 })
+                return true
+            } catch {
+                if !Task.isCancelled { alarm.raise(error) }
+            }
+            try? await sleep(pause.next())
+        }
+        return false
+    }
+
+    /// What is kept of a domain, or is about to be; `nil` also where that cannot be read.
+    func policy(of domain: PolicyDomain) async -> KeptPolicy? {
+        switch writer.pending(of: domain) {
+        case .keep(let policy): return parse(.policy(policy))
+        case .remove: return nil
+        case nil: break
+        }
+        do throws(ArchiveFailure) {
+            return try await archive.row(of: domain).flatMap(parse)
+        } catch {
+            alarm.raise(error)
+            return nil
+        }
+    }
+
+    private func parse(_ row: ArchivedRow) -> KeptPolicy? {
+        switch row {
+        case .unreadable(let domain, let reason):
+            log.unreadable(domain, reason: reason)
+            return nil
+        case .policy(let archived):
+            do throws(PolicyError) {
+                return try KeptPolicy(archived)
+            } catch {
+                log.unreadable(archived.domain.name.text, reason: "\(error)")
+                return nil
+            }
+        }
+    }
+}

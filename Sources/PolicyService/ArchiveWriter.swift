@@ -1,0 +1,170 @@
+import MTASTS
+import Synchronization
+
+/// Brings changes into the archive, as many at once as have gathered, and goes on trying where it fails.
+///
+/// One group is committed at a time; what comes meanwhile is the next group. Of several changes of one domain the last one
+/// counts. While the archive fails nobody waits for it: changes gather here, and are committed when it works again.
+/// Concurrency: any task; `run` is the one that commits.
+/// Fails by: never; trouble is told once (ArchiveAlarm).
+/// Not here: what is kept (PolicyLedger), how (SQLiteArchive), what is loaded (ArchiveReader).
+final class ArchiveWriter: Sendable {
+    private struct State {
+        var pending: [PolicyDomain: ArchiveChange] = [:]
+        /// Those who wait for their change to be committed, or to be known as delayed.
+        var waiting: [PolicyDomain: [CheckedContinuation<Void, Never>]] = [:]
+        var trouble: ArchiveFailure?
+        /// `run` has ended: nobody is to wait any more.
+        var hasEnded = false
+        var purge: WallTime?
+
+        /// Ends the waiting: of those who wait for these domains, or of all.
+        mutating func release(_ domains: [PolicyDomain]? = nil) -> [CheckedContinuation<Void, Never>] {
+            guard let domains else {
+                defer { waiting = [:] }
+                return waiting.values.flatMap { $0 }
+            }
+            return domains.flatMap { waiting.removeValue(forKey: $0) ?? [] }
+        }
+    }
+
+    private let archive: any PolicyArchive
+    private let alarm: ArchiveAlarm
+    private let sleep: @Sendable (Duration) async throws -> Void
+    private let state = Mutex(State())
+    private let calls: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    /// Rows in one transaction: enough that its cost does not count, few enough that nobody waits long.
+    private static let groupSize = 1_000
+    /// How long a policy whose life is over is kept, should the clock have been ahead.
+    private static let grace = Duration.seconds(7 * 86_400)
+
+    init(
+        _ archive: any PolicyArchive, alarm: ArchiveAlarm, sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
+        self.archive = archive
+        self.alarm = alarm
+        self.sleep = sleep
+        (calls, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    // MARK: Changes
+
+    /// Returns when the change is durable, or when it is clear that it cannot be now.
+    func commit(_ change: ArchiveChange) async {
+        guard !archive.keepsNothing else { return }
+        await withCheckedContinuation { continuation in
+            let mayWait = state.withLock { state in
+                state.pending[change.domain] = change
+                let mayWait = state.trouble == nil && !state.hasEnded
+                if mayWait { state.waiting[change.domain, default: []].append(continuation) }
+                return mayWait
+            }
+            if mayWait { wake.yield() } else { continuation.resume() }
+        }
+    }
+
+    /// The same, without waiting.
+    func note(_ changes: [ArchiveChange]) {
+        guard !changes.isEmpty, !archive.keepsNothing else { return }
+        state.withLock { state in
+            for change in changes { state.pending[change.domain] = change }
+        }
+        wake.yield()
+    }
+
+    /// Deletes what has long been over, with the next group.
+    func purge(at now: WallTime) {
+        guard !archive.keepsNothing else { return }
+        state.withLock { $0.purge = now }
+        wake.yield()
+    }
+
+    /// What is about to be kept of a domain; `nil`: nothing has changed.
+    func pending(of domain: PolicyDomain) -> ArchiveChange? {
+        state.withLock { $0.pending[domain] }
+    }
+
+    // MARK: The one that commits
+
+    /// Opens the archive and commits until its task is cancelled.
+    ///
+    /// - Parameter lost: called when what was committed is there no more: the archive was removed or replaced. Everything
+    ///   has to be brought again.
+    func run(lost: @Sendable () -> Void) async {
+        guard !archive.keepsNothing else { return }
+        var wasOpen = false
+        var pause = RetryPause()
+        while !Task.isCancelled {
+            do throws(ArchiveFailure) {
+                if try await archive.open() == .anew, wasOpen { lost() }
+                wasOpen = true
+                try await commitPending()
+                pause = RetryPause()
+                for await _ in calls { try await commitPending() }
+            } catch {
+                // Whoever cancels us lets `end` do the rest.
+                if Task.isCancelled { break }
+                fail(error)
+                try? await sleep(pause.next())
+            }
+        }
+        for waiter in state.withLock({ state in
+            state.hasEnded = true
+            return state.release()
+        }) { waiter.resume() }
+    }
+
+    /// The last changes, when nobody brings any more; then the archive is closed.
+    func end() async {
+        guard !archive.keepsNothing else { return }
+        do throws(ArchiveFailure) {
+            try await commitPending()
+        } catch {
+            fail(error)
+        }
+        let left = state.withLock(\.pending.count)
+        if left > 0 { alarm.leftBehind(left) }
+        await archive.close()
+    }
+
+    private func commitPending() async throws(ArchiveFailure) {
+        while true {
+            let (group, purge) = state.withLock { state in
+                defer { state.purge = nil }
+                return (Array(state.pending.prefix(Self.groupSize)), state.purge)
+            }
+            if let purge { try await archive.purge(at: purge, grace: Self.grace) }
+            if !group.isEmpty { try await archive.commit(group.map(\.value)) }
+            let (waiters, recovered, left) = state.withLock { state in
+                // What has changed since stays.
+                for (domain, change) in group where state.pending[domain] == change { state.pending[domain] = nil }
+                defer { state.trouble = nil }
+                return (state.release(group.map(\.key)), state.trouble != nil, state.pending.count)
+            }
+            for waiter in waiters { waiter.resume() }
+            if recovered { alarm.end(pending: left) }
+            if left == 0 { return }
+        }
+    }
+
+    private func fail(_ failure: ArchiveFailure) {
+        let waiters = state.withLock { state in
+            state.trouble = failure
+            return state.release()
+        }
+        alarm.raise(failure)
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+/// Between two tries of an archive that fails: from 1 second, doubling, to 30.
+struct RetryPause {
+    private var current = Duration.seconds(1)
+
+    mutating func next() -> Duration {
+        defer { current = min(current * 2, .seconds(30)) }
+        return current
+    }
+}

@@ -1,0 +1,96 @@
+import MTASTS
+
+/// A policy as it comes back from an archive, parsed again.
+package struct KeptPolicy: Sendable {
+    package let domain: PolicyDomain
+    let entry: LedgerEntry
+
+    /// - Throws: `PolicyError` when the text is no policy to this version.
+    package init(_ archived: ArchivedPolicy) throws(PolicyError) {
+        domain = archived.domain
+        entry = try LedgerEntry(archived)
+    }
+}
+
+/// What outlives the process, and what memory cannot hold.
+extension PolicyLedger {
+    /// Takes in what an archive kept, as far as there is room. What is known already is at least as new.
+    ///
+    /// A policy whose life is over is taken in too: it is not applied, but a clock that was ahead may come back.
+    package mutating func restore(_ kept: [KeptPolicy], at now: WallTime) {
+        for policy in kept {
+            let domain = policy.domain
+            if let known = entries.peek(domain) {
+                guard known.held == nil else { continue }
+                let askedAt = max(known.askedAt, policy.entry.askedAt)
+                var entry = restored(policy, askedAt: askedAt, flight: known.flight, at: now)
+                entry.record = known.record ?? entry.record
+                entry.failedFetch = known.failedFetch ?? entry.failedFetch
+                if known.flight == nil { plan(&entry, of: domain, afterFetch: true, at: now) }
+                store(entry, for: domain, at: now)
+            } else if entries.isFull {
+                leaveOut()
+            } else {
+                var entry = restored(policy, askedAt: policy.entry.askedAt, flight: nil, at: now)
+                plan(&entry, of: domain, afterFetch: true, at: now)
+                store(entry, for: domain, at: now)
+            }
+        }
+    }
+
+    /// The archive is about to be loaded: until that is done, a domain that is not in memory is looked for in it.
+    package mutating func restoring() {
+        holdsAll = false
+        leftOut = false
+    }
+
+    /// The archive was loaded to its end.
+    package mutating func restored() {
+        holdsAll = !leftOut
+    }
+
+    private mutating func leaveOut() {
+        holdsAll = false
+        leftOut = true
+    }
+
+    func restored(_ kept: KeptPolicy, askedAt: WallTime, flight: FlightID?, at now: WallTime) -> LedgerEntry {
+        var entry = kept.entry
+        entry.askedAt = askedAt
+        entry.flight = flight
+        // What was told before the restart is not told again.
+        if let passed = entry.passedMark(at: now) { entry.told = passed }
+        return entry
+    }
+
+    /// Everything that memory holds, for an archive that has lost it.
+    package func everything() -> [ArchiveChange] {
+        entries.keys.compactMap { domain in
+            entries.peek(domain)?.archived(of: domain).map(ArchiveChange.keep)
+        }
+    }
+
+    /// What the archive is to do, without anybody waiting for it. In order; to be taken after each call.
+    package mutating func takeChanges() -> [ArchiveChange] {
+        guard !changes.isEmpty else { return [] }
+        defer { changes = [] }
+        return changes
+    }
+
+    /// The archive is to keep the entry as it is now.
+    mutating func keep(_ entry: LedgerEntry, of domain: PolicyDomain) {
+        guard isArchived, let archived = entry.archived(of: domain) else { return }
+        changes.append(.keep(archived))
+    }
+
+    /// Memory was short. An enforced policy is only forgotten here, and read again when it is asked for; even where its
+    /// life is over it is left to the archive to delete, because a clock that was ahead may come back.
+    mutating func evicted(_ domain: PolicyDomain, _ entry: LedgerEntry) {
+        if let appointment = entry.appointment { calendar.remove(domain, at: appointment) }
+        guard isArchived, let held = entry.held else { return }
+        switch held.policy.mode {
+        case .enforce: leaveOut()
+        case .testing, .none: changes.append(.remove(domain))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import MTASTS
+import PolicyService
+
+/// Policies that wait for their commit, one a domain.
+struct ImportGroup {
+    /// A commit is a write to disk, so not one for each; and it holds up the daemon's own, so not one for all.
+    static let maximumPolicies = 1_000
+    /// Of texts: policies have some hundred octets, but a file of the longest shall not take 64 MiB.
+    static let maximumOctets = 8 * 1_024 * 1_024
+
+    private(set) var policies: [PolicyDomain: ArchivedPolicy] = [:]
+    private var octets = 0
+
+    var isFull: Bool { policies.count >= Self.maximumPolicies || octets >= Self.maximumOctets }
+
+    /// Of one domain the later fetched stays; the first of two as late.
+    ///
+    /// - Returns: whether no other one of the domain was here, so that none was let go.
+    mutating func add(_ policy: ArchivedPolicy) -> Bool {
+        guard let other = policies[policy.domain] else {
+            octets += policy.text.count
+            policies[policy.domain] = policy
+            return true
+        }
+        if other.fetchedAt < policy.fetchedAt {
+            octets += policy.text.count - other.text.count
+            policies[policy.domain] = policy
+        }
+        return false
+    }
+}

@@ -1,0 +1,98 @@
+import GRDB
+import MTASTS
+import PolicyService
+
+/// An archive that is open for writing: the lock, one connection that writes, one for loading, one for single rows.
+///
+/// All connections are opened together and stay open: they work on one file, whatever happens to its name. Whether the
+/// name still leads to that file is asked before and after each change, since SQLite goes on writing into a removed one.
+/// Concurrency: any thread but one of Swift's pool; the two readers do not wait for each other nor for the writer.
+/// Fails by: `ArchiveFailure`, as long as its cause lasts; `isSound` tells whether it can end by itself.
+final class ArchiveConnections: Sendable {
+    private let files: ArchiveFiles
+    private let lock: WriterLock
+    private let identities: ArchiveFiles.Identities
+    private let ailments = Ailments()
+    private let writer: ArchiveWriter
+    /// For everything.
+    let loader: ArchiveReader
+    /// For single rows, which are not to wait for everything.
+    let finder: ArchiveReader
+
+    /// Opens a file that is empty or ours.
+    ///
+    /// - Parameter file: the one that was looked at.
+    init(_ files: ArchiveFiles, file: FileIdentity, _ lock: WriterLock) throws(ArchiveFailure) {
+        self.files = files
+        self.lock = lock
+        writer = try ArchiveWriter(files, ailments: ailments)
+        loader = try ArchiveReader(files, ailments: ailments)
+        finder = try ArchiveReader(files, ailments: ailments)
+        identities = files.identities()
+        guard identities.isComplete, identities.database == file else {
+            loader.close()
+            finder.close()
+            writer.close(sparingLog: true)
+            throw ArchiveTrouble(files.name).moved()
+        }
+    }
+
+    /// Whether it works, or will once the cause of a failure is gone; if not, it has to be opened anew.
+    var isSound: Bool { isInPlace && lock.isInPlace && !ailments.isDamaged }
+
+    private var isInPlace: Bool { files.identities() == identities }
+
+    /// Writes as little as can be written. After a change that did not fit on the disk this one may fit into what that
+    /// one had taken already, so there must be some room too.
+    func probe() throws(ArchiveFailure) {
+        if ailments.isFull, let space = files.freeSpace, space < Self.room { throw ArchiveTrouble(files.name).full() }
+        try write { try ArchiveSchema.writeMark($0) }
+    }
+
+    /// Octets; some thousand policies and what SQLite needs around them.
+    private static let room: UInt64 = 1 << 20
+
+    func commit(_ changes: [ArchiveChange]) throws(ArchiveFailure) {
+        try write { database in
+            let keep = try database.cachedStatement(sql: PolicyRow.keep)
+            let remove = try database.cachedStatement(sql: PolicyRow.remove)
+            for change in changes {
+                switch change {
+                case .keep(let policy): try keep.execute(arguments: PolicyRow.arguments(policy))
+                case .remove(let domain): try remove.execute(arguments: [domain.name.text])
+                }
+            }
+        }
+    }
+
+    func purge(at now: WallTime, grace: Duration) throws(ArchiveFailure) {
+        try write { database in
+            let now = now.milliseconds
+            // A mark in the future is from a clock that was ahead.
+            try database.execute(
+                sql: "UPDATE policy SET lapsed_at = ? WHERE expires_at <= ? AND (lapsed_at IS NULL OR lapsed_at > ?)",
+                arguments: [now, now, now])
+            try database.execute(
+                sql: "UPDATE policy SET lapsed_at = NULL WHERE expires_at > ? AND lapsed_at IS NOT NULL",
+                arguments: [now])
+            try database.execute(
+                sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
+        }
+    }
+
+    /// Waits for what is under way. Further calls fail.
+    func close() {
+        loader.close()
+        finder.close()
+        writer.close(sparingLog: files.identities().log != identities.log)
+    }
+
+    /// What is written into a file without a name is lost, whatever SQLite says.
+    func write(_ body: (Database) throws -> Void) throws(ArchiveFailure) {
+        let trouble = ArchiveTrouble(files.name)
+        guard isInPlace else { throw trouble.moved() }
+        try writer.write(body)
+        guard isInPlace else { throw trouble.moved() }
+        ailments.changeSucceeded()
+    }
+}

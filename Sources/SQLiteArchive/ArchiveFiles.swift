@@ -1,0 +1,110 @@
+import Glibc
+import PolicyService
+
+/// Which file a name leads to. Numbers of an open file are not given to another one.
+struct FileIdentity: Equatable, Sendable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    init(_ status: stat) {
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// `nil`: there is no such file, or it cannot be reached.
+    init?(of path: String) {
+        guard let status = stat(of: path) else { return nil }
+        self.init(status)
+    }
+
+    /// Of an open descriptor.
+    init?(of descriptor: Int32) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+}
+
+/// The files of an archive: the database and what SQLite and we keep beside it.
+///
+/// Never opens a database file that exists: closing a second descriptor would drop the locks that SQLite holds on it in
+/// this process (POSIX; sqlite.org/howtocorrupt.html §2.2).
+/// Fails by: `ArchiveFailure`.
+struct ArchiveFiles: Sendable {
+    /// As configured, for messages.
+    let name: String
+    /// What is opened. Never taken for a URI or for one of SQLite's special names.
+    let path: String
+
+    init(_ name: String) {
+        self.name = name
+        path = name.hasPrefix("/") ? name : "./" + name
+    }
+
+    var lock: String { path + ".lock" }
+
+    /// Where the database is, with symbolic links followed, which is where SQLite keeps its other files.
+    var database: String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// The database and what SQLite keeps beside it while it is open.
+    struct Identities: Equatable, Sendable {
+        let database: FileIdentity?
+        let log: FileIdentity?
+        let index: FileIdentity?
+
+        /// No one of them was removed or replaced.
+        var isComplete: Bool { database != nil && log != nil && index != nil }
+    }
+
+    func identities() -> Identities {
+        let place = database
+        return Identities(
+            database: FileIdentity(of: path), log: FileIdentity(of: place + "-wal"),
+            index: FileIdentity(of: place + "-shm"))
+    }
+
+    /// Octets; `nil`: there is no such file.
+    func size() throws(ArchiveFailure) -> Int? {
+        guard let status = stat(of: path) else {
+            if errno == ENOENT { return nil }
+            throw ArchiveTrouble(name).failure(system: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ArchiveTrouble(name).noFile() }
+        return Int(status.st_size)
+    }
+
+    /// Whether SQLite's log has something in it.
+    var hasLog: Bool { stat(of: database + "-wal").map { $0.st_size > 0 } ?? false }
+
+    /// Creates the directory if only its last component is missing.
+    func makeDirectory() throws(ArchiveFailure) {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
+        let directory = String(path[..<slash])
+        guard stat(of: directory) == nil, errno == ENOENT else { return }
+        guard mkdir(directory, 0o750) == 0 || errno == EEXIST
+        else { throw ArchiveTrouble(name).failure(system: errno, at: "its directory") }
+    }
+
+    /// Creates an empty database; the mode is also that of the files SQLite makes beside it.
+    func create() throws(ArchiveFailure) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw ArchiveTrouble(name).failure(system: errno) }
+        Glibc.close(descriptor)
+    }
+
+    /// What this process may still write on the file system; `nil`: unknown.
+    var freeSpace: UInt64? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    }
+}
+
+private func stat(of path: String) -> stat? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status : nil
+}

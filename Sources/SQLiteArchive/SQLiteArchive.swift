@@ -1,0 +1,188 @@
+import Dispatch
+import MTASTS
+import PolicyService
+import Synchronization
+
+/// The archive seam by SQLite: policies in one file that outlives the process, however it ends.
+///
+/// Concurrency: any task; changes one after another, beside them one loading and one search for a row at a time. SQLite
+/// blocks, so it runs on queues of its own; a task that is cancelled does not end a change half-way.
+/// Fails by: `ArchiveFailure` from everything but `init`, whatever is wrong with the file; what can be read is read even
+/// so. `ArchiveRefusal` from `init` for what no trying again will mend.
+/// Not here: when to try again, what to commit again (PolicyService).
+package final class SQLiteArchive: PolicyArchive {
+    package enum Access: Sendable {
+        case readWrite
+        /// Beside a running daemon: no lock, no migration, no writing.
+        case readOnly
+    }
+
+    private enum Station {
+        case writing(ArchiveConnections)
+        case reading(ArchiveReader)
+        case failing(ArchiveFailure)
+        case closed
+    }
+
+    private struct State {
+        var station: Station
+        var lock: WriterLock?
+        /// Whether `open` has told how the attempt of `init` ended.
+        var isTold = false
+    }
+
+    package let keepsNothing = false
+
+    private let door: ArchiveDoor
+    private let trouble: ArchiveTrouble
+    /// Changed on `changes` only, read anywhere.
+    private let state: Mutex<State>
+    private let changes = DispatchQueue(label: "sts-bridge.archive.changes")
+    private let loads = DispatchQueue(label: "sts-bridge.archive.loads")
+    private let finds = DispatchQueue(label: "sts-bridge.archive.finds")
+
+    /// Opens it, and blocks meanwhile. What fails is told by `open`.
+    package init(path: String, access: Access = .readWrite) throws(ArchiveRefusal) {
+        door = ArchiveDoor(files: ArchiveFiles(path))
+        trouble = ArchiveTrouble(path)
+        var lock: WriterLock?
+        let station: Station
+        do throws(ArchiveDoor.Obstacle) {
+            station =
+                switch access {
+                case .readWrite: .writing(try door.openForWriting(&lock))
+                case .readOnly: .reading(try door.openForReading())
+                }
+        } catch {
+            switch (error, access) {
+            case (.refusal(let refusal), _): throw refusal
+            case (.failure(let failure), .readOnly): throw .unreadable(reason: failure.description)
+            case (.failure(let failure), .readWrite): station = .failing(failure)
+            }
+        }
+        state = Mutex(State(station: station, lock: lock))
+    }
+
+    deinit {
+        move(to: .closed)
+        state.withLock(\.lock)?.release()
+    }
+
+    package func open() async throws(ArchiveFailure) -> ArchiveOpening {
+        try await on(changes) { () throws(ArchiveFailure) in try self.openNow() }
+    }
+
+    package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) async throws(ArchiveFailure) {
+        try await on(loads) { () throws(ArchiveFailure) in
+            try self.read(by: \.loader) { reader throws(ArchiveFailure) in try reader.load(take) }
+        }
+    }
+
+    package func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow? {
+        try await on(finds) { () throws(ArchiveFailure) in
+            try self.read(by: \.finder) { reader throws(ArchiveFailure) in try reader.row(of: domain) }
+        }
+    }
+
+    package func commit(_ group: [ArchiveChange]) async throws(ArchiveFailure) {
+        try await on(changes) { () throws(ArchiveFailure) in try self.connections().commit(group) }
+    }
+
+    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
+        try await on(changes) { () throws(ArchiveFailure) in try self.connections().purge(at: now, grace: grace) }
+    }
+
+    /// Waits for what is under way, puts everything into the one file and gives it free.
+    package func close() async {
+        await withCheckedContinuation { continuation in
+            changes.async {
+                self.move(to: .closed)
+                self.state.withLock(\.lock)?.release()
+                continuation.resume()
+            }
+        }
+    }
+
+    // MARK: On the queues
+
+    private var station: Station { state.withLock(\.station) }
+
+    /// Closes what is open, and goes elsewhere.
+    private func move(to station: Station) {
+        let old = state.withLock { state in
+            defer { state.station = station }
+            return state.station
+        }
+        switch old {
+        case .writing(let connections): connections.close()
+        case .reading(let reader): reader.close()
+        case .failing, .closed: break
+        }
+    }
+
+    private func openNow() throws(ArchiveFailure) -> ArchiveOpening {
+        let wasTold = state.withLock { state in
+            defer { state.isTold = true }
+            return state.isTold
+        }
+        switch station {
+        case .closed: throw trouble.closed()
+        case .reading: return wasTold ? .unchanged : .anew
+        case .writing(let connections) where connections.isSound:
+            try connections.probe()
+            return wasTold ? .unchanged : .anew
+        case .failing(let failure) where !wasTold: throw failure
+        case .writing, .failing:
+            try openAnew()
+            return .anew
+        }
+    }
+
+    private func openAnew() throws(ArchiveFailure) {
+        // Until it is open again, what can be read is read under its name.
+        if case .writing = station { move(to: .failing(trouble.moved())) }
+        var lock = state.withLock(\.lock)
+        defer { state.withLock { $0.lock = lock } }
+        do throws(ArchiveDoor.Obstacle) {
+            move(to: .writing(try door.openForWriting(&lock)))
+        } catch {
+            move(to: .failing(error.failure))
+            throw error.failure
+        }
+    }
+
+    private func connections() throws(ArchiveFailure) -> ArchiveConnections {
+        switch station {
+        case .writing(let connections): return connections
+        case .reading: throw trouble.readingOnly()
+        case .failing(let failure): throw failure
+        case .closed: throw trouble.closed()
+        }
+    }
+
+    /// Where writing is impossible what is there is opened for this once: next time it may be another file.
+    private func read<Value>(
+        by usual: KeyPath<ArchiveConnections, ArchiveReader>,
+        _ body: (ArchiveReader) throws(ArchiveFailure) -> Value
+    ) throws(ArchiveFailure) -> Value {
+        switch station {
+        case .closed: throw trouble.closed()
+        case .reading(let reader): return try body(reader)
+        case .writing(let connections): return try body(connections[keyPath: usual])
+        case .failing(let failure):
+            guard let reader = try? door.openForReading() else { throw failure }
+            defer { reader.close() }
+            return try body(reader)
+        }
+    }
+
+    /// Runs what blocks where it may.
+    private func on<Value: Sendable>(
+        _ queue: DispatchQueue, _ body: @escaping @Sendable () throws(ArchiveFailure) -> Value
+    ) async throws(ArchiveFailure) -> Value {
+        let result = await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: Result(catching: body)) }
+        }
+        return try result.get()
+    }
+}

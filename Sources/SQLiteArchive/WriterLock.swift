@@ -1,0 +1,77 @@
+import Glibc
+import Synchronization
+
+/// The right to write an archive, of one process at a time: a lock on `PATH.lock`, in which its holder's pid stands.
+///
+/// Held until it is released or the process ends, in whatever way. The file stays: removing it would let two processes
+/// lock two files of one name.
+/// Concurrency: any thread.
+final class WriterLock: Sendable {
+    enum Attempt {
+        case taken(WriterLock)
+        /// By another process, or by this one a second time.
+        case held(by: Int32?)
+        /// The file cannot be opened or locked: `errno`.
+        case impossible(Int32)
+    }
+
+    private let path: String
+    /// `nil` after the release.
+    private let descriptor: Mutex<Int32?>
+    private let identity: FileIdentity
+
+    /// Does not wait.
+    static func attempt(_ path: String) -> Attempt {
+        for _ in 0..<10 {
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+            guard descriptor >= 0 else { return .impossible(errno) }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, let identity = FileIdentity(of: descriptor) else {
+                let reason = errno
+                let holder = reason == EWOULDBLOCK ? pid(in: descriptor) : nil
+                Glibc.close(descriptor)
+                return reason == EWOULDBLOCK ? .held(by: holder) : .impossible(reason)
+            }
+            let lock = WriterLock(path, descriptor, identity)
+            // Removed between opening and locking: nobody else would find this one.
+            guard lock.isInPlace else { continue }
+            write("\(getpid())\n", into: descriptor)
+            return .taken(lock)
+        }
+        return .impossible(EAGAIN)
+    }
+
+    private init(_ path: String, _ descriptor: Int32, _ identity: FileIdentity) {
+        self.path = path
+        self.descriptor = Mutex(descriptor)
+        self.identity = identity
+    }
+
+    deinit { release() }
+
+    /// Safe to call more than once.
+    func release() {
+        descriptor.withLock { descriptor in
+            guard let open = descriptor else { return }
+            Self.write("", into: open)
+            Glibc.close(open)
+            descriptor = nil
+        }
+    }
+
+    /// Whether another process would meet it.
+    var isInPlace: Bool { FileIdentity(of: path) == identity }
+
+    /// For the eyes of whom the lock keeps out; on a full disk they learn no pid.
+    private static func write(_ text: String, into descriptor: Int32) {
+        guard ftruncate(descriptor, 0) == 0, !text.isEmpty else { return }
+        _ = pwrite(descriptor, text, text.utf8.count, 0)
+    }
+
+    private static func pid(in descriptor: Int32) -> Int32? {
+        var octets = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &octets, octets.count, 0)
+        guard count > 0 else { return nil }
+        let text = String(decoding: octets.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        return Int32(text)
+    }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import PolicyService
+import PolicyTransfer
+
+struct CacheCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cache",
+        abstract: "Carries the kept policies from one host to another.",
+        subcommands: [CacheExportCommand.self, CacheImportCommand.self])
+}
+
+struct CacheExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Writes the living policies of the cache file as JSON lines.",
+        discussion: """
+            Reads the file at cache.path; the daemon may run meanwhile. The policies are written as they were published,
+            with the time of their fetch, so that none lives longer where they are imported.
+            Exit code 3 when the cache could not be read or the export not be written to its end.
+            """)
+
+    @Argument(help: "Where to write; it is replaced when the export is complete. Default: standard output.")
+    var file: String?
+    @OptionGroup var options: ConfigurationOption
+    @Flag(help: "Print the summary as JSON, on standard error.") var json = false
+
+    func run() async throws {
+        let archive = try options.read().openSQLiteArchive(.readOnly)
+        let output = try OutputFile(file)
+        let summary: ExportSummary
+        do throws(ExportFailure) {
+            summary = try await PolicyExport(archive, now: .current).run(to: { try output.write($0) }) {
+                StandardError.tell("not exported: \($0)")
+            }
+        } catch {
+            throw CommandFailure(.unknown, "\(error)")
+        }
+        await archive.close()
+        try output.complete()
+        let counts = ["exported": summary.exported, "expired": summary.expired, "unreadable": summary.unreadable]
+        StandardError.tell(
+            json
+                ? try JSONText.encode(counts)
+                : "exported \(summary.exported), left out \(summary.expired) expired and \(summary.unreadable) unreadable"
+        )
+    }
+}
+
+struct CacheImportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Takes in an export, as far as it knows better than the cache file.",
+        discussion: """
+            The daemon that uses the file must not run. Each policy is checked as if it had just been fetched; it lives
+            until its max_age after its real fetch is over, and replaces nothing that was fetched later. The host that
+            wrote the export is trusted: its policies are applied.
+            Exit code 2 when the file is no complete export or a line was refused, 3 when the cache cannot be written.
+            """)
+
+    @Argument(help: "What to read. Default: standard input.") var file: String?
+    @OptionGroup var options: ConfigurationOption
+    @Flag(help: "Print the summary as JSON.") var json = false
+
+    func run() async throws {
+        let archive = try options.read().openSQLiteArchive(.readWrite)
+        let input = try InputFile(file)
+        let summary: ImportSummary
+        do {
+            _ = try await archive.open()
+            summary = try await PolicyImport(into: archive, now: .current).run(from: { try input.next() }) {
+                StandardError.tell("not imported: \($0)")
+            }
+        } catch let failure as ArchiveFailure {
+            throw CommandFailure(.unknown, "\(failure)")
+        } catch let failure as ImportFailure {
+            await archive.close()
+            throw CommandFailure(failure.status, "\(failure)")
+        }
+        await archive.close()
+        let counts = [
+            "imported": summary.imported, "expired": summary.expired, "older": summary.older,
+            "refused": summary.refused,
+        ]
+        print(
+            json
+                ? try JSONText.encode(counts)
+                : "imported \(summary.imported), passed over \(summary.older) no newer and \(summary.expired) expired, "
+                    + "refused \(summary.refused)")
+        if summary.refused > 0 { throw ExitCode(ExitStatus.usage.rawValue) }
+    }
+}
+
+extension ImportFailure {
+    fileprivate var status: ExitStatus {
+        switch reason {
+        case .archive, .source, .clock: .unknown
+        case .nowhere, .empty, .header, .otherFormat, .otherVersion, .endsEarly, .miscounted, .goesOn: .usage
+        }
+    }
+}

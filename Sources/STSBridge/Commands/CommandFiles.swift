@@ -1,0 +1,103 @@
+import Foundation
+import Glibc
+
+/// Lines for the human who typed the command.
+enum StandardError {
+    static func tell(_ line: String) {
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+}
+
+/// What the system said, in its words.
+private struct SystemError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ what: String) {
+        description = "\(what): \(String(cString: strerror(errno)))"
+    }
+}
+
+/// A file that is there when it is complete, or standard output.
+///
+/// Blocks; a broken pipe is an error and not a signal.
+final class OutputFile: Sendable {
+    private let descriptor: Int32
+    /// Where it grows, and what it is called in the end.
+    private let place: (growing: String, complete: String)?
+
+    /// - Parameter path: `nil`: standard output.
+    init(_ path: String?) throws(CommandFailure) {
+        signal(SIGPIPE, SIG_IGN)
+        guard let path else {
+            descriptor = STDOUT_FILENO
+            place = nil
+            return
+        }
+        let growing = "\(path).\(getpid())"
+        descriptor = open(growing, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(growing))") }
+        place = (growing, path)
+    }
+
+    deinit {
+        guard let place else { return }
+        close(descriptor)
+        // Gone already where it is complete.
+        unlink(place.growing)
+    }
+
+    func write(_ octets: [UInt8]) throws {
+        var rest = octets[...]
+        while !rest.isEmpty {
+            let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw SystemError(place?.growing ?? "standard output") }
+            rest = rest.dropFirst(written)
+        }
+    }
+
+    func complete() throws(CommandFailure) {
+        guard let place else { return }
+        guard fsync(descriptor) == 0, rename(place.growing, place.complete) == 0 else {
+            throw CommandFailure(.unknown, "\(SystemError(place.complete))")
+        }
+    }
+}
+
+/// A file, or standard input, piece by piece. Blocks.
+final class InputFile {
+    private let descriptor: Int32
+    private let name: String
+    /// Octets read at once.
+    private static let pieceSize = 65_536
+
+    /// - Parameter path: `nil`: standard input.
+    init(_ path: String?) throws(CommandFailure) {
+        name = path ?? "standard input"
+        guard let path else {
+            descriptor = STDIN_FILENO
+            return
+        }
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(path))") }
+    }
+
+    deinit {
+        if descriptor != STDIN_FILENO { close(descriptor) }
+    }
+
+    /// `nil` at the end.
+    func next() throws -> [UInt8]? {
+        while true {
+            var failed = false
+            let octets = [UInt8](unsafeUninitializedCapacity: Self.pieceSize) { buffer, count in
+                let got = read(descriptor, buffer.baseAddress, buffer.count)
+                failed = got < 0
+                count = max(0, got)
+            }
+            if failed, errno == EINTR { continue }
+            if failed { throw SystemError(name) }
+            return octets.isEmpty ? nil : octets
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import PolicyService
+import SQLiteArchive
+
+extension Configuration {
+    /// Opens what keeps the policies. What can be mended while mail flows is told later, by the archive itself.
+    ///
+    /// - Throws: `CommandFailure` when the file must not be opened: another process writes it, or a newer version did.
+    func openArchive() throws(CommandFailure) -> any PolicyArchive {
+        switch store {
+        case .memory: return NoArchive()
+        case .sqlite: return try openSQLiteArchive(.readWrite)
+        }
+    }
+
+    func openSQLiteArchive(_ access: SQLiteArchive.Access) throws(CommandFailure) -> SQLiteArchive {
+        guard store == .sqlite else {
+            throw CommandFailure(.usage, "cache.store is memory: no policy is kept that could be read or written")
+        }
+        do {
+            return try SQLiteArchive(path: cachePath, access: access)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
+        }
+    }
+}

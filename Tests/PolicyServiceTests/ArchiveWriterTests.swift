@@ -1,0 +1,103 @@
+import Logging
+import MTASTS
+import Testing
+import TestSupport
+
+@testable import PolicyService
+
+@Suite(.timeLimit(.minutes(1))) struct ArchiveWriterTests {
+    private let archive = MemoryArchive()
+    private let clock = ManualTime()
+    private let log = LogRecorder()
+    private let writer: ArchiveWriter
+
+    init() {
+        let alarm = ArchiveAlarm(log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()))
+        let clock = clock
+        writer = ArchiveWriter(archive, alarm: alarm) { try await clock.sleep($0) }
+    }
+
+    @Test func `what comes during a commit is one group`() async throws {
+        let gate = archive.hold()
+        let changes = try (1...50).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
+        await run {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await writer.commit(changes[0]) }
+                await gate.arrivals()
+                for change in changes.dropFirst() { group.addTask { await writer.commit(change) } }
+                while changes.contains(where: { writer.pending(of: $0.domain) == nil }) { await Task.yield() }
+                gate.open()
+            }
+        }
+        #expect(archive.commits.map(\.count) == [1, 49])
+    }
+
+    @Test func `of several changes of one domain the last one counts`() async throws {
+        let gate = archive.hold()
+        let old = try archived("example.com", id: "1", at: clock.now)
+        let new = try archived("example.com", id: "2", at: clock.now)
+        await run {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await writer.commit(.keep(old)) }
+                await gate.arrivals()
+                writer.note([.remove(old.domain), .keep(new)])
+                gate.open()
+                await group.waitForAll()
+                await writer.commit(.keep(new))
+            }
+        }
+        #expect(archive[old.domain] == new)
+        #expect(archive.commits.flatMap { $0 }.contains(.remove(old.domain)) == false)
+    }
+
+    @Test func `more than a group's worth is committed in several`() async throws {
+        let changes = try (1...2_500).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
+        writer.note(changes)
+        await run { await writer.commit(changes[0]) }
+        await writer.end()
+        #expect(Set(archive.commits.flatMap { $0 }.map(\.domain)).count == 2_500)
+        #expect(archive.commits.allSatisfy { $0.count <= 1_000 })
+    }
+
+    @Test func `while it fails nobody waits, and it is tried again after 1, 2, 4 … 30 seconds`() async throws {
+        archive.fail(with: ArchiveFailure("disk full"))
+        let change = ArchiveChange.keep(try archived("example.com", at: clock.now))
+        await run {
+            await log.appearance(of: "archive failed, going on from memory")
+            await writer.commit(change)
+            for (number, pause) in [1, 2, 4, 8, 16, 30, 30].enumerated() {
+                await clock.pass(.seconds(pause) - .milliseconds(1), onceAsleepFor: .seconds(pause))
+                #expect(archive.opened == number + 1)
+                await clock.pass(.milliseconds(1))
+                while archive.opened < number + 2 { await Task.yield() }
+            }
+            archive.fail(with: nil)
+            await clock.pass(.seconds(30))
+            await log.appearance(of: "archive works again")
+        }
+        #expect(archive[change.domain] != nil)
+    }
+
+    @Test func `who waits when it ends is let go`() async throws {
+        let gate = archive.hold()
+        let change = ArchiveChange.keep(try archived("example.com", at: clock.now))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await writer.commit(change) }
+            await run {
+                await gate.arrivals()
+                gate.open()
+            }
+            await writer.commit(change)
+        }
+        await writer.end()
+        #expect(archive[change.domain] != nil)
+    }
+
+    private func run(_ body: () async -> Void) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await writer.run {} }
+            await body()
+            group.cancelAll()
+        }
+    }
+}

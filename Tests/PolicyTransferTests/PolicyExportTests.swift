@@ -1,0 +1,120 @@
+import MTASTS
+import PolicyService
+import TestSupport
+import Testing
+
+@testable import PolicyTransfer
+
+@Suite struct PolicyExportTests {
+    @Test func `an empty archive gives the first line and the last`() async throws {
+        let (sink, summary) = try await exported(try await opened())
+        #expect(sink.lines == [header, #"{"policies":0}"#])
+        #expect(summary == ExportSummary())
+    }
+
+    @Test func `what is imported is what was exported, octet by octet, and its export is the same`() async throws {
+        let body = policyText()
+        let long = body + "\nx: " + String(repeating: "y", count: 65_536 - body.utf8.count - 5) + "\n"
+        #expect(long.utf8.count == 65_536)
+        let texts = [
+            body, body.replacing("\n", with: "\r\n") + "\r\n", policyText(mode: "none", mx: []), long,
+            body + "\nx: \"q\" \\ / \u{2028} \u{85} \u{200B}\u{1F4E7} e\u{301}\n", body + "\n\n \t\n",
+        ]
+        let archive = try await opened()
+        for (index, text) in texts.enumerated() {
+            try await archive.commit([.keep(try kept("d\(index).example", text, id: "id\(index)"))])
+        }
+        let (sink, summary) = try await exported(archive)
+        #expect(summary == ExportSummary(exported: texts.count))
+        let other = try await opened()
+        #expect(await imported(sink.octets, into: other).summary == ImportSummary(imported: texts.count))
+        for index in texts.indices {
+            let name = try domain("d\(index).example")
+            #expect(other[name] == archive[name])
+        }
+        #expect(try await exported(other).sink.lines.sorted() == sink.lines.sorted())
+        let again = await imported(sink.octets, into: other)
+        #expect(again.summary == ImportSummary(older: texts.count))
+    }
+
+    @Test func `the expired are counted, what cannot be read is reported with its domain escaped`() async throws {
+        let heard = Heard()
+        let archive = try await opened(
+            try kept("alive.example", policyText(maxAge: 3_601)), try kept("over.example", policyText(maxAge: 3_600)),
+            try kept("zero.example", policyText(maxAge: 0)), try kept("bad.example", "version: STSv1\nmode"),
+            try kept("long.example", String(repeating: "\n", count: 65_536) + policyText()),
+            unreadable: [.unreadable(domain: "\u{1B}[2J", reason: "no domain:\n\\x1B")])
+        let sink = Sink()
+        let summary = try await PolicyExport(archive, now: now).run(to: sink.write, leftOut: heard.append)
+        #expect(summary == ExportSummary(exported: 1, expired: 2, unreadable: 3))
+        #expect(sink.lines.count == 3)
+        #expect(sink.lines[1].contains("alive.example"))
+        #expect(
+            heard.all.sorted() == [
+                #"\x1B[2J: no domain:\x0A\x1B"#, "bad.example: the policy is invalid: line 2: no colon",
+                "long.example: the policy has \(65_536 + policyText().utf8.count) octets; expected at most 65536",
+            ])
+    }
+
+    @Test func `moments in the future, or before all time, are written as what they count for`() async throws {
+        for moment in [Int64.max, now.milliseconds + 1] {
+            let policy = ArchivedPolicy(
+                domain: try domain("example.com"), text: Array(policyText().utf8), id: try recordID("1"),
+                fetchedAt: WallTime(milliseconds: moment), expiresAt: WallTime(milliseconds: moment),
+                askedAt: WallTime(milliseconds: moment == .max ? .min : moment))
+            let line = try await exported(try await opened(policy)).sink.lines[1]
+            #expect(line.contains(#""fetched-at":"\#(nowText)""#))
+            #expect(line.contains(#""asked-at":"\#(moment == .max ? "2000-01-01T00:00:00.000Z" : nowText)""#))
+        }
+        let old = try kept("example.com", age: .milliseconds(now.milliseconds) + .seconds(1))
+        #expect(try await exported(try await opened(old)).summary == ExportSummary(expired: 1))
+    }
+
+    @Test(arguments: 0...4) func `a broken pipe stops it: nothing more is written, and it is told`(lines: Int)
+        async throws
+    {
+        let archive = try await opened(
+            try kept("a.example"), try kept("b.example"), try kept("c.example"),
+            unreadable: [.unreadable(domain: "d", reason: "no domain")])
+        let sink = Sink(breaksAfter: lines)
+        do throws(ExportFailure) {
+            _ = try await PolicyExport(archive, now: now).run(to: sink.write)
+            Issue.record("no failure")
+        } catch {
+            #expect(error.reason == .sink(#"Broken pipe\x0A"#))
+            // The row that cannot be read comes after the three: it is not even looked at.
+            let unreadable = lines > 3 ? 1 : 0
+            #expect(error.done == ExportSummary(exported: max(0, min(3, lines - 1)), unreadable: unreadable))
+        }
+        #expect(sink.calls == lines + 1)
+    }
+
+    @Test func `an archive that fails leaves a file without its last line`() async throws {
+        let archive = try await opened(try kept("a.example"))
+        archive.fail(with: ArchiveFailure("disk on fire"))
+        let sink = Sink()
+        await #expect(throws: ExportFailure(reason: .archive(ArchiveFailure("disk on fire")), done: ExportSummary())) {
+            try await PolicyExport(archive, now: now).run(to: sink.write)
+        }
+        #expect(sink.lines == [header])
+    }
+
+    @Test func `a clock before the year 2000 exports nothing`() async throws {
+        let sink = Sink()
+        await #expect(throws: ExportFailure(reason: .clock, done: ExportSummary())) {
+            try await PolicyExport(MemoryArchive(), now: WallTime(milliseconds: 0)).run(to: sink.write)
+        }
+        #expect(sink.calls == 0)
+    }
+}
+
+/// Omissions as they are told.
+private final class Heard: Sendable {
+    private let sink = Sink()
+
+    @Sendable func append(_ omission: ExportOmission) {
+        try? sink.write(Array("\(omission)\n".utf8))
+    }
+
+    var all: [String] { sink.lines }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import SQLiteArchive
+
+@Suite struct WriterLockTests {
+    let lab: ArchiveLab
+
+    init() throws { lab = try ArchiveLab() }
+
+    private var path: String { lab.files.lock }
+
+    private func taken() -> WriterLock? {
+        guard case .taken(let lock) = WriterLock.attempt(path) else { return nil }
+        return lock
+    }
+
+    @Test func `it keeps others out, says who holds it, and ends with its holder`() throws {
+        do {
+            let lock = try #require(taken())
+            #expect(lock.isInPlace)
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n")
+            guard case .held(by: getpid()) = WriterLock.attempt(path) else {
+                Issue.record("it was taken twice")
+                return
+            }
+        }
+        #expect(try lab.octets(path).isEmpty)
+        #expect(taken() != nil)
+    }
+
+    @Test func `what a killed holder left behind keeps nobody out`() throws {
+        try Data("4711\n".utf8).write(to: URL(filePath: path))
+        #expect(taken() != nil)
+    }
+
+    @Test func `a holder that is not named is held by nobody in particular`() throws {
+        let lock = try #require(taken())
+        for text in ["", "x", "\n", "99999999999999999"] {
+            try #require(FileHandle(forWritingAtPath: path)).truncate(atOffset: 0)
+            try #require(FileHandle(forWritingAtPath: path)).write(contentsOf: Data(text.utf8))
+            guard case .held(by: nil) = WriterLock.attempt(path) else {
+                Issue.record("\(text)")
+                return
+            }
+        }
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func `one that was removed or replaced is not in place`() throws {
+        let lock = try #require(taken())
+        try FileManager.default.removeItem(atPath: path)
+        #expect(!lock.isInPlace)
+        let other = try #require(taken())
+        #expect(!lock.isInPlace)
+        #expect(other.isInPlace)
+    }
+
+    @Test func `it is readable for its group only, and not passed on to programs`() throws {
+        let lock = try #require(taken())
+        #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o640)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func `where it cannot be made the system's reason is told`() throws {
+        for (path, reason) in [("/nonexistent/lock", ENOENT), (lab.directory, EISDIR)] {
+            guard case .impossible(reason) = WriterLock.attempt(path) else {
+                Issue.record("\(path)")
+                return
+            }
+        }
+    }
+}

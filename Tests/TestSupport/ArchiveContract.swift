@@ -1,0 +1,145 @@
+import Discovery
+import MTASTS
+import PolicyService
+import Synchronization
+
+/// What every archive does, the real one and its twin. It is handed over empty and not yet opened, and is left closed.
+package struct ArchiveContract: Sendable {
+    private let archive: any PolicyArchive
+
+    package init(_ archive: any PolicyArchive) {
+        self.archive = archive
+    }
+
+    /// What does not hold, in words.
+    package func violations() async throws -> [String] {
+        var violations: [String] = []
+        if try await archive.open() != .anew { violations.append("the first opening is anew") }
+        violations += try await keeping()
+        violations += try await order()
+        violations += try await purging()
+        if try await archive.open() != .unchanged { violations.append("a second opening finds what was there") }
+        if try await loaded().isEmpty { violations.append("and keeps it") }
+        await archive.close()
+        return violations
+    }
+
+    /// Policies with every field set and unset, and texts of every kind.
+    package static func samples() throws -> [ArchivedPolicy] {
+        let record = ArchivedPolicy.Record(
+            id: try recordID("r1"), at: WallTime(milliseconds: 1_795_000_000_001), lifetime: .milliseconds(3_599_999))
+        let failures = try [PolicyFailure.Category.fetchError, .webPKIInvalid, .policyInvalid].map { category in
+            ArchivedPolicy.Failure(
+                id: try recordID("f1"), at: WallTime(milliseconds: 1_795_000_000_002), count: 3, category: category,
+                reason: #"it's "so"; DROP TABLE policy -- \xE4 ä"#)
+        }
+        let texts: [[UInt8]] = [
+            Array(policyText().utf8), [], [0], Array("a\0b".utf8), Array(0...255),
+            [UInt8](repeating: 0xFF, count: 65_536),
+        ]
+        var samples = try texts.enumerated().map { number, text in
+            try sample("text\(number).example", text: text)
+        }
+        samples.append(try sample("record.example", record: record))
+        for failure in failures {
+            samples.append(try sample("\(failure.category.rawValue).example", failure: failure))
+        }
+        samples.append(try sample("both.example", record: record, failure: failures[0]))
+        samples.append(try sample("xn--strae-oqa.example", id: String(repeating: "Z", count: 32)))
+        return samples
+    }
+
+    package static func sample(
+        _ name: String, text: [UInt8] = Array(policyText().utf8), id: String = "1", expiresAt: Int64 = later,
+        record: ArchivedPolicy.Record? = nil, failure: ArchivedPolicy.Failure? = nil
+    ) throws -> ArchivedPolicy {
+        ArchivedPolicy(
+            domain: try domain(name), text: text, id: try recordID(id),
+            fetchedAt: WallTime(milliseconds: 1_795_000_000_123), expiresAt: WallTime(milliseconds: expiresAt),
+            askedAt: WallTime(milliseconds: 1_794_960_000_000), record: record, failure: failure)
+    }
+
+    /// When the samples expire.
+    package static let later: Int64 = 1_900_000_000_000
+
+    private func keeping() async throws -> [String] {
+        var violations: [String] = []
+        let samples = try Self.samples()
+        try await archive.commit(samples.map(ArchiveChange.keep))
+        for sample in samples where try await archive.row(of: sample.domain) != .policy(sample) {
+            violations.append("\(sample.domain) is found as it was kept")
+        }
+        let everything = try await loaded()
+        if everything.count != samples.count || !samples.allSatisfy({ everything.contains(.policy($0)) }) {
+            violations.append("everything is loaded as it was kept")
+        }
+        if try await archive.row(of: try domain("unknown.example")) != nil {
+            violations.append("nothing is found of an unknown domain")
+        }
+        let bare = try Self.sample("both.example", text: [7], id: "2", expiresAt: 5)
+        try await archive.commit([.keep(bare)])
+        if try await archive.row(of: bare.domain) != .policy(bare) {
+            violations.append("what is kept replaces the whole of what was")
+        }
+        try await archive.commit([.remove(bare.domain)])
+        if try await archive.row(of: bare.domain) != nil { violations.append("what is removed is gone") }
+        try await archive.commit([.remove(bare.domain)])
+        if try await loaded().count != samples.count - 1 { violations.append("and nothing else") }
+        try await archive.commit([])
+        return violations
+    }
+
+    private func order() async throws -> [String] {
+        var violations: [String] = []
+        let first = try Self.sample("order.example", id: "1")
+        let second = try Self.sample("order.example", id: "2")
+        try await archive.commit([.keep(first), .remove(first.domain), .keep(second)])
+        if try await archive.row(of: first.domain) != .policy(second) {
+            violations.append("changes of a group are made in their order")
+        }
+        try await archive.commit([.keep(first), .remove(first.domain)])
+        if try await archive.row(of: first.domain) != nil { violations.append("a removal that comes last wins") }
+        let many = try (0..<2_500).map { try Self.sample("many\($0).example", id: "\($0)") }
+        let before = try await loaded().count
+        try await archive.commit(many.map(ArchiveChange.keep))
+        if try await loaded().count != before + many.count { violations.append("many are kept in one group") }
+        try await archive.commit(many.map { .remove($0.domain) })
+        if try await loaded().count != before { violations.append("and removed in one") }
+        return violations
+    }
+
+    private func purging() async throws -> [String] {
+        var violations: [String] = []
+        let grace = Duration.seconds(7)
+        let over = try Self.sample("purge.example", expiresAt: 10_000)
+        func purge(at milliseconds: Int64) async throws -> Bool {
+            try await archive.purge(at: WallTime(milliseconds: milliseconds), grace: grace)
+            return try await archive.row(of: over.domain) == nil
+        }
+        func demand(_ holds: Bool, _ what: String) {
+            if !holds { violations.append(what) }
+        }
+        let others = try await loaded().count
+        try await archive.commit([.keep(over)])
+        demand(!(try await purge(at: 9_999)), "a policy that lives is not purged")
+        demand(!(try await purge(at: 900_000)), "the first purge that sees a policy over, however late, spares it")
+        demand(!(try await purge(at: 906_999)), "and every one within the grace")
+        demand(!(try await purge(at: 5_000)), "a policy that lives again is not purged")
+        demand(!(try await purge(at: 907_000)), "its grace begins again")
+        demand(!(try await purge(at: 913_999)), "and lasts as long")
+        try await archive.commit([.keep(over)])
+        demand(!(try await purge(at: 914_000)), "what is kept again has its grace again")
+        demand(try await purge(at: 921_000), "what stays over for the grace is purged")
+        demand(try await loaded().count == others, "and nothing else")
+        try await archive.commit([.keep(over)])
+        try await archive.purge(at: WallTime(milliseconds: 10_000), grace: .zero)
+        demand(try await archive.row(of: over.domain) == nil, "without grace it goes at the end of its life")
+        return violations
+    }
+
+    private func loaded() async throws -> [ArchivedRow] {
+        let rows = Mutex<[ArchivedRow]>([])
+        try await archive.load { chunk in rows.withLock { $0 += chunk } }
+        return rows.withLock { $0 }
+    }
+}
