@@ -5,21 +5,34 @@ import Synchronization
 ///
 /// One group is committed at a time; what comes meanwhile is the next group. Of several changes of one domain the last one
 /// counts. While the archive fails nobody waits for it: changes gather here, and are committed when it works again.
-/// Concurrency: any task; `run` is the one that commits.
+/// Concurrency: any task. Whoever brings a change while nothing is being committed commits it in person, which spares two
+/// changes of thread; `run` commits the rest.
 /// Fails by: never; trouble is told once (ArchiveAlarm).
 /// Not here: what is kept (PolicyLedger), how (SQLiteArchive), what is loaded (ArchiveReader).
 final class ArchiveWriter: Sendable {
     private struct State {
         var pending: [PolicyDomain: ArchiveChange] = [:]
         /// Those who wait for their change to be committed, or to be known as delayed.
-        var waiting: [PolicyDomain: [CheckedContinuation<Void, Never>]] = [:]
-        var trouble: ArchiveFailure?
+        var waiting: [PolicyDomain: [CheckedContinuation<Bool, Never>]] = [:]
+        /// It was opened, and works as far as we know.
+        var isWorking = false
+        var isFailing = false
+        var isCommitting = false
         /// `run` has ended: nobody is to wait any more.
         var hasEnded = false
         var purge: WallTime?
 
+        var mayWait: Bool { !isFailing && !hasEnded }
+
+        /// Whether the asker is to commit now; if so, nobody else does until `isCommitting` is reset.
+        mutating func begin() -> Bool {
+            guard !isCommitting, !pending.isEmpty || purge != nil else { return false }
+            isCommitting = true
+            return true
+        }
+
         /// Ends the waiting: of those who wait for these domains, or of all.
-        mutating func release(_ domains: [PolicyDomain]? = nil) -> [CheckedContinuation<Void, Never>] {
+        mutating func release(_ domains: [PolicyDomain]? = nil) -> [CheckedContinuation<Bool, Never>] {
             guard let domains else {
                 defer { waiting = [:] }
                 return waiting.values.flatMap { $0 }
@@ -54,15 +67,26 @@ final class ArchiveWriter: Sendable {
     /// Returns when the change is durable, or when it is clear that it cannot be now.
     func commit(_ change: ArchiveChange) async {
         guard !archive.keepsNothing else { return }
-        await withCheckedContinuation { continuation in
-            let mayWait = state.withLock { state in
+        let isFirst = await withCheckedContinuation { continuation in
+            let isFirst = state.withLock { state -> Bool? in
                 state.pending[change.domain] = change
-                let mayWait = state.trouble == nil && !state.hasEnded
-                if mayWait { state.waiting[change.domain, default: []].append(continuation) }
-                return mayWait
+                // Before the first opening too `run` is waited for: it is at it.
+                if state.isWorking, state.begin() { return true }
+                guard state.mayWait else { return false }
+                state.waiting[change.domain, default: []].append(continuation)
+                return nil
             }
-            if mayWait { wake.yield() } else { continuation.resume() }
+            if let isFirst { continuation.resume(returning: isFirst) } else { wake.yield() }
         }
+        guard isFirst else { return }
+        do throws(ArchiveFailure) {
+            try await commitGroup()
+        } catch {
+            fail(error)
+            return wake.yield()
+        }
+        // More was pending than goes into one group, and this one did not.
+        if pending(of: change.domain) == change { await commit(change) }
     }
 
     /// The same, without waiting.
@@ -100,7 +124,9 @@ final class ArchiveWriter: Sendable {
             do throws(ArchiveFailure) {
                 if try await archive.open() == .anew, wasOpen { lost() }
                 wasOpen = true
+                // What has gathered shows whether it really works.
                 try await commitPending()
+                succeed()
                 pause = RetryPause()
                 for await _ in calls { try await commitPending() }
             } catch {
@@ -113,7 +139,7 @@ final class ArchiveWriter: Sendable {
         for waiter in state.withLock({ state in
             state.hasEnded = true
             return state.release()
-        }) { waiter.resume() }
+        }) { waiter.resume(returning: false) }
     }
 
     /// The last changes, when nobody brings any more; then the archive is closed.
@@ -130,32 +156,51 @@ final class ArchiveWriter: Sendable {
     }
 
     private func commitPending() async throws(ArchiveFailure) {
-        while true {
-            let (group, purge) = state.withLock { state in
-                defer { state.purge = nil }
-                return (Array(state.pending.prefix(Self.groupSize)), state.purge)
-            }
+        while state.withLock({ $0.begin() }) { try await commitGroup() }
+    }
+
+    /// Commits some of what is pending. To be called after `begin` only; what is left then is for `run`.
+    private func commitGroup() async throws(ArchiveFailure) {
+        let (group, purge) = state.withLock { state in
+            defer { state.purge = nil }
+            return (Array(state.pending.prefix(Self.groupSize)), state.purge)
+        }
+        do throws(ArchiveFailure) {
             if let purge { try await archive.purge(at: purge, grace: Self.grace) }
             if !group.isEmpty { try await archive.commit(group.map(\.value)) }
-            let (waiters, recovered, left) = state.withLock { state in
-                // What has changed since stays.
-                for (domain, change) in group where state.pending[domain] == change { state.pending[domain] = nil }
-                defer { state.trouble = nil }
-                return (state.release(group.map(\.key)), state.trouble != nil, state.pending.count)
-            }
-            for waiter in waiters { waiter.resume() }
-            if recovered { alarm.end(pending: left) }
-            if left == 0 { return }
+        } catch {
+            state.withLock { $0.isCommitting = false }
+            throw error
         }
+        let waiters = state.withLock { state in
+            state.isCommitting = false
+            // What has changed since stays.
+            for (domain, change) in group where state.pending[domain] == change { state.pending[domain] = nil }
+            if !state.pending.isEmpty || state.purge != nil { wake.yield() }
+            return state.release(group.map(\.key))
+        }
+        for waiter in waiters { waiter.resume(returning: false) }
+    }
+
+    private func succeed() {
+        let (wasFailing, pending) = state.withLock { state in
+            defer {
+                state.isWorking = true
+                state.isFailing = false
+            }
+            return (state.isFailing, state.pending.count)
+        }
+        if wasFailing { alarm.end(pending: pending) }
     }
 
     private func fail(_ failure: ArchiveFailure) {
         let waiters = state.withLock { state in
-            state.trouble = failure
+            state.isWorking = false
+            state.isFailing = true
             return state.release()
         }
         alarm.raise(failure)
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.resume(returning: false) }
     }
 }
 

@@ -12,12 +12,12 @@ final class ArchiveConnections: Sendable {
     private let files: ArchiveFiles
     private let lock: WriterLock
     private let identities: ArchiveFiles.Identities
-    private let ailments = Ailments()
-    private let writer: ArchiveWriter
+    private let condition = FileCondition()
+    private let writer: WritingConnection
     /// For everything.
-    let loader: ArchiveReader
+    let loader: ReadingConnection
     /// For single rows, which are not to wait for everything.
-    let finder: ArchiveReader
+    let finder: ReadingConnection
 
     /// Opens a file that is empty or ours.
     ///
@@ -25,27 +25,25 @@ final class ArchiveConnections: Sendable {
     init(_ files: ArchiveFiles, file: FileIdentity, _ lock: WriterLock) throws(ArchiveFailure) {
         self.files = files
         self.lock = lock
-        writer = try ArchiveWriter(files, ailments: ailments)
-        loader = try ArchiveReader(files, ailments: ailments)
-        finder = try ArchiveReader(files, ailments: ailments)
+        writer = try WritingConnection(files, condition: condition)
+        loader = try ReadingConnection(files, condition: condition)
+        finder = try ReadingConnection(files, condition: condition)
         identities = files.identities()
         guard identities.isComplete, identities.database == file else {
-            loader.close()
-            finder.close()
-            writer.close(sparingLog: true)
+            close()
             throw ArchiveTrouble(files.name).moved()
         }
     }
 
     /// Whether it works, or will once the cause of a failure is gone; if not, it has to be opened anew.
-    var isSound: Bool { isInPlace && lock.isInPlace && !ailments.isDamaged }
+    var isSound: Bool { isInPlace && lock.isInPlace && !condition.isDamaged }
 
     private var isInPlace: Bool { files.identities() == identities }
 
     /// Writes as little as can be written. After a change that did not fit on the disk this one may fit into what that
     /// one had taken already, so there must be some room too.
     func probe() throws(ArchiveFailure) {
-        if ailments.isFull, let space = files.freeSpace, space < Self.room { throw ArchiveTrouble(files.name).full() }
+        if condition.isFull, let space = files.freeSpace, space < Self.room { throw ArchiveTrouble(files.name).full() }
         try write { try ArchiveSchema.writeMark($0) }
     }
 
@@ -84,15 +82,18 @@ final class ArchiveConnections: Sendable {
     func close() {
         loader.close()
         finder.close()
-        writer.close(sparingLog: files.identities().log != identities.log)
+        writer.close()
+        files.removeLog(of: identities)
     }
 
     /// What is written into a file without a name is lost, whatever SQLite says.
     func write(_ body: (Database) throws -> Void) throws(ArchiveFailure) {
         let trouble = ArchiveTrouble(files.name)
         guard isInPlace else { throw trouble.moved() }
+        // Also when it was a reader that met the damage: to write on would make it worse.
+        guard !condition.isDamaged else { throw trouble.damaged("it is damaged") }
         try writer.write(body)
         guard isInPlace else { throw trouble.moved() }
-        ailments.changeSucceeded()
+        condition.changeSucceeded()
     }
 }

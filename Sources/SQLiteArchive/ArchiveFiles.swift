@@ -67,6 +67,16 @@ struct ArchiveFiles: Sendable {
             index: FileIdentity(of: place + "-shm"))
     }
 
+    /// Removes the log of a database that was itself removed or replaced: another one under its name would be taken for
+    /// the one it belongs to, and changed into nothing that ever was.
+    func removeLog(of old: Identities) {
+        let now = identities()
+        guard now.database != old.database else { return }
+        let place = database
+        if now.log != nil, now.log == old.log { unlink(place + "-wal") }
+        if now.index != nil, now.index == old.index { unlink(place + "-shm") }
+    }
+
     /// Octets; `nil`: there is no such file.
     func size() throws(ArchiveFailure) -> Int? {
         guard let status = stat(of: path) else {

@@ -31,8 +31,9 @@ struct ArchiveTrouble {
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_CANTOPEN, .SQLITE_AUTH: writable
         case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL:
             "Another program has it open: let that one end (a backup, sqlite3)"
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB: startAgain
-        case .SQLITE_IOERR: "See the kernel's log and the state of its file system"
+        case .SQLITE_NOMEM: "Give sts-bridge more memory"
+        case .SQLITE_IOERR: "See the kernel's log, the state and the quota of its file system"
+        // Damage, no database, or one that somebody changed.
         default: startAgain
         }
     }
@@ -45,7 +46,9 @@ struct ArchiveTrouble {
         }
     }
 
-    private static let writable = "Let this user read and write it and its directory, or set cache.path to another file"
+    private static let writable =
+        "Let this user read and write it, what is beside it (-wal, -shm, .lock) and its directory, or set cache.path to "
+        + "another file"
     private static let startAgain = "Move it away; a new one is begun within a minute"
 
     // MARK: What SQLite does not know
@@ -57,7 +60,7 @@ struct ArchiveTrouble {
     }
 
     func unfinished() -> ArchiveFailure {
-        because("nothing is kept in it, or by an older sts-bridge", "Start the daemon once")
+        because("nothing is kept in it yet, or an older sts-bridge wrote it", "Start the daemon once")
     }
 
     func full() -> ArchiveFailure { because("its file system is full", "Free space there") }

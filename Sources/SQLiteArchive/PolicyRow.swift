@@ -76,7 +76,7 @@ enum PolicyRow {
 
     private static func policy(_ row: Row, _ name: String) throws(Unreadable) -> ArchivedPolicy {
         // One that is spelt in another way would never be found nor removed.
-        guard let domain = PolicyDomain(name)
+        guard let domain = PolicyDomain(name), domain.name.text == name
         else { throw Unreadable(reason: "the domain is none") }
         guard let text = octets(row, .text) else { throw Unreadable(reason: "the text is missing or too long") }
         return ArchivedPolicy(

@@ -17,15 +17,15 @@ package final class SQLiteArchive: PolicyArchive {
         case readOnly
     }
 
-    private enum Station {
+    private enum Phase {
         case writing(ArchiveConnections)
-        case reading(ArchiveReader)
+        case reading(ReadingConnection)
         case failing(ArchiveFailure)
         case closed
     }
 
     private struct State {
-        var station: Station
+        var phase: Phase
         var lock: WriterLock?
         /// Whether `open` has told how the attempt of `init` ended.
         var isTold = false
@@ -33,7 +33,7 @@ package final class SQLiteArchive: PolicyArchive {
 
     package let keepsNothing = false
 
-    private let door: ArchiveDoor
+    private let opener: ArchiveOpener
     private let trouble: ArchiveTrouble
     /// Changed on `changes` only, read anywhere.
     private let state: Mutex<State>
@@ -43,24 +43,24 @@ package final class SQLiteArchive: PolicyArchive {
 
     /// Opens it, and blocks meanwhile. What fails is told by `open`.
     package init(path: String, access: Access = .readWrite) throws(ArchiveRefusal) {
-        door = ArchiveDoor(files: ArchiveFiles(path))
+        opener = ArchiveOpener(files: ArchiveFiles(path))
         trouble = ArchiveTrouble(path)
         var lock: WriterLock?
-        let station: Station
-        do throws(ArchiveDoor.Obstacle) {
-            station =
+        let phase: Phase
+        do throws(ArchiveOpener.Obstacle) {
+            phase =
                 switch access {
-                case .readWrite: .writing(try door.openForWriting(&lock))
-                case .readOnly: .reading(try door.openForReading())
+                case .readWrite: .writing(try opener.openForWriting(&lock))
+                case .readOnly: .reading(try opener.openForReading())
                 }
         } catch {
             switch (error, access) {
             case (.refusal(let refusal), _): throw refusal
             case (.failure(let failure), .readOnly): throw .unreadable(reason: failure.description)
-            case (.failure(let failure), .readWrite): station = .failing(failure)
+            case (.failure(let failure), .readWrite): phase = .failing(failure)
             }
         }
-        state = Mutex(State(station: station, lock: lock))
+        state = Mutex(State(phase: phase, lock: lock))
     }
 
     deinit {
@@ -105,13 +105,13 @@ package final class SQLiteArchive: PolicyArchive {
 
     // MARK: On the queues
 
-    private var station: Station { state.withLock(\.station) }
+    private var phase: Phase { state.withLock(\.phase) }
 
     /// Closes what is open, and goes elsewhere.
-    private func move(to station: Station) {
+    private func move(to phase: Phase) {
         let old = state.withLock { state in
-            defer { state.station = station }
-            return state.station
+            defer { state.phase = phase }
+            return state.phase
         }
         switch old {
         case .writing(let connections): connections.close()
@@ -125,7 +125,7 @@ package final class SQLiteArchive: PolicyArchive {
             defer { state.isTold = true }
             return state.isTold
         }
-        switch station {
+        switch phase {
         case .closed: throw trouble.closed()
         case .reading: return wasTold ? .unchanged : .anew
         case .writing(let connections) where connections.isSound:
@@ -140,11 +140,11 @@ package final class SQLiteArchive: PolicyArchive {
 
     private func openAnew() throws(ArchiveFailure) {
         // Until it is open again, what can be read is read under its name.
-        if case .writing = station { move(to: .failing(trouble.moved())) }
+        if case .writing = phase { move(to: .failing(trouble.moved())) }
         var lock = state.withLock(\.lock)
         defer { state.withLock { $0.lock = lock } }
-        do throws(ArchiveDoor.Obstacle) {
-            move(to: .writing(try door.openForWriting(&lock)))
+        do throws(ArchiveOpener.Obstacle) {
+            move(to: .writing(try opener.openForWriting(&lock)))
         } catch {
             move(to: .failing(error.failure))
             throw error.failure
@@ -152,7 +152,7 @@ package final class SQLiteArchive: PolicyArchive {
     }
 
     private func connections() throws(ArchiveFailure) -> ArchiveConnections {
-        switch station {
+        switch phase {
         case .writing(let connections): return connections
         case .reading: throw trouble.readingOnly()
         case .failing(let failure): throw failure
@@ -162,15 +162,15 @@ package final class SQLiteArchive: PolicyArchive {
 
     /// Where writing is impossible what is there is opened for this once: next time it may be another file.
     private func read<Value>(
-        by usual: KeyPath<ArchiveConnections, ArchiveReader>,
-        _ body: (ArchiveReader) throws(ArchiveFailure) -> Value
+        by usual: KeyPath<ArchiveConnections, ReadingConnection>,
+        _ body: (ReadingConnection) throws(ArchiveFailure) -> Value
     ) throws(ArchiveFailure) -> Value {
-        switch station {
+        switch phase {
         case .closed: throw trouble.closed()
         case .reading(let reader): return try body(reader)
         case .writing(let connections): return try body(connections[keyPath: usual])
         case .failing(let failure):
-            guard let reader = try? door.openForReading() else { throw failure }
+            guard let reader = try? opener.openForReading() else { throw failure }
             defer { reader.close() }
             return try body(reader)
         }

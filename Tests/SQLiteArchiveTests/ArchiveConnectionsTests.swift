@@ -112,6 +112,34 @@ import Testing
         try await expectAnew(archive, holding: [second])
     }
 
+    @Test func `the log of a replaced file goes even if it cannot be emptied`() async throws {
+        let archive = try await lab.archive()
+        try await archive.keep(first)
+        // Whoever reads what is in the log keeps it from being emptied.
+        let reading = try lab.other()
+        _ = try await reading.writeWithoutTransaction { database in
+            try database.execute(sql: "BEGIN")
+            return try Int.fetchOne(database, sql: "SELECT count(*) FROM policy")
+        }
+        let other = try ArchiveLab()
+        try await other.leave(second)
+        #expect(rename(other.path, lab.path) == 0)
+        try await expectAnew(archive, holding: [second])
+        try await reading.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+    }
+
+    @Test func `a file that is moved away takes with it what was committed`() async throws {
+        let archive = try await lab.archive()
+        try await archive.keep(first)
+        let away = try ArchiveLab()
+        #expect(rename(lab.path, away.path) == 0)
+        try await expectAnew(archive, holding: [])
+        let old = try SQLiteArchive(path: away.path)
+        let rows = try await old.loaded()
+        #expect(rows == [.policy(first)])
+        await old.close()
+    }
+
     @Test func `a file that is replaced together with its log is read with it`() async throws {
         let archive = try await lab.archive()
         try await archive.keep(first)
@@ -138,7 +166,7 @@ import Testing
 
     @Test func `a file that is removed during a change fails it`() throws {
         var lock: WriterLock?
-        let connections = try ArchiveDoor(files: lab.files).openForWriting(&lock)
+        let connections = try ArchiveOpener(files: lab.files).openForWriting(&lock)
         // SQLite takes it for a success: the file is there, only its name is not.
         let error = #expect(throws: ArchiveFailure.self) {
             try connections.write { database in

@@ -12,8 +12,10 @@ import Testing
 final class ArchiveLab: Sendable {
     let directory: String
 
+    /// With what would mean something in an address.
     init() throws {
-        directory = FileManager.default.temporaryDirectory.appending(path: "sts-bridge-\(UUID().uuidString)").path
+        directory =
+            FileManager.default.temporaryDirectory.appending(path: "sts-bridge ?#%25é-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     }
 
@@ -56,11 +58,16 @@ final class ArchiveLab: Sendable {
         try queue.close()
     }
 
-    /// By a program that is in the middle of a transaction; `ROLLBACK` is for the test.
-    func lockedByOther() throws -> DatabaseQueue {
+    /// A program that is not ours, and that may stop in the middle of a transaction.
+    func other() throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
-        let other = try DatabaseQueue(path: path, configuration: configuration)
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// By one that is in the middle of a transaction; `ROLLBACK` is for the test.
+    func lockedByOther() throws -> DatabaseQueue {
+        let other = try other()
         try other.writeWithoutTransaction { try $0.execute(sql: "BEGIN EXCLUSIVE") }
         return other
     }

@@ -11,12 +11,19 @@ import Testing
     @Test(arguments: [
         (ResultCode.SQLITE_FULL, "Free space on its file system."),
         (.SQLITE_IOERR_SHMSIZE, "Free space on its file system."),
-        (.SQLITE_READONLY, "Let this user read and write it and its directory, or set cache.path to another file."),
-        (.SQLITE_CANTOPEN, "Let this user read and write it and its directory, or set cache.path to another file."),
+        (
+            .SQLITE_READONLY,
+            "Let this user read and write it, what is beside it (-wal, -shm, .lock) and its directory, or set cache.path to another file."
+        ),
+        (
+            .SQLITE_CANTOPEN,
+            "Let this user read and write it, what is beside it (-wal, -shm, .lock) and its directory, or set cache.path to another file."
+        ),
         (.SQLITE_BUSY, "Another program has it open: let that one end (a backup, sqlite3)."),
+        (.SQLITE_NOMEM, "Give sts-bridge more memory."),
         (.SQLITE_CORRUPT, "Move it away; a new one is begun within a minute."),
         (.SQLITE_NOTADB, "Move it away; a new one is begun within a minute."),
-        (.SQLITE_IOERR_READ, "See the kernel's log and the state of its file system."),
+        (.SQLITE_IOERR_READ, "See the kernel's log, the state and the quota of its file system."),
     ])
     func `SQLite's words are told with what to do, and without statements`(_ code: ResultCode, _ advice: String) {
         let error = DatabaseError(
@@ -29,8 +36,8 @@ import Testing
     @Test func `the system's words are told with what to do`() {
         #expect(
             trouble.failure(system: EACCES).description
-                == "Cache file /var/lib/sts-bridge/cache.db: Permission denied. Let this user read and write it and its "
-                + "directory, or set cache.path to another file.")
+                == "Cache file /var/lib/sts-bridge/cache.db: Permission denied. Let this user read and write it, what "
+                + "is beside it (-wal, -shm, .lock) and its directory, or set cache.path to another file.")
         #expect(
             trouble.failure(system: ENOSPC, at: "its directory").description
                 == "Cache file /var/lib/sts-bridge/cache.db: its directory: No space left on device. Free space on its file "

@@ -187,6 +187,28 @@ import Testing
         await archive.close()
     }
 
+    @Test func `whatever comes at the same time, every call ends, and well or with a failure`() async throws {
+        let archive = try await lab.archive()
+        let samples = try (0..<200).map { try ArchiveContract.sample("d\($0).example") }
+        let lab = lab
+        await withTaskGroup(of: Void.self) { group in
+            for round in 0..<100 {
+                let sample = samples[round]
+                group.addTask { _ = await failure { try await archive.commit(samples.map(ArchiveChange.keep)) } }
+                group.addTask { _ = await failure { try await archive.row(of: sample.domain) } }
+                group.addTask { _ = await failure { try await archive.loaded() } }
+                group.addTask { _ = await failure { try await archive.purge(at: sample.expiresAt, grace: .zero) } }
+                group.addTask { _ = await failure { try await archive.open() } }
+                if round.isMultiple(of: 10) { group.addTask { try? lab.remove("") } }
+            }
+        }
+        _ = try await archive.open()
+        try await archive.keep(samples[0])
+        let row = try await archive.row(of: samples[0].domain)
+        #expect(row == .policy(samples[0]))
+        await archive.close()
+    }
+
     // MARK: Read only
 
     @Test func `an export reads beside a running daemon and disturbs nothing`() async throws {

@@ -1,12 +1,11 @@
 import GRDB
-import GRDBSQLite
 import PolicyService
 
 /// The connection that writes.
 ///
 /// Concurrency: any thread but one of Swift's pool; calls come one after another, and block.
 /// Fails by: `ArchiveFailure`; nothing of a failed call remains, and the connection can be used again.
-final class ArchiveWriter: Sendable {
+final class WritingConnection: Sendable {
     /// In seconds. Nobody else should have it open for writing; a backup or an operator's query is over soon.
     static let patience = 1.0
     /// What SQLite's log may keep of the disk after a large load: 64 MiB, about 200,000 policies.
@@ -14,20 +13,20 @@ final class ArchiveWriter: Sendable {
 
     private let queue: DatabaseQueue
     private let trouble: ArchiveTrouble
-    private let ailments: Ailments
+    private let condition: FileCondition
 
     /// Sets up a file that is empty or ours. WAL, so that readers never wait, with synchronous=NORMAL (set by GRDB): a
     /// commit outlives the process, and the file outlives a power cut.
-    init(_ files: ArchiveFiles, ailments: Ailments) throws(ArchiveFailure) {
+    init(_ files: ArchiveFiles, condition: FileCondition) throws(ArchiveFailure) {
         trouble = ArchiveTrouble(files.name)
-        self.ailments = ailments
+        self.condition = condition
         do {
             queue = try Self.connection(files.database)
             // First of all, so that a file in which a table of ours is bears our mark. Shows also that writing works.
             try queue.write { try ArchiveSchema.writeMark($0) }
             try ArchiveSchema.migrator.migrate(queue)
         } catch {
-            throw ailments.noted(error, trouble)
+            throw condition.noted(error, trouble)
         }
     }
 
@@ -48,24 +47,14 @@ final class ArchiveWriter: Sendable {
         do {
             try queue.write(body)
         } catch {
-            throw ailments.noted(error, trouble)
+            throw condition.noted(error, trouble)
         }
     }
 
-    /// Puts everything into the database itself; the last one to close removes SQLite's files beside it.
-    ///
-    /// - Parameter sparingLog: those under our names are not ours. They stay.
-    func close(sparingLog: Bool) {
-        _ = try? queue.writeWithoutTransaction { database in
-            if sparingLog { Self.spareLog(database) }
-            try database.checkpoint(.truncate)
-        }
+    /// Puts everything into the database itself, even into one that was moved. The last one to close removes SQLite's
+    /// files beside it, unless it was.
+    func close() {
+        _ = try? queue.writeWithoutTransaction { try $0.checkpoint(.truncate) }
         try? queue.close()
-    }
-
-    /// SQLite would remove them by name, and with them what is in them.
-    private static func spareLog(_ database: Database) {
-        var persists: Int32 = 1
-        sqlite3_file_control(database.sqliteConnection, nil, SQLITE_FCNTL_PERSIST_WAL, &persists)
     }
 }

@@ -8,15 +8,15 @@ import PolicyService
 ///
 /// Concurrency: any thread but one of Swift's pool; calls come one after another, and block.
 /// Fails by: `ArchiveFailure`.
-final class ArchiveReader: Sendable {
+final class ReadingConnection: Sendable {
     private let queue: DatabaseQueue
     private let trouble: ArchiveTrouble
-    private let ailments: Ailments
+    private let condition: FileCondition
 
-    /// - Parameter ailments: shared with the other connections to the file.
-    init(_ files: ArchiveFiles, ailments: Ailments = Ailments()) throws(ArchiveFailure) {
+    /// - Parameter condition: shared with the other connections to the file.
+    init(_ files: ArchiveFiles, condition: FileCondition = FileCondition()) throws(ArchiveFailure) {
         trouble = ArchiveTrouble(files.name)
-        self.ailments = ailments
+        self.condition = condition
         var first: any Error
         do {
             queue = try Self.connection(files.database)
@@ -41,7 +41,7 @@ final class ArchiveReader: Sendable {
         configuration.label = "sts-bridge.archive.reader"
         configuration.readonly = true
         configuration.foreignKeysEnabled = false
-        configuration.busyMode = .timeout(ArchiveWriter.patience)
+        configuration.busyMode = .timeout(WritingConnection.patience)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cell_size_check = ON") }
         return try DatabaseQueue(path: path, configuration: configuration)
     }
@@ -100,7 +100,7 @@ final class ArchiveReader: Sendable {
         do {
             return try queue.read(body)
         } catch {
-            throw ailments.noted(error, trouble)
+            throw condition.noted(error, trouble)
         }
     }
 }

@@ -3,11 +3,11 @@ import PolicyService
 import Synchronization
 
 /// What several connections to one file found out about it, as far as it outlasts the call.
-final class Ailments: Sendable {
+final class FileCondition: Sendable {
     private let damage = Atomic<Bool>(false)
     private let fullness = Atomic<Bool>(false)
 
-    /// The file itself is wrong; to write on would make it worse.
+    /// The file itself is wrong.
     var isDamaged: Bool { damage.load(ordering: .relaxed) }
     /// The last change did not fit on the disk.
     var isFull: Bool { fullness.load(ordering: .relaxed) }

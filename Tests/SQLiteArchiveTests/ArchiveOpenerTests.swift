@@ -7,7 +7,7 @@ import Testing
 
 @testable import SQLiteArchive
 
-@Suite struct ArchiveDoorTests {
+@Suite struct ArchiveOpenerTests {
     let lab: ArchiveLab
 
     init() throws { lab = try ArchiveLab() }
@@ -90,6 +90,23 @@ import Testing
         #expect(row == .policy(sample))
         try await linked.keep(sample)
         await linked.close()
+    }
+
+    @Test func `a log that was left behind is not taken for that of a new file`() async throws {
+        let other = try ArchiveLab()
+        let running = try await other.archive()
+        try await running.keep(try ArchiveContract.sample("old.example"))
+        try FileManager.default.copyItem(atPath: other.path + "-wal", toPath: lab.path + "-wal")
+        await running.close()
+        let archive = try await lab.archive()
+        let rows = try await archive.loaded()
+        #expect(rows.isEmpty)
+        try await archive.keep(try ArchiveContract.sample("new.example"))
+        await archive.close()
+        let reopened = try await lab.archive()
+        let kept = try await reopened.loaded()
+        #expect(kept.count == 1)
+        await reopened.close()
     }
 
     // MARK: What is not ours
@@ -205,7 +222,7 @@ import Testing
             Issue.record("it was taken")
             return
         }
-        #expect(reason.contains("nothing is kept in it"))
+        #expect(reason.contains("nothing is kept in it yet"))
         #expect(try lab.octets().isEmpty)
     }
 }

@@ -1,7 +1,7 @@
 import PolicyService
 
 /// The way from a name to an open archive: what is there is looked at before anything is changed.
-struct ArchiveDoor: Sendable {
+struct ArchiveOpener: Sendable {
     /// Why it stays shut.
     enum Obstacle: Error {
         case refusal(ArchiveRefusal)
@@ -48,7 +48,7 @@ struct ArchiveDoor: Sendable {
     }
 
     /// Makes no lock and changes nothing.
-    func openForReading() throws(Obstacle) -> ArchiveReader {
+    func openForReading() throws(Obstacle) -> ReadingConnection {
         guard let size = try found() else { throw .refusal(.missing(path: files.name)) }
         guard size > 0 else { throw .failure(trouble.unfinished()) }
         let reader = try reader()
@@ -73,11 +73,11 @@ struct ArchiveDoor: Sendable {
         try attempt { () throws(ArchiveFailure) in try files.size() }
     }
 
-    private func reader() throws(Obstacle) -> ArchiveReader {
-        try attempt { () throws(ArchiveFailure) in try ArchiveReader(files) }
+    private func reader() throws(Obstacle) -> ReadingConnection {
+        try attempt { () throws(ArchiveFailure) in try ReadingConnection(files) }
     }
 
-    private func owner(_ reader: ArchiveReader) throws(Obstacle) -> ArchiveSchema.Owner {
+    private func owner(_ reader: ReadingConnection) throws(Obstacle) -> ArchiveSchema.Owner {
         try attempt { () throws(ArchiveFailure) in try reader.owner() }
     }
 

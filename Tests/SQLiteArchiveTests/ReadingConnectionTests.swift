@@ -8,7 +8,7 @@ import Testing
 
 @testable import SQLiteArchive
 
-@Suite struct ArchiveReaderTests {
+@Suite struct ReadingConnectionTests {
     let lab: ArchiveLab
 
     init() throws { lab = try ArchiveLab() }
@@ -61,6 +61,7 @@ import Testing
         try lab.write([UInt8](repeating: 0xA5, count: size - 8_192), at: 8_192)
         let sample = try ArchiveContract.sample("new.example")
         #expect(await failure { try await archive.loaded() }?.contains("malformed") == true)
+        #expect(await failure { try await archive.keep(sample) }?.contains("it is damaged") == true)
         #expect(await failure { try await archive.open() } != nil)
         #expect(await failure { try await archive.open() } != nil)
         #expect(await failure { try await archive.keep(sample) } != nil)
@@ -96,8 +97,8 @@ import Testing
         try Mount.remount(lab.directory, "ro")
         let archive = try SQLiteArchive(path: lab.path)
         let words =
-            "Cache file \(lab.path): \(lab.files.lock): Read-only file system. Let this user read and write it and its "
-            + "directory, or set cache.path to another file."
+            "Cache file \(lab.path): \(lab.files.lock): Read-only file system. Let this user read and write it, what is "
+            + "beside it (-wal, -shm, .lock) and its directory, or set cache.path to another file."
         #expect(await failure { try await archive.open() } == words)
         #expect(await failure { try await archive.keep(sample) } == words)
         let rows = try await archive.loaded()
@@ -119,8 +120,9 @@ import Testing
     func `of a killed daemon's files on a read-only file system only a failure is told`() async throws {
         try Mount.tmpfs(lab.directory, "size=4m")
         defer { try? Mount.unmount(lab.directory) }
+        try await lab.leave(try ArchiveContract.sample("old.example"))
         let daemon = try await lab.archive()
-        try await daemon.keep(try ArchiveContract.sample("there.example"))
+        try await daemon.keep(try ArchiveContract.sample("new.example"))
         let copy = lab.directory + "/copy.db"
         for suffix in ["", "-wal"] {
             try FileManager.default.copyItem(atPath: lab.path + suffix, toPath: copy + suffix)
