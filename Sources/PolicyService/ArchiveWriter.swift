@@ -83,7 +83,8 @@ final class ArchiveWriter: Sendable {
             try await commitGroup()
         } catch {
             fail(error)
-            return wake.yield()
+            wake.yield()
+            return
         }
         // More was pending than goes into one group, and this one did not.
         if pending(of: change.domain) == change { await commit(change) }
