@@ -83,6 +83,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Figures, not tests.
+        .executableTarget(
+            name: "RefreshSchedule", dependencies: ["Discovery", "MTASTS", "PolicyService"],
+            path: "Benchmarks/RefreshSchedule", swiftSettings: strict),
+
         // The twins of the seams, and samples.
         .target(
             name: "TestSupport",

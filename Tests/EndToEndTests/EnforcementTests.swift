@@ -33,7 +33,9 @@ extension EndToEnd {
                 try await lab.sender.send(to: "u@self-signed.example"), because: ": self-signed certificate")
         }
 
-        @Test func `STS-5-a: a host without STARTTLS gets nothing`() async throws {
+        @Test func `STS-5-a, STS-5-e: a host without STARTTLS gets nothing, and the mail stays in the queue`()
+            async throws
+        {
             let lab = try Lab.running
             try await lab.publish(
                 LabDomain("plaintext.example", mx: [.plaintext], policy: Policy.enforce(MXHost.plaintext.name)))
@@ -41,7 +43,7 @@ extension EndToEnd {
                 try await lab.sender.send(to: "u@plaintext.example"), because: "TLS is required, but was not offered")
         }
 
-        @Test func `STS-5.1-e: where only the second host is good, the mail goes there`() async throws {
+        @Test func `STS-5.1-e, STS-8.4-a: where only the second host is good, the mail goes there`() async throws {
             let lab = try Lab.running
             let hosts = [MXHost.wrongName, .second]
             try await lab.publish(

@@ -39,7 +39,7 @@ import TestSupport
         #expect(try lab.answer().mode == .enforce)
     }
 
-    @Test func `STS-3-a a held policy whose record is fresh is answered at once`() throws {
+    @Test func `STS-3-a STS-5.1-a a held policy whose record is fresh is answered at once`() throws {
         var lab = try LedgerLab()
         try lab.learn(timeToLive: 300, fetched())
         lab.clock.advance(.seconds(299))
@@ -47,7 +47,9 @@ import TestSupport
         #expect(lab.ledger.flightCount == 0)
     }
 
-    @Test func `STS-8.1-a when the record's TTL has run out the next lookup asks again and waits two seconds at most`()
+    @Test
+    func
+        `STS-8.1-a STS-5-f when the record's TTL has run out the next lookup asks again and waits two seconds at most`()
         throws
     {
         var lab = try LedgerLab()
@@ -72,7 +74,9 @@ import TestSupport
         #expect(try lab.answer().mode == .enforce)
     }
 
-    @Test func `STS-3.2-ab an unchanged id confirms the record and does not prolong the policy's life`() throws {
+    @Test func `STS-3.2-ab STS-5.1-c an unchanged id confirms the record and does not prolong the policy's life`()
+        throws
+    {
         var lab = try LedgerLab()
         try lab.learn(id: "1", timeToLive: 3_600, fetched(maxAge: 5_000))
         lab.clock.advance(.seconds(3_600))
@@ -95,7 +99,7 @@ import TestSupport
     }
 
     @Test(arguments: ["testing", "none"])
-    func `STS-5-c STS-5.1-d a weaker policy replaces an enforced one at once`(mode: String) throws {
+    func `STS-5-c STS-5.1-d STS-10.3-a a weaker policy replaces an enforced one at once`(mode: String) throws {
         var lab = try LedgerLab()
         try lab.learn(id: "1", fetched())
         lab.clock.advance(.seconds(300))

@@ -139,7 +139,7 @@ import TestSupport
         }
     }
 
-    @Test func `who gives up hears what is known, and the discovery still lands`() async throws {
+    @Test func `STS-3.3-s who gives up hears what is known, and the discovery still lands`() async throws {
         let lab = Lab()
         lab.publish("example.com")
         let gate = lab.fetcher.hold("mta-sts.example.com")

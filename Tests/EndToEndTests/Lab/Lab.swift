@@ -59,7 +59,8 @@ actor Lab {
             """
         bridge = try BridgeProcess(
             in: directory + "/bridge",
-            configuration: listen + Surroundings().configuration(trusting: authority, in: directory + "/bridge"))
+            configuration: listen
+                + Surroundings(minimumTTL: "1s").configuration(trusting: authority, in: directory + "/bridge"))
     }
 
     private func start() async throws {

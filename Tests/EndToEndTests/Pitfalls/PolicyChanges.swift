@@ -52,6 +52,27 @@ extension EndToEnd {
             }
         }
 
+        @Test func `STS-5-d, STS-5-f: mail that the old policy holds goes out at a try after the new id`() async throws
+        {
+            let lab = try Lab.running
+            let held = LabDomain("mended.example", mx: [.good], policy: Policy.enforce(MXHost.second.name))
+                .with { $0.timeToLive = 1 }
+            try await lab.publish(held)
+            let delivery = try await lab.sender.send(to: "someone@\(held.name)")
+            #expect(delivery.first.status == "deferred")
+            try await lab.publish(
+                held.with {
+                    $0.txt = [["v=STSv1; id=2;"]]
+                    $0.policyHost?.body = Data(Policy.enforce().utf8)
+                })
+            // The record's second has to run out first.
+            let verdict = try await eventually("the mail goes out") {
+                let verdict = try await lab.sender.retry(delivery)
+                return verdict.status == "sent" ? verdict : nil
+            }
+            lab.expectSent(verdict, at: .good, session: "Verified")
+        }
+
         @Test func `STS-5-c: mode none with a new id ends enforcement at once`() async throws {
             try await Self.after("opt-out.example") {
                 $0.txt = [["v=STSv1; id=2;"]]
