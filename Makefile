@@ -19,7 +19,7 @@ build:
 
 test:
 	.ci/install-packages $(TEST_PACKAGES)
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 	.ci/check-imports
 	.ci/build-without-warnings swift build --build-tests
 	.ci/test-without-skips Tests/in-namespace swift test --skip-build --skip EndToEndTests

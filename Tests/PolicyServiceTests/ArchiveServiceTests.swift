@@ -1,5 +1,4 @@
 import Discovery
-import Logging
 import MTASTS
 import PolicyService
 import Testing

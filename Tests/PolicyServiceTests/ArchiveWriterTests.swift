@@ -1,4 +1,3 @@
-import Logging
 import MTASTS
 import Testing
 import TestSupport
