@@ -40,6 +40,15 @@ actor BridgeProcess {
         return status
     }
 
+    /// SIGKILL: no time for anything.
+    func kill() async throws {
+        try await process?.end(with: SIGKILL)
+        process = nil
+    }
+
+    /// Its process id, while it runs.
+    var identifier: pid_t? { process?.identifier }
+
     /// Nil while it runs (or was stopped by us).
     var unexpectedEnd: Int32? { process?.status }
 

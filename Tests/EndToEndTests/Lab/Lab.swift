@@ -139,6 +139,11 @@ struct Surroundings: Sendable {
     var onUnknown = "deliver"
     var minimumTTL = "60s"
     var maximumTTL = "1h"
+    /// Nil: in the bridge's own directory.
+    var cache: String?
+
+    /// Nobody answers: what a bridge says there it knew before.
+    static let cutOff = Surroundings(servers: [Silence.nobody])
 
     /// - Parameter directory: where the bridge keeps its files.
     func configuration(trusting authority: CertificateAuthority, in directory: String) -> String {
@@ -154,7 +159,7 @@ struct Surroundings: Sendable {
           deadline: 10s
           on-unknown: \(onUnknown)
         cache:
-          path: \(directory)/policies.sqlite
+          path: \(cache ?? directory + "/policies.sqlite")
           min-ttl: \(minimumTTL)
           max-ttl: \(maximumTTL)
         log:

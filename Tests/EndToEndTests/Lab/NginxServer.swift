@@ -81,10 +81,10 @@ actor NginxServer {
             """
     }
 
-    /// Certificates are made once for each (host, kind): making them is what takes time.
+    /// Certificates are made once for each (names, kind): making them is what takes time.
     private func certificate(of host: PolicyHost, for name: String) async throws -> String {
         let wanted = host.certificate ?? .naming([name])
-        let key = "\(name) \(wanted)"
+        let key = "\(wanted)"
         if let path = certificates[key] { return path }
         let path = try await authority.issue(wanted, as: "\(name)-\(certificates.count)")
         certificates[key] = path

@@ -8,6 +8,8 @@ final class Silence: Sendable {
     static let dropping = "127.0.2.67"
     /// UDP and TCP port 53: queries vanish.
     static let resolver = "127.0.0.66"
+    /// Not even silence: nobody listens on any port.
+    static let nobody = "127.0.0.67"
 
     private let descriptors: [Int32]
 

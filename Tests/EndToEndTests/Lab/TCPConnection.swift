@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A blocking TCP connection over IPv4, for a client that asks one thing and waits for it.
 ///
@@ -70,8 +71,61 @@ enum SocketmapClient {
         }
     }
 
+    /// All of them, over several connections at once, one after another on each. A connection that ends early leaves
+    /// its rest unasked.
+    ///
+    /// - Parameter each: hears of the count of replies after each reply, on the thread that has read it.
+    /// - Returns: the replies that were read to their end.
+    static func askAll(
+        _ keys: [String], connections: Int = 8, port: UInt16, each: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async -> [String: String] {
+        let replies = Replies()
+        await withTaskGroup(of: Void.self) { group in
+            for first in 0..<min(connections, keys.count) {
+                group.addTask {
+                    await offThreads {
+                        guard let connection = try? TCPConnection(to: "127.0.0.1", port: port) else { return }
+                        for key in stride(from: first, to: keys.count, by: connections).map({ keys[$0] }) {
+                            guard let reply = try? exchange("postfix \(key)", over: connection) else { return }
+                            each(replies.add(reply, to: key))
+                        }
+                    }
+                }
+            }
+        }
+        return replies.all
+    }
+
+    private final class Replies: Sendable {
+        private let replies = Mutex<[String: String]>([:])
+
+        var all: [String: String] { replies.withLock { $0 } }
+
+        /// - Returns: how many there are now.
+        func add(_ reply: String, to key: String) -> Int {
+            replies.withLock { replies in
+                replies[key] = reply
+                return replies.count
+            }
+        }
+    }
+
+    /// What blocks, off the threads of Swift's tasks.
+    private static func offThreads(_ body: @escaping @Sendable () -> Void) async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async {
+                body()
+                continuation.resume()
+            }
+        }
+    }
+
     private static func exchange(_ request: String, port: UInt16) throws -> String {
         let connection = try TCPConnection(to: "127.0.0.1", port: port)
+        return try exchange(request, over: connection)
+    }
+
+    private static func exchange(_ request: String, over connection: borrowing TCPConnection) throws -> String {
         try connection.write(Array("\(request.utf8.count):\(request),".utf8))
         var reply: [UInt8] = []
         while true {
