@@ -20,13 +20,16 @@ final class ArchiveWriter: Sendable {
         var isCommitting = false
         /// `run` has ended: nobody is to wait any more.
         var hasEnded = false
+        /// It was opened once, so that what is committed is to be found in it.
+        var wasOpen = false
         var purge: WallTime?
+        var check = false
 
         var mayWait: Bool { !isFailing && !hasEnded }
 
         /// Whether the asker is to commit now; if so, nobody else does until `isCommitting` is reset.
         mutating func begin() -> Bool {
-            guard !isCommitting, !pending.isEmpty || purge != nil else { return false }
+            guard !isCommitting, !pending.isEmpty || purge != nil || check else { return false }
             isCommitting = true
             return true
         }
@@ -106,6 +109,13 @@ final class ArchiveWriter: Sendable {
         wake.yield()
     }
 
+    /// Looks, with the next group, whether the archive is still there: it may be removed while nothing changes for hours.
+    func check() {
+        guard !archive.keepsNothing else { return }
+        state.withLock { $0.check = true }
+        wake.yield()
+    }
+
     /// What is about to be kept of a domain; `nil`: nothing has changed.
     func pending(of domain: PolicyDomain) -> ArchiveChange? {
         state.withLock { $0.pending[domain] }
@@ -119,12 +129,10 @@ final class ArchiveWriter: Sendable {
     ///   has to be brought again.
     func run(lost: @Sendable () -> Void) async {
         guard !archive.keepsNothing else { return }
-        var wasOpen = false
         var pause = RetryPause()
         while !Task.isCancelled {
             do throws(ArchiveFailure) {
-                if try await archive.open() == .anew, wasOpen { lost() }
-                wasOpen = true
+                try await open(lost)
                 // What has gathered shows whether it really works.
                 try await commitPending()
                 succeed()
@@ -144,16 +152,40 @@ final class ArchiveWriter: Sendable {
     }
 
     /// The last changes, when nobody brings any more; then the archive is closed.
-    func end() async {
+    ///
+    /// - Parameter lost: as of `run`; what is brought is still committed.
+    func end(lost: @Sendable () -> Void) async {
         guard !archive.keepsNothing else { return }
+        state.withLock { $0.check = true }
         do throws(ArchiveFailure) {
             try await commitPending()
         } catch {
             fail(error)
+            await tryOnceMore(lost)
         }
         let left = state.withLock(\.pending.count)
         if left > 0 { alarm.leftBehind(left) }
         await archive.close()
+    }
+
+    private func open(_ lost: @Sendable () -> Void) async throws(ArchiveFailure) {
+        let opening = try await archive.open()
+        let wasOpen = state.withLock { state in
+            defer { state.wasOpen = true }
+            return state.wasOpen
+        }
+        if opening == .anew, wasOpen { lost() }
+    }
+
+    /// Perhaps the archive was only removed, or its trouble is over and the pause is not.
+    private func tryOnceMore(_ lost: @Sendable () -> Void) async {
+        do throws(ArchiveFailure) {
+            try await open(lost)
+            try await commitPending()
+            succeed()
+        } catch {
+            fail(error)
+        }
     }
 
     private func commitPending() async throws(ArchiveFailure) {
@@ -162,13 +194,13 @@ final class ArchiveWriter: Sendable {
 
     /// Commits some of what is pending. To be called after `begin` only; what is left then is for `run`.
     private func commitGroup() async throws(ArchiveFailure) {
-        let (group, purge) = state.withLock { state in
-            defer { state.purge = nil }
-            return (Array(state.pending.prefix(Self.groupSize)), state.purge)
+        let (group, purge, check) = state.withLock { state in
+            defer { (state.purge, state.check) = (nil, false) }
+            return (Array(state.pending.prefix(Self.groupSize)), state.purge, state.check)
         }
         do throws(ArchiveFailure) {
             if let purge { try await archive.purge(at: purge, grace: Self.grace) }
-            if !group.isEmpty { try await archive.commit(group.map(\.value)) }
+            if !group.isEmpty || check { try await archive.commit(group.map(\.value)) }
         } catch {
             state.withLock { $0.isCommitting = false }
             throw error

@@ -20,7 +20,8 @@ package protocol PolicyArchive: Sendable {
     /// What is kept of one domain; `nil`: nothing is.
     func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow?
 
-    /// Makes the changes, in their order, all or none. When it returns they outlive the process.
+    /// Makes the changes, in their order, all or none. When it returns they outlive the process. With no changes it only
+    /// tells whether the archive is still there.
     func commit(_ changes: [ArchiveChange]) async throws(ArchiveFailure)
 
     /// Deletes policies whose life is over, a `grace` after the first `purge` that saw them so: a clock that jumped ahead

@@ -45,7 +45,8 @@ package final class PolicyService: Service {
     private let work: AsyncStream<Work>
     private let start: AsyncStream<Work>.Continuation
 
-    /// How often it is looked whether something is due in the background. Short, so that a minute's work is spread over it.
+    /// How often it is looked whether something is due in the background, and whether the archive is still there. Short,
+    /// so that a minute's work is spread over it.
     private static let pulse = Duration.seconds(5)
     /// How often the archive is told to delete what has long been over.
     private static let purgeInterval = Duration.seconds(3_600)
@@ -140,7 +141,7 @@ package final class PolicyService: Service {
             await doWork()
             group.cancelAll()
         }
-        await writer.end()
+        await writer.end { self.bringEverything() }
     }
 
     private func doWork() async {
@@ -246,6 +247,7 @@ package final class PolicyService: Service {
             let due = withLedger { $0.due(at: now) }
             for news in due.news { log.record(news, at: now) }
             for plan in due.refreshes { start.yield(.fly(plan)) }
+            writer.check()
             if purgedAt.map({ !now.isWithin(Self.purgeInterval, of: $0) }) ?? true {
                 writer.purge(at: now)
                 purgedAt = now

@@ -51,6 +51,10 @@ final class ArchiveConnections: Sendable {
     private static let room: UInt64 = 1 << 20
 
     func commit(_ changes: [ArchiveChange]) throws(ArchiveFailure) {
+        guard !changes.isEmpty else {
+            guard isInPlace, lock.isInPlace else { throw ArchiveTrouble(files.name).moved() }
+            return
+        }
         try write { database in
             let keep = try database.cachedStatement(sql: PolicyRow.keep)
             let remove = try database.cachedStatement(sql: PolicyRow.remove)

@@ -72,6 +72,28 @@ import TestSupport
         for name in ["a.example", "b.example", "c.example"] { #expect(lab.archive[try domain(name)] != nil, "\(name)") }
     }
 
+    @Test func `a loss is noticed though nothing changes`() async throws {
+        let lab = Lab()
+        lab.publish("example.com")
+        try await lab.run {
+            _ = try await lab.answer("example.com")
+            lab.archive.vanish()
+            while !lab.log.messages.contains("archive works again") { await lab.clock.pass(.seconds(5)) }
+            #expect(lab.archive[try domain("example.com")] != nil)
+        }
+    }
+
+    @Test func `a loss is noticed at the end`() async throws {
+        let lab = Lab()
+        lab.publish("example.com")
+        try await lab.run {
+            _ = try await lab.answer("example.com")
+            lab.archive.vanish()
+        }
+        #expect(lab.archive[try domain("example.com")] != nil)
+        #expect(lab.log.messages.suffix(2) == ["archive failed, going on from memory", "archive works again"])
+    }
+
     @Test func `the end commits what nobody waited for`() async throws {
         let kept = try archived("example.com", at: ManualTime().now)
         let lab = Lab(archive: MemoryArchive([kept]))

@@ -53,7 +53,7 @@ import TestSupport
         let changes = try (1...2_500).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
         writer.note(changes)
         await run { await writer.commit(changes[0]) }
-        await writer.end()
+        await writer.end {}
         #expect(Set(archive.commits.flatMap { $0 }.map(\.domain)).count == 2_500)
         #expect(archive.commits.allSatisfy { $0.count <= 1_000 })
     }
@@ -88,7 +88,7 @@ import TestSupport
             }
             await writer.commit(change)
         }
-        await writer.end()
+        await writer.end {}
         #expect(archive[change.domain] != nil)
     }
 

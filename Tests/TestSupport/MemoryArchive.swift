@@ -93,7 +93,7 @@ package final class MemoryArchive: PolicyArchive {
         let failure = state.withLock { state -> ArchiveFailure? in
             guard state.isOpen else { return ArchiveFailure("it vanished") }
             guard state.failure == nil else { return state.failure }
-            state.commits.append(changes)
+            if !changes.isEmpty { state.commits.append(changes) }
             for change in changes {
                 state.lapsed[change.domain] = nil
                 switch change {
