@@ -48,10 +48,12 @@ struct ArchiveOpener: Sendable {
     }
 
     /// Makes no lock and changes nothing.
-    func openForReading() throws(Obstacle) -> ReadingConnection {
+    ///
+    /// - Parameter patience: in seconds, with another program that has the file to itself.
+    func openForReading(patience: Double = WritingConnection.patience) throws(Obstacle) -> ReadingConnection {
         guard let size = try found() else { throw .refusal(.missing(path: files.name)) }
         guard size > 0 else { throw .failure(trouble.unfinished()) }
-        let reader = try reader()
+        let reader = try reader(patience)
         switch try owner(reader) {
         case .us(isCurrent: true): return reader
         case .us(isCurrent: false), .nobody: throw .failure(trouble.unfinished())
@@ -73,8 +75,8 @@ struct ArchiveOpener: Sendable {
         try attempt { () throws(ArchiveFailure) in try files.size() }
     }
 
-    private func reader() throws(Obstacle) -> ReadingConnection {
-        try attempt { () throws(ArchiveFailure) in try ReadingConnection(files) }
+    private func reader(_ patience: Double = WritingConnection.patience) throws(Obstacle) -> ReadingConnection {
+        try attempt { () throws(ArchiveFailure) in try ReadingConnection(files, patience: patience) }
     }
 
     private func owner(_ reader: ReadingConnection) throws(Obstacle) -> ArchiveSchema.Owner {

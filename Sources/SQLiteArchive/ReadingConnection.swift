@@ -13,13 +13,17 @@ final class ReadingConnection: Sendable {
     private let trouble: ArchiveTrouble
     private let condition: FileCondition
 
-    /// - Parameter condition: shared with the other connections to the file.
-    init(_ files: ArchiveFiles, condition: FileCondition = FileCondition()) throws(ArchiveFailure) {
+    /// - Parameters:
+    ///   - condition: shared with the other connections to the file.
+    ///   - patience: in seconds, with another program that has the file to itself.
+    init(
+        _ files: ArchiveFiles, condition: FileCondition = FileCondition(), patience: Double = WritingConnection.patience
+    ) throws(ArchiveFailure) {
         trouble = ArchiveTrouble(files.name)
         self.condition = condition
         var first: any Error
         do {
-            queue = try Self.connection(files.database)
+            queue = try Self.connection(files.database, patience)
             return
         } catch {
             first = error
@@ -30,18 +34,18 @@ final class ReadingConnection: Sendable {
             !files.hasLog, let address = Self.immutableAddress(files.database)
         else { throw trouble.failure(first) }
         do {
-            queue = try Self.connection(address)
+            queue = try Self.connection(address, patience)
         } catch {
             throw trouble.failure(first)
         }
     }
 
-    private static func connection(_ path: String) throws -> DatabaseQueue {
+    private static func connection(_ path: String, _ patience: Double) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.label = "sts-bridge.archive.reader"
         configuration.readonly = true
         configuration.foreignKeysEnabled = false
-        configuration.busyMode = .timeout(WritingConnection.patience)
+        configuration.busyMode = .timeout(patience)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cell_size_check = ON") }
         return try DatabaseQueue(path: path, configuration: configuration)
     }

@@ -74,13 +74,15 @@ package final class SQLiteArchive: PolicyArchive {
 
     package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) async throws(ArchiveFailure) {
         try await on(loads) { () throws(ArchiveFailure) in
-            try self.read(by: \.loader) { reader throws(ArchiveFailure) in try reader.load(take) }
+            try self.read(by: \.loader, patience: WritingConnection.patience) { reader throws(ArchiveFailure) in
+                try reader.load(take)
+            }
         }
     }
 
     package func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow? {
         try await on(finds) { () throws(ArchiveFailure) in
-            try self.read(by: \.finder) { reader throws(ArchiveFailure) in try reader.row(of: domain) }
+            try self.read(by: \.finder, patience: 0) { reader throws(ArchiveFailure) in try reader.row(of: domain) }
         }
     }
 
@@ -160,9 +162,13 @@ package final class SQLiteArchive: PolicyArchive {
         }
     }
 
-    /// Where writing is impossible what is there is opened for this once: next time it may be another file.
+    /// Where writing is impossible what is there is opened for this once: next time it may be another file. What fails
+    /// then is the trouble that is known already.
+    ///
+    /// - Parameter patience: in seconds, then: for a file that another program has to itself. Who looks for one row stands
+    ///   in a queue with others.
     private func read<Value>(
-        by usual: KeyPath<ArchiveConnections, ReadingConnection>,
+        by usual: KeyPath<ArchiveConnections, ReadingConnection>, patience: Double,
         _ body: (ReadingConnection) throws(ArchiveFailure) -> Value
     ) throws(ArchiveFailure) -> Value {
         switch phase {
@@ -170,9 +176,13 @@ package final class SQLiteArchive: PolicyArchive {
         case .reading(let reader): return try body(reader)
         case .writing(let connections): return try body(connections[keyPath: usual])
         case .failing(let failure):
-            guard let reader = try? opener.openForReading() else { throw failure }
+            guard let reader = try? opener.openForReading(patience: patience) else { throw failure }
             defer { reader.close() }
-            return try body(reader)
+            do {
+                return try body(reader)
+            } catch {
+                throw failure
+            }
         }
     }
 
