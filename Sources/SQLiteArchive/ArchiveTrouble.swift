@@ -16,6 +16,7 @@ struct ArchiveTrouble {
         guard let error = error as? DatabaseError else { return because("\(error)", Self.startAgain) }
         // GRDB's word for a connection that was closed between two steps.
         guard error.resultCode != .SQLITE_MISUSE else { return moved() }
+        guard !error.isFullness else { return full() }
         let message = error.message ?? error.resultCode.description
         return because("\(message) (SQLite \(error.extendedResultCode.rawValue))", Self.advice(error))
     }
@@ -27,7 +28,6 @@ struct ArchiveTrouble {
 
     private static func advice(_ error: DatabaseError) -> String {
         switch error.resultCode {
-        case _ where error.isFullness: "Free space on its file system"
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_CANTOPEN, .SQLITE_AUTH: writable
         case .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_PROTOCOL:
             "Another program has it open: let that one end (a backup, sqlite3)"
@@ -63,7 +63,7 @@ struct ArchiveTrouble {
         because("nothing is kept in it yet, or an older sts-bridge wrote it", "Start the daemon once")
     }
 
-    func full() -> ArchiveFailure { because("its file system is full", "Free space there") }
+    func full() -> ArchiveFailure { because("its file system is full", "Free space there, more than 1 MiB") }
 
     func moved() -> ArchiveFailure {
         because("it was removed or replaced while it was open", "It is opened again within a minute")
