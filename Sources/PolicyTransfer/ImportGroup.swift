@@ -8,7 +8,9 @@ struct ImportGroup {
     /// Of texts: policies have some hundred octets, but a file of the longest shall not take 64 MiB.
     static let maximumOctets = 8 * 1_024 * 1_024
 
-    private(set) var policies: [PolicyDomain: ArchivedPolicy] = [:]
+    /// In the order in which their domains came, so that an export of an import is what was imported.
+    private(set) var policies: [ArchivedPolicy] = []
+    private var places: [PolicyDomain: Int] = [:]
     private var octets = 0
 
     var isFull: Bool { policies.count >= Self.maximumPolicies || octets >= Self.maximumOctets }
@@ -17,14 +19,15 @@ struct ImportGroup {
     ///
     /// - Returns: whether no other one of the domain was here, so that none was let go.
     mutating func add(_ policy: ArchivedPolicy) -> Bool {
-        guard let other = policies[policy.domain] else {
+        guard let place = places[policy.domain] else {
             octets += policy.text.count
-            policies[policy.domain] = policy
+            places[policy.domain] = policies.count
+            policies.append(policy)
             return true
         }
-        if other.fetchedAt < policy.fetchedAt {
-            octets += policy.text.count - other.text.count
-            policies[policy.domain] = policy
+        if policies[place].fetchedAt < policy.fetchedAt {
+            octets += policy.text.count - policies[place].text.count
+            policies[place] = policy
         }
         return false
     }

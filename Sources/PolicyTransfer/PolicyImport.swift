@@ -94,7 +94,7 @@ package struct PolicyImport: Sendable {
         guard !group.policies.isEmpty else { return }
         do throws(ArchiveFailure) {
             var changes: [ArchiveChange] = []
-            for policy in group.policies.values {
+            for policy in group.policies {
                 guard let change = change(to: try await archive.row(of: policy.domain), by: policy) else { continue }
                 changes.append(.keep(change))
             }
