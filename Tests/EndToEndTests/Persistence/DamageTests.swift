@@ -50,10 +50,10 @@ extension EndToEnd.Persistence {
                 lost = kept.names.filter { replies[$0] != secure(MXHost.good.name) }
                 try await daemon.eventuallyTold("archive failed")
             }
-            // A page of 4 KiB holds a dozen or so.
-            #expect(!lost.isEmpty && lost.count < 30, "\(lost)")
+            // What a page of 4 KiB holds.
+            #expect(!lost.isEmpty && lost.count < 40, "\(lost)")
             #expect(cutOff.told("archive failed").count == 1, "\(cutOff.told("archive"))")
-            try await cache.serve { daemon in await cache.expectSecure(fresh.names + kept.names.prefix(100)) }
+            try await cache.serve { _ in await cache.expectSecure(fresh.names) }
         }
 
         @Test func `a file of a newer version is not touched, and the daemon does not start`() async throws {
@@ -71,7 +71,8 @@ extension EndToEnd.Persistence {
                         + "touched. Upgrade sts-bridge, or move the file away, or set cache.path to another file.\n")
             }
             #expect(FileManager.default.contents(atPath: cache.path) == before)
-            #expect(cache.files == ["policies.sqlite", "policies.sqlite.lock"])
+            // What reading makes beside it is empty.
+            #expect(LogFile(path: cache.path + "-wal").end == 0)
         }
     }
 }
