@@ -48,6 +48,11 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     var count: Int { index.count }
     var isFull: Bool { count >= capacity }
 
+    /// Whether room can be made by elements of the lowest rank, if that is lower than `rank`.
+    func canSpare(below rank: Rank) -> Bool {
+        rank > 0 && queues[0].oldest != none
+    }
+
     /// The value, without counting as a use.
     func peek(_ key: Key) -> Value? {
         index[key].flatMap { elements[Int($0)]?.value }

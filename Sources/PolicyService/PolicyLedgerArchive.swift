@@ -28,14 +28,21 @@ extension PolicyLedger {
                 entry.failedFetch = known.failedFetch ?? entry.failedFetch
                 if known.flight == nil { plan(&entry, of: domain, afterFetch: true, at: now) }
                 store(entry, for: domain, at: now)
-            } else if entries.isFull {
-                leaveOut()
             } else {
                 var entry = restored(policy, askedAt: policy.entry.askedAt, flight: nil, at: now)
+                guard hasRoom(for: entry, at: now) else {
+                    leaveOut()
+                    continue
+                }
                 plan(&entry, of: domain, afterFetch: true, at: now)
                 store(entry, for: domain, at: now)
             }
         }
+    }
+
+    /// Loading pushes out what has no policy, nothing else.
+    private func hasRoom(for entry: LedgerEntry, at now: WallTime) -> Bool {
+        !entries.isFull || entries.canSpare(below: entry.rank(at: now))
     }
 
     /// The archive is about to be loaded: until that is done, a domain that is not in memory is looked for in it.
@@ -63,11 +70,12 @@ extension PolicyLedger {
         return entry
     }
 
-    /// Everything that memory holds, for an archive that has lost it.
-    package func everything() -> [ArchiveChange] {
-        entries.keys.compactMap { domain in
-            entries.peek(domain)?.archived(of: domain).map(ArchiveChange.keep)
-        }
+    /// All that are in memory, in no order.
+    package var domains: [PolicyDomain] { Array(entries.keys) }
+
+    /// What an archive that has lost it is to keep of a domain; `nil` without a policy.
+    package func kept(of domain: PolicyDomain) -> ArchiveChange? {
+        entries.peek(domain)?.archived(of: domain).map(ArchiveChange.keep)
     }
 
     /// What the archive is to do, without anybody waiting for it. In order; to be taken after each call.

@@ -1,6 +1,7 @@
 import Discovery
 import Logging
 import MTASTS
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
@@ -59,7 +60,7 @@ package final class PolicyService: Service {
         ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(), logger: Logger,
         now: @escaping @Sendable () -> WallTime,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
-        seed: UInt64 = .random(in: 0 ... .max)
+        seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory
     ) {
         state = Mutex(
             State(ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed)))
@@ -68,7 +69,7 @@ package final class PolicyService: Service {
         self.now = now
         self.sleep = sleep
         log = ChangeLog(logger: logger, decisions: decisions)
-        let alarm = ArchiveAlarm(log: log)
+        let alarm = ArchiveAlarm(log: log, metrics: metrics)
         writer = ArchiveWriter(archive, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
         (work, start) = AsyncStream.makeStream()
@@ -267,7 +268,12 @@ package final class PolicyService: Service {
 
     /// The archive is another one: it gets what memory has, and memory gets what is in it.
     private func bringEverything() {
-        writer.note(state.withLock { $0.ledger.everything() })
+        let domains = withLedger { $0.domains }
+        // Some at a time: lookups are not to wait for it.
+        for first in stride(from: 0, to: domains.count, by: 1_000) {
+            let some = domains[first..<min(first + 1_000, domains.count)]
+            writer.note(withLedger { ledger in some.compactMap { ledger.kept(of: $0) } })
+        }
         start.yield(.load)
     }
 

@@ -1,4 +1,5 @@
 import MTASTS
+import MetricsTestKit
 import Testing
 import TestSupport
 
@@ -8,10 +9,12 @@ import TestSupport
     private let archive = MemoryArchive()
     private let clock = ManualTime()
     private let log = LogRecorder()
+    private let metrics = TestMetrics()
     private let writer: ArchiveWriter
 
     init() {
-        let alarm = ArchiveAlarm(log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()))
+        let alarm = ArchiveAlarm(
+            log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()), metrics: metrics)
         let clock = clock
         writer = ArchiveWriter(archive, alarm: alarm) { try await clock.sleep($0) }
     }
@@ -70,11 +73,14 @@ import TestSupport
                 await clock.pass(.milliseconds(1))
                 while archive.opened < number + 2 { await Task.yield() }
             }
+            #expect((try? metrics.expectGauge("sts_bridge_archive_failing"))?.lastValue == 1)
             archive.fail(with: nil)
             await clock.pass(.seconds(30))
             await log.appearance(of: "archive works again")
         }
         #expect(archive[change.domain] != nil)
+        #expect(try metrics.expectGauge("sts_bridge_archive_failing").lastValue == 0)
+        #expect(try metrics.expectCounter("sts_bridge_archive_failures_total").totalValue >= 8)
     }
 
     @Test func `who waits when it ends is let go`() async throws {

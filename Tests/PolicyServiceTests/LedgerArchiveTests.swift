@@ -170,6 +170,23 @@ import TestSupport
         #expect(plan.step == .recall)
     }
 
+    @Test func `loading pushes unknown domains out, and no policy`() throws {
+        var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 10), isArchived: true)
+        ledger.restoring()
+        for number in 1...5 { try deny(try domain("spam\(number).example"), in: &ledger) }
+        let kept = try (1...20).map {
+            try KeptPolicy(
+                archived("d\($0).example", text: policyText(mode: $0 > 10 ? "testing" : "enforce"), at: clock.now))
+        }
+        ledger.restore(kept, at: clock.now)
+        ledger.restored()
+        #expect(ledger.count == 10)
+        for number in 1...10 {
+            #expect(ledger.standing(of: try domain("d\(number).example"), at: clock.now).mode == .enforce)
+        }
+        #expect(ledger.takeChanges() == [])
+    }
+
     @Test func `a failed refresh is kept with its count and reason`() throws {
         var lab = try LedgerLab(isArchived: true)
         try lab.restart([try archived("example.com", at: lab.clock.now)])
@@ -196,6 +213,7 @@ import TestSupport
         guard case .start(let plan, _) = ledger.asked(domain, at: clock.now) else {
             throw Unexpected(what: "no flight")
         }
+        if plan.step == .recall { _ = ledger.recalled(plan.id, nil, at: clock.now) }
         _ = ledger.recordLanded(plan.id, RecordReport(finding: .absent(.nameError), timeToLive: 300), at: clock.now)
         _ = ledger.settle(plan.id, at: clock.now)
     }
