@@ -9,10 +9,8 @@ import Testing
     private let trouble = ArchiveTrouble("/var/lib/sts-bridge/cache.db")
 
     @Test(arguments: [
-        (ResultCode.SQLITE_FULL, "Free space on its file system."),
-        (.SQLITE_IOERR_SHMSIZE, "Free space on its file system."),
         (
-            .SQLITE_READONLY,
+            ResultCode.SQLITE_READONLY,
             "Let this user read and write it, what is beside it (-wal, -shm, .lock) and its directory, or set cache.path to another file."
         ),
         (
@@ -31,6 +29,11 @@ import Testing
         #expect(
             trouble.failure(error).description
                 == "Cache file /var/lib/sts-bridge/cache.db: of two lines (SQLite \(code.rawValue)). \(advice)")
+    }
+
+    @Test(arguments: [ResultCode.SQLITE_FULL, .SQLITE_IOERR_SHMSIZE])
+    func `a full disk has one text, wherever it is met`(_ code: ResultCode) {
+        #expect(trouble.failure(DatabaseError(resultCode: code)) == trouble.full())
     }
 
     @Test func `the system's words are told with what to do`() {
