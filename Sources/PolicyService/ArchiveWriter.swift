@@ -137,7 +137,11 @@ final class ArchiveWriter: Sendable {
                 try await commitPending()
                 succeed()
                 pause = RetryPause()
-                for await _ in calls { try await commitPending() }
+                for await _ in calls {
+                    // Somebody's own commit has failed: as after one of ours, it has to be opened again.
+                    guard !state.withLock(\.isFailing) else { break }
+                    try await commitPending()
+                }
             } catch {
                 // Whoever cancels us lets `end` do the rest.
                 if Task.isCancelled { break }

@@ -83,6 +83,19 @@ import TestSupport
         #expect(try metrics.expectCounter("sts_bridge_archive_failures_total").totalValue >= 8)
     }
 
+    @Test func `after a failure that is over at once it works again, and changes are waited for`() async throws {
+        let changes = try (1...2).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
+        await run {
+            await writer.commit(changes[0])
+            archive.failOnce(with: ArchiveFailure("locked"))
+            await writer.commit(changes[1])
+            await log.appearance(of: "archive works again")
+            #expect(archive[changes[1].domain] != nil)
+            await writer.commit(.remove(changes[1].domain))
+            #expect(archive[changes[1].domain] == nil)
+        }
+    }
+
     @Test func `who waits when it ends is let go`() async throws {
         let gate = archive.hold()
         let change = ArchiveChange.keep(try archived("example.com", at: clock.now))

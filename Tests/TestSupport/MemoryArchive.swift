@@ -11,6 +11,8 @@ package final class MemoryArchive: PolicyArchive {
         var unreadable: [ArchivedRow] = []
         var isOpen = false
         var failure: ArchiveFailure?
+        /// Of the next commit only.
+        var mishap: ArchiveFailure?
         var loadGate: Gate?
         var commitGate: Gate?
         var commits: [[ArchiveChange]] = []
@@ -30,6 +32,11 @@ package final class MemoryArchive: PolicyArchive {
 
     package func fail(with failure: ArchiveFailure?) {
         state.withLock { $0.failure = failure }
+    }
+
+    /// The next commit fails, and that is all.
+    package func failOnce(with failure: ArchiveFailure) {
+        state.withLock { $0.mishap = failure }
     }
 
     /// Somebody deletes it behind the service's back.
@@ -93,6 +100,7 @@ package final class MemoryArchive: PolicyArchive {
         let failure = state.withLock { state -> ArchiveFailure? in
             guard state.isOpen else { return ArchiveFailure("it vanished") }
             guard state.failure == nil else { return state.failure }
+            if let mishap = state.mishap.take() { return mishap }
             if !changes.isEmpty { state.commits.append(changes) }
             for change in changes {
                 state.lapsed[change.domain] = nil
