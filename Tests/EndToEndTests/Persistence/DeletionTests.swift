@@ -5,12 +5,14 @@ extension EndToEnd.Persistence {
     /// Somebody cleans up under the running daemon.
     @Suite struct Deletions {
         enum What: String, CaseIterable {
-            case database, allFiles, directory
+            case database, log, lock, allFiles, directory
 
             func remove(_ cache: CacheFile) throws {
                 let victims =
                     switch self {
                     case .database: [cache.path]
+                    case .log: [cache.path + "-wal"]
+                    case .lock: [cache.path + ".lock"]
                     case .allFiles: [cache.path, cache.path + "-wal", cache.path + "-shm", cache.path + ".lock"]
                     case .directory: [cache.directory]
                     }
@@ -35,6 +37,25 @@ extension EndToEnd.Persistence {
             #expect(daemon.told("archive failed").count == 1, "\(daemon.told("archive"))")
             try await cache.expectIntegrity()
             try await cache.expectKept(before.names + after.names)
+        }
+
+        @Test func `an old backup that is put back under the daemon is brought up to date`() async throws {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab)
+            let backup = Transfer(count: 20, zone: "backup.example")
+            #expect(try await cache.command("cache", "import", input: backup.text).status == 0)
+            try FileManager.default.moveItem(atPath: cache.path, toPath: cache.path + ".backup")
+            let crowd = Crowd("after-backup", of: 20)
+            try await lab.publish(crowd)
+            try await cache.serve { daemon in
+                await cache.expectSecure(crowd.names)
+                #expect(rename(cache.path + ".backup", cache.path) == 0)
+                try await daemon.eventuallyTold("archive works again")
+                try await cache.eventuallyKeeps(crowd.names.count + backup.names.count)
+                try await daemon.kill()
+            }
+            try await cache.expectIntegrity()
+            try await cache.expectKept(crowd.names + backup.names)
         }
 
         @Test func `a removed file is noticed though nothing new is learnt`() async throws {
