@@ -12,6 +12,10 @@ final class ArchiveReader: Sendable {
     private let log: ChangeLog
     private let alarm: ArchiveAlarm
     private let sleep: @Sendable (Duration) async throws -> Void
+    /// Rows that cannot be read, by domain as it stands there: each is told once, however often the loading begins again.
+    private let unreadable = Mutex<Set<String>>([])
+    /// A file of nothing else must not fill memory.
+    private static let maximumTold = 10_000
 
     init(
         _ archive: any PolicyArchive, beside writer: ArchiveWriter, log: ChangeLog, alarm: ArchiveAlarm,
@@ -67,15 +71,19 @@ final class ArchiveReader: Sendable {
     private func parse(_ row: ArchivedRow) -> KeptPolicy? {
         switch row {
         case .unreadable(let domain, let reason):
-            log.unreadable(domain, reason: reason)
+            drop(domain, reason)
             return nil
         case .policy(let archived):
             do throws(PolicyError) {
                 return try KeptPolicy(archived)
             } catch {
-                log.unreadable(archived.domain.name.text, reason: "\(error)")
+                drop(archived.domain.name.text, "\(error)")
                 return nil
             }
         }
+    }
+    private func drop(_ domain: String, _ reason: String) {
+        let isNews = unreadable.withLock { told in told.count < Self.maximumTold && told.insert(domain).inserted }
+        if isNews { log.unreadable(domain, reason: reason) }
     }
 }

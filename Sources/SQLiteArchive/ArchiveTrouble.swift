@@ -49,7 +49,7 @@ struct ArchiveTrouble {
     private static let writable =
         "Let this user read and write it, what is beside it (-wal, -shm, .lock) and its directory, or set cache.path to "
         + "another file"
-    private static let startAgain = "Move it away; a new one is begun within a minute"
+    private static let startAgain = "Mend it (sqlite3 .recover) or move it away; a new one is begun within a minute"
 
     // MARK: What SQLite does not know
 

@@ -178,7 +178,7 @@ import Testing
         let words = try await openingFailure()
         #expect(
             words
-                == "Cache file \(lab.path): file is not a database (SQLite 26). Move it away; a new one is begun within a "
+                == "Cache file \(lab.path): file is not a database (SQLite 26). Mend it (sqlite3 .recover) or move it away; a new one is begun within a "
                 + "minute.")
         #expect(try [UInt8](lab.octets()) == garbage)
         #expect(lab.refusal(.readOnly) == .unreadable(reason: words))

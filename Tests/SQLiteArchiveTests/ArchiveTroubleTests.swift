@@ -19,8 +19,8 @@ import Testing
         ),
         (.SQLITE_BUSY, "Another program has it open: let that one end (a backup, sqlite3)."),
         (.SQLITE_NOMEM, "Give sts-bridge more memory."),
-        (.SQLITE_CORRUPT, "Move it away; a new one is begun within a minute."),
-        (.SQLITE_NOTADB, "Move it away; a new one is begun within a minute."),
+        (.SQLITE_CORRUPT, "Mend it (sqlite3 .recover) or move it away; a new one is begun within a minute."),
+        (.SQLITE_NOTADB, "Mend it (sqlite3 .recover) or move it away; a new one is begun within a minute."),
         (.SQLITE_IOERR_READ, "See the kernel's log, the state and the quota of its file system."),
     ])
     func `SQLite's words are told with what to do, and without statements`(_ code: ResultCode, _ advice: String) {

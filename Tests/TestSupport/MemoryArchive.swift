@@ -17,6 +17,7 @@ package final class MemoryArchive: PolicyArchive {
         var commitGate: Gate?
         var commits: [[ArchiveChange]] = []
         var opened = 0
+        var purges = 0
     }
 
     private let state: Mutex<State>
@@ -67,6 +68,8 @@ package final class MemoryArchive: PolicyArchive {
 
     /// The groups that were committed.
     package var commits: [[ArchiveChange]] { state.withLock(\.commits) }
+    /// How often it was purged, well or badly.
+    package var purges: Int { state.withLock(\.purges) }
     /// How often it was opened, well or badly.
     package var opened: Int { state.withLock(\.opened) }
 
@@ -116,6 +119,7 @@ package final class MemoryArchive: PolicyArchive {
 
     package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
         let failure = state.withLock { state in
+            state.purges += 1
             for (domain, policy) in state.policies {
                 guard policy.expiresAt <= now else {
                     state.lapsed[domain] = nil

@@ -16,7 +16,7 @@ extension EndToEnd.Persistence {
                 #expect(FileManager.default.contents(atPath: cache.path) == garbage)
             }
             #expect(daemon.told("archive failed").count == 1, "\(daemon.told("archive"))")
-            #expect(daemon.told("Move it away").count == 1)
+            #expect(daemon.told("move it away").count == 1)
             #expect(daemon.told("policies not kept").count == 1, "\(daemon.told)")
         }
 
