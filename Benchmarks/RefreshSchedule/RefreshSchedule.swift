@@ -43,7 +43,7 @@ enum RefreshSchedule {
     private static func start(_ count: Int, at now: WallTime) throws -> PolicyLedger {
         var ledger = PolicyLedger(isArchived: true, seed: 1)
         guard let id = RecordID("1") else { return ledger }
-        ledger.restoring()
+        let load = ledger.restoring()
         let fetchedAt = now + .seconds(-7 * 86_400)
         for number in 1...count {
             guard let domain = name(number) else { continue }
@@ -52,7 +52,7 @@ enum RefreshSchedule {
                 askedAt: fetchedAt)
             ledger.restore([try KeptPolicy(kept)], at: now)
         }
-        ledger.restored()
+        ledger.restored(load)
         return ledger
     }
 

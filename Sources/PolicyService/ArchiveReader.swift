@@ -43,28 +43,31 @@ final class ArchiveReader: Sendable {
                     count.withLock { $0 += kept.count }
                     take(kept)
                 }
+                alarm.end(.reading)
                 log.loaded(count.withLock { $0 })
                 return true
             } catch {
-                if !Task.isCancelled { alarm.raise(error) }
+                if !Task.isCancelled { alarm.raise(error, .reading) }
             }
             try? await sleep(pause.next())
         }
         return false
     }
 
-    /// What is kept of a domain, or is about to be; `nil` also where that cannot be read.
-    func policy(of domain: PolicyDomain) async -> KeptPolicy? {
+    /// What is kept of a domain, or is about to be.
+    func policy(of domain: PolicyDomain) async -> Recollection {
         switch writer.pending(of: domain) {
-        case .keep(let policy): return parse(.policy(policy))
-        case .remove: return nil
+        case .keep(let policy): return parse(.policy(policy)).map(Recollection.policy) ?? .nothing
+        case .remove: return .nothing
         case nil: break
         }
         do throws(ArchiveFailure) {
-            return try await archive.row(of: domain).flatMap(parse)
+            let row = try await archive.row(of: domain)
+            alarm.calm()
+            return row.flatMap(parse).map(Recollection.policy) ?? .nothing
         } catch {
-            alarm.raise(error)
-            return nil
+            alarm.raise(error, nil)
+            return .unreadable
         }
     }
 

@@ -12,6 +12,8 @@ import Synchronization
 final class ArchiveWriter: Sendable {
     private struct State {
         var pending: [PolicyDomain: ArchiveChange] = [:]
+        /// Changes that were not kept because too many were pending already.
+        var dropped = 0
         /// Those who wait for their change to be committed, or to be known as delayed.
         var waiting: [PolicyDomain: [CheckedContinuation<Bool, Never>]] = [:]
         /// It was opened, and works as far as we know.
@@ -20,8 +22,8 @@ final class ArchiveWriter: Sendable {
         var isCommitting = false
         /// `run` has ended: nobody is to wait any more.
         var hasEnded = false
-        /// It was opened once, so that what is committed is to be found in it.
-        var wasOpen = false
+        /// Its opening was tried, so that what we know is expected to be in it.
+        var wasTried = false
         var purge: WallTime?
         var check = false
 
@@ -32,6 +34,26 @@ final class ArchiveWriter: Sendable {
             guard !isCommitting, !pending.isEmpty || purge != nil || check else { return false }
             isCommitting = true
             return true
+        }
+
+        /// Adds a change; of an archive that fails for long not more than `limit` domains.
+        mutating func add(_ change: ArchiveChange, limit: Int) {
+            guard pending.count < limit || pending[change.domain] != nil else {
+                dropped += 1
+                return
+            }
+            pending[change.domain] = change
+        }
+
+        /// The next group: first those whose change is waited for.
+        func group(atMost size: Int) -> [(key: PolicyDomain, value: ArchiveChange)] {
+            guard pending.count > size else { return pending.map { $0 } }
+            var group = waiting.keys.prefix(size).compactMap { domain in pending[domain].map { (domain, $0) } }
+            for change in pending where waiting[change.key] == nil {
+                guard group.count < size else { break }
+                group.append((change.key, change.value))
+            }
+            return group
         }
 
         /// Ends the waiting: of those who wait for these domains, or of all.
@@ -45,6 +67,7 @@ final class ArchiveWriter: Sendable {
     }
 
     private let archive: any PolicyArchive
+    private let limit: Int
     private let alarm: ArchiveAlarm
     private let sleep: @Sendable (Duration) async throws -> Void
     private let state = Mutex(State())
@@ -56,10 +79,13 @@ final class ArchiveWriter: Sendable {
     /// How long a policy whose life is over is kept, should the clock have been ahead.
     private static let grace = Duration.seconds(7 * 86_400)
 
+    /// - Parameter limit: changes that may gather while the archive fails.
     init(
-        _ archive: any PolicyArchive, alarm: ArchiveAlarm, sleep: @escaping @Sendable (Duration) async throws -> Void
+        _ archive: any PolicyArchive, limit: Int = 1_000_000, alarm: ArchiveAlarm,
+        sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
         self.archive = archive
+        self.limit = limit
         self.alarm = alarm
         self.sleep = sleep
         (calls, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -72,7 +98,7 @@ final class ArchiveWriter: Sendable {
         guard !archive.keepsNothing else { return }
         let isFirst = await withCheckedContinuation { continuation in
             let isFirst = state.withLock { state -> Bool? in
-                state.pending[change.domain] = change
+                state.add(change, limit: limit)
                 // Before the first opening too `run` is waited for: it is at it.
                 if state.isWorking, state.begin() { return true }
                 guard state.mayWait else { return false }
@@ -97,7 +123,15 @@ final class ArchiveWriter: Sendable {
     func note(_ changes: [ArchiveChange]) {
         guard !changes.isEmpty, !archive.keepsNothing else { return }
         state.withLock { state in
-            for change in changes { state.pending[change.domain] = change }
+            for change in changes { state.add(change, limit: limit) }
+        }
+        wake.yield()
+    }
+
+    /// The same, of what may be there already: whatever is pending is newer.
+    func noteAgain(_ changes: [ArchiveChange]) {
+        state.withLock { state in
+            for change in changes where state.pending[change.domain] == nil { state.add(change, limit: limit) }
         }
         wake.yield()
     }
@@ -167,18 +201,18 @@ final class ArchiveWriter: Sendable {
             fail(error)
             await tryOnceMore(lost)
         }
-        let left = state.withLock(\.pending.count)
+        let left = state.withLock { $0.pending.count + $0.dropped }
         if left > 0 { alarm.leftBehind(left) }
         await archive.close()
     }
 
     private func open(_ lost: @Sendable () -> Void) async throws(ArchiveFailure) {
-        let opening = try await archive.open()
-        let wasOpen = state.withLock { state in
-            defer { state.wasOpen = true }
-            return state.wasOpen
+        let isFirst = state.withLock { state in
+            defer { state.wasTried = true }
+            return !state.wasTried
         }
-        if opening == .anew, wasOpen { lost() }
+        // What was read where it could not be written, or learnt since, is not in a file that was begun anew.
+        if try await archive.open() == .anew, !isFirst { lost() }
     }
 
     /// Perhaps the archive was only removed, or its trouble is over and the pause is not.
@@ -200,7 +234,7 @@ final class ArchiveWriter: Sendable {
     private func commitGroup() async throws(ArchiveFailure) {
         let (group, purge, check) = state.withLock { state in
             defer { (state.purge, state.check) = (nil, false) }
-            return (Array(state.pending.prefix(Self.groupSize)), state.purge, state.check)
+            return (state.group(atMost: Self.groupSize), state.purge, state.check)
         }
         do throws(ArchiveFailure) {
             if let purge { try await archive.purge(at: purge, grace: Self.grace) }
@@ -211,10 +245,11 @@ final class ArchiveWriter: Sendable {
         }
         let waiters = state.withLock { state in
             state.isCommitting = false
-            // What has changed since stays.
-            for (domain, change) in group where state.pending[domain] == change { state.pending[domain] = nil }
+            // What has changed since stays, and who brought it goes on waiting.
+            let done = group.filter { state.pending[$0.key] == $0.value }.map(\.key)
+            for domain in done { state.pending[domain] = nil }
             if !state.pending.isEmpty || state.purge != nil { wake.yield() }
-            return state.release(group.map(\.key))
+            return state.release(done)
         }
         for waiter in waiters { waiter.resume(returning: false) }
     }
@@ -227,7 +262,7 @@ final class ArchiveWriter: Sendable {
             }
             return (state.isFailing, state.pending.count)
         }
-        if wasFailing { alarm.end(pending: pending) }
+        if wasFailing { alarm.end(.writing, pending: pending) }
     }
 
     private func fail(_ failure: ArchiveFailure) {
@@ -236,7 +271,7 @@ final class ArchiveWriter: Sendable {
             state.isFailing = true
             return state.release()
         }
-        alarm.raise(failure)
+        alarm.raise(failure, .writing)
         for waiter in waiters { waiter.resume(returning: false) }
     }
 }

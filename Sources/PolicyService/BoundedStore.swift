@@ -36,6 +36,8 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private var links: [Link] = []
     private var free: [Int32] = []
     private var queues: [Queue]
+    /// Places that stay, whatever their rank.
+    private var held: Set<Int32> = []
     private let capacity: Int
 
     /// - Parameter capacity: elements, at least 1.
@@ -48,9 +50,9 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     var count: Int { index.count }
     var isFull: Bool { count >= capacity }
 
-    /// Whether room can be made by elements of the lowest rank, if that is lower than `rank`.
+    /// Whether room can be made by an element of a lower rank.
     func canSpare(below rank: Rank) -> Bool {
-        rank > 0 && queues[0].oldest != none
+        queues[..<rank].contains { spare(in: $0) != none }
     }
 
     /// The value, without counting as a use.
@@ -111,12 +113,22 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         link(place, rank: Int32(rank))
     }
 
+    /// From now on the element cannot be spared, without losing its place in the queue. For few at a time.
+    mutating func hold(_ key: Key) {
+        if let place = index[key] { held.insert(place) }
+    }
+
+    mutating func letGo(_ key: Key) {
+        if let place = index[key] { held.remove(place) }
+    }
+
     /// The keys, in no order.
     var keys: some Sequence<Key> { index.keys }
 
     mutating func remove(_ key: Key) {
         guard let place = index.removeValue(forKey: key) else { return }
         unlink(place)
+        held.remove(place)
         elements[Int(place)] = nil
         free.append(place)
     }
@@ -133,13 +145,20 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     private mutating func makeRoom() -> [Evicted] {
         var evicted: [Evicted] = []
-        while count >= capacity, let oldest = queues.first(where: { $0.oldest != none })?.oldest,
-            let victim = elements[Int(oldest)]
+        while count >= capacity, let place = queues.lazy.map(spare).first(where: { $0 != none }),
+            let victim = elements[Int(place)]
         {
             evicted.append((victim.key, victim.value))
             remove(victim.key)
         }
         return evicted
+    }
+
+    /// The place of the queue's least recently used element that is not held.
+    private func spare(in queue: Queue) -> Int32 {
+        var place = queue.oldest
+        while place != none, held.contains(place) { place = links[Int(place)].newer }
+        return place
     }
 
     private mutating func link(_ place: Int32, rank: Int32) {

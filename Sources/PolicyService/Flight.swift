@@ -45,6 +45,14 @@ package enum NextStep: Equatable, Sendable {
     case settle
 }
 
+/// What the archive has of a domain.
+package enum Recollection: Sendable {
+    case policy(KeptPolicy)
+    case nothing
+    /// It could not be read: there may be something.
+    case unreadable
+}
+
 /// What a flight does after the archive was looked into.
 package struct Recalled: Equatable, Sendable {
     package let next: NextStep
@@ -88,6 +96,8 @@ struct Flight: Sendable {
     /// There was nothing to answer with when it started, so those who join wait for its end, not for the patience.
     var nothingAtHand: Bool
     var isRefresh = false
+    /// A lookup waits for this refresh.
+    var isAwaited = false
     /// The policy host's addresses, while they count in the budget.
     var addresses: [IPAddress] = []
     var landing: Outcome?

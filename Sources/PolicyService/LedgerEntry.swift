@@ -35,6 +35,8 @@ struct LedgerEntry: Sendable {
     var lastFetch: WallTime?
     /// Held although its time of fetching lay in the future: it is to be fetched again whatever the id says.
     var heldIsSuspect = false
+    /// What the archive has of it could not be read: there may be a policy that we do not know.
+    var isUnread = false
     /// The discovery under way.
     var flight: FlightID?
     /// The flight is a refresh in the background: it keeps no lookup from an answer.
@@ -55,7 +57,7 @@ struct LedgerEntry: Sendable {
     /// Whether the policy was fetched after `now`: the clock was set back since.
     func isFromTheFuture(at now: WallTime) -> Bool {
         guard let held else { return false }
-        return held.fetchedAt > now
+        return held.fetchedAt.isAhead(of: now)
     }
 
     /// Takes a policy from the future as fetched now, and to be fetched again (the clock was set back).

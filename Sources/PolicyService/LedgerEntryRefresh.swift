@@ -38,17 +38,20 @@ extension LedgerEntry {
         guard let held = applicable(at: now), isInUse(at: now, refresh),
             let interval = refresh.interval(forLife: held.lifetime)
         else { return nil }
-        if heldIsSuspect || isFromTheFuture(at: now) { return failedFetch == nil ? now : pauseEnd(settings, jitter) }
+        let pauseEnd = pauseEnd(at: now, settings, jitter)
+        if heldIsSuspect || isFromTheFuture(at: now) { return pauseEnd ?? now }
         let due =
-            pauseEnd(settings, jitter) ?? held.fetchedAt + max(refresh.leastInterval, interval * (0.75 + jitter / 4))
+            pauseEnd ?? held.fetchedAt + max(refresh.leastInterval, interval * (0.75 + jitter / 4))
         guard due <= now else { return due < held.expiresAt ? due : nil }
         return now + min(interval, (held.expiresAt - now) / 2) * jitter
     }
 
-    /// The end of the pause after failed fetches; never shorter than RFC 8461 §3.3 asks, so the jitter only adds.
-    private func pauseEnd(_ settings: LedgerSettings, _ jitter: Double) -> WallTime? {
+    /// The end of the pause after failed fetches; never shorter than RFC 8461 §3.3 asks, so the jitter only adds. A failure
+    /// in the future, from a clock that was ahead, counts as now.
+    private func pauseEnd(at now: WallTime, _ settings: LedgerSettings, _ jitter: Double) -> WallTime? {
         failedFetch.map { failed in
-            failed.at + settings.refresh.pause(after: failed.count, first: settings.retryAfter) * (1 + jitter / 4)
+            min(failed.at, now) + settings.refresh.pause(after: failed.count, first: settings.retryAfter)
+                * (1 + jitter / 4)
         }
     }
 

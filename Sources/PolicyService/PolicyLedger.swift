@@ -15,8 +15,10 @@ package struct PolicyLedger: Sendable {
     let isArchived: Bool
     /// Whether memory has all that the archive has, so that a domain that is not here is nowhere.
     var holdsAll: Bool
-    /// Whether memory had no room for something while the archive was loaded.
+    /// Whether memory ever had no room for something that the archive keeps.
     var leftOut = false
+    /// How often the archive was loaded.
+    var loads = 0
     var entries: BoundedStore<PolicyDomain, LedgerEntry>
     var flights: [FlightID: Flight] = [:]
     private var lastFlight: UInt64 = 0
@@ -69,8 +71,9 @@ package struct PolicyLedger: Sendable {
         if let flight = entry.flight, !entry.isRefreshing { return asked(during: flight, entry, at: now) }
         if let answer = entry.answer(at: now, retryAfter: settings.retryAfter) { return .answer(answer) }
         if let flight = entry.flight {
-            // From now on somebody waits for it, and the domain cannot be spared.
+            // From now on somebody waits for it.
             store(entry, for: domain, at: now)
+            flights[flight]?.isAwaited = true
             return asked(during: flight, entry, at: now)
         }
         if entry.isFromTheFuture(at: now) {
@@ -88,6 +91,10 @@ package struct PolicyLedger: Sendable {
     }
 
     private func firstStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
+        entry.isUnread ? .recall : secondStep(for: entry, at: now)
+    }
+
+    private func secondStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
         guard let record = entry.record, record.isFresh(at: now), case .published(let id) = record.finding else {
             return .record
         }
@@ -142,12 +149,20 @@ package struct PolicyLedger: Sendable {
 
     /// The archive was looked into for a domain that memory did not know.
     ///
-    /// - Parameter kept: what it has; `nil` also where it could not be read.
-    package mutating func recalled(_ id: FlightID, _ kept: KeptPolicy?, at now: WallTime) -> Recalled {
+    package mutating func recalled(_ id: FlightID, _ recollection: Recollection, at now: WallTime) -> Recalled {
         guard let flight = flights[id], var entry = entries.peek(flight.domain) else {
             return Recalled(next: .settle, patience: nil)
         }
-        if let kept, entry.held == nil { entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now) }
+        switch recollection {
+        case .policy(let kept) where entry.held == nil:
+            let record = entry.record
+            entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now)
+            entry.record = record ?? entry.record
+        case .policy, .nothing:
+            entry.isUnread = false
+        case .unreadable:
+            entry.isUnread = entry.held == nil
+        }
         store(entry, for: flight.domain, at: now)
         // Told apart from here on: who waits for news of a living policy, and who for a first answer.
         let known = entry.standing(at: now, retryAfter: settings.retryAfter)
@@ -158,7 +173,7 @@ package struct PolicyLedger: Sendable {
         if entry.answer(at: now, retryAfter: settings.retryAfter) != nil {
             return Recalled(next: .settle, patience: patience)
         }
-        switch firstStep(for: entry, at: now) {
+        switch secondStep(for: entry, at: now) {
         case .policy(let id):
             return Recalled(next: .fetch(id, delay: delay(before: .policy(id), entry, at: now)), patience: patience)
         case .record, .recall, .refresh:
@@ -170,7 +185,7 @@ package struct PolicyLedger: Sendable {
     package mutating func recordLanded(_ id: FlightID, _ report: RecordReport, at now: WallTime) -> NextStep {
         guard let flight = flights[id], var entry = entries.peek(flight.domain) else { return .settle }
         flights[id]?.changes += entry.recordChange(to: report.finding, at: now)
-        entry.record = LedgerEntry.Record(finding: report.finding, at: now, lifetime: lifetime(of: report))
+        entry.record = LedgerEntry.Record(finding: report.finding, at: now, lifetime: lifetime(of: report, entry))
         store(entry, for: flight.domain, at: now)
         guard case .published(let recordID) = report.finding,
             entry.needsFetch(recordID, at: now, retryAfter: settings.retryAfter)
@@ -210,6 +225,7 @@ package struct PolicyLedger: Sendable {
         guard var entry = entries.peek(domain) else { return nil }
         entry.flight = nil
         entry.isRefreshing = false
+        entries.letGo(domain)
         var changes = flight.changes
         var standing: Standing?
         switch flight.landing {
@@ -226,7 +242,8 @@ package struct PolicyLedger: Sendable {
             entry.failedFetch = failed
             entry.lastFetch = failed.at
             changes += entry.lifeChange(at: now)
-            keep(entry, of: domain)
+            // What is over is the archive's to delete.
+            if entry.applicable(at: now) != nil { keep(entry, of: domain) }
         case nil:
             break
         }
@@ -243,7 +260,9 @@ package struct PolicyLedger: Sendable {
 
     // MARK: What is remembered
 
-    private func lifetime(of report: RecordReport) -> Duration {
+    private func lifetime(of report: RecordReport, _ entry: LedgerEntry) -> Duration {
+        // What the archive has is looked for again soon, too.
+        if entry.isUnread { return settings.minimumTTL }
         if case .failed = report.finding { return settings.minimumTTL }
         return min(max(.seconds(report.timeToLive), settings.minimumTTL), settings.maximumTTL)
     }

@@ -5,6 +5,14 @@ package struct KeptPolicy: Sendable {
     package let domain: PolicyDomain
     let entry: LedgerEntry
 
+    /// Whether it tells more than what is known: a first policy, or, in an archive that somebody has put in the place of
+    /// ours, a later fetch.
+    func isNewer(than known: LedgerEntry, at now: WallTime) -> Bool {
+        guard let old = known.held else { return true }
+        guard let new = entry.held, known.flight == nil else { return false }
+        return min(new.fetchedAt, now) > old.fetchedAt
+    }
+
     /// - Throws: `PolicyError` when the text is no policy to this version.
     package init(_ archived: ArchivedPolicy) throws(PolicyError) {
         domain = archived.domain
@@ -14,14 +22,14 @@ package struct KeptPolicy: Sendable {
 
 /// What outlives the process, and what memory cannot hold.
 extension PolicyLedger {
-    /// Takes in what an archive kept, as far as there is room. What is known already is at least as new.
+    /// Takes in what an archive kept, as far as there is room, and where it is newer than what is known.
     ///
     /// A policy whose life is over is taken in too: it is not applied, but a clock that was ahead may come back.
     package mutating func restore(_ kept: [KeptPolicy], at now: WallTime) {
         for policy in kept {
             let domain = policy.domain
             if let known = entries.peek(domain) {
-                guard known.held == nil else { continue }
+                guard policy.isNewer(than: known, at: now) else { continue }
                 let askedAt = max(known.askedAt, policy.entry.askedAt)
                 var entry = restored(policy, askedAt: askedAt, flight: known.flight, at: now)
                 entry.record = known.record ?? entry.record
@@ -40,20 +48,23 @@ extension PolicyLedger {
         }
     }
 
-    /// Loading pushes out what has no policy, nothing else.
+    /// Loading pushes out what is worth less, nothing else.
     private func hasRoom(for entry: LedgerEntry, at now: WallTime) -> Bool {
         !entries.isFull || entries.canSpare(below: entry.rank(at: now))
     }
 
     /// The archive is about to be loaded: until that is done, a domain that is not in memory is looked for in it.
-    package mutating func restoring() {
+    package mutating func restoring() -> Int {
         holdsAll = false
-        leftOut = false
+        loads += 1
+        return loads
     }
 
     /// The archive was loaded to its end.
-    package mutating func restored() {
-        holdsAll = !leftOut
+    ///
+    /// - Parameter load: what `restoring` gave. Of several at once only the last one counts.
+    package mutating func restored(_ load: Int) {
+        holdsAll = load == loads && !leftOut
     }
 
     private mutating func leaveOut() {
@@ -63,10 +74,8 @@ extension PolicyLedger {
 
     func restored(_ kept: KeptPolicy, askedAt: WallTime, flight: FlightID?, at now: WallTime) -> LedgerEntry {
         var entry = kept.entry
-        entry.askedAt = askedAt
+        entry.askedAt = min(askedAt, now)
         entry.flight = flight
-        // What was told before the restart is not told again.
-        if let passed = entry.passedMark(at: now) { entry.told = passed }
         return entry
     }
 

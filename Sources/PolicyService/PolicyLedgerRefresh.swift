@@ -55,6 +55,7 @@ extension PolicyLedger {
         entry.isRefreshing = true
         entry.refreshAt = nil
         entries.replace(entry, for: domain, rank: entry.rank(at: now))
+        entries.hold(domain)
         // What is fetched now is what was published under the last id that we know of.
         var published = held.id
         if case .published(let id) = entry.record?.finding { published = id }
@@ -62,9 +63,10 @@ extension PolicyLedger {
     }
 
     /// The policy host's addresses are known. Whether a refresh may dial them now; if not, the flight is to settle, and
-    /// the refresh comes again in some minutes.
+    /// the refresh comes again in some minutes. One that a lookup waits for may always.
     package mutating func mayDial(_ addresses: [IPAddress], in id: FlightID) -> Bool {
-        guard budget.enter(addresses) else { return false }
+        let isAwaited = flights[id]?.isAwaited ?? false
+        guard budget.enter(addresses, inAnyCase: isAwaited) else { return false }
         flights[id]?.addresses = addresses
         return true
     }

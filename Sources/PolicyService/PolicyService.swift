@@ -19,6 +19,8 @@ package final class PolicyService: Service {
         /// Those who wait for a flight's landing, by flight and by number.
         var waiters: [FlightID: [UInt64: @Sendable (Decision) -> Void]] = [:]
         var lastWaiter: UInt64 = 0
+        /// The archive is another one, and has not got what memory has yet.
+        var owesEverything = false
 
         mutating func addWaiter(_ whenLanded: @escaping @Sendable (Decision) -> Void, to flight: FlightID) -> Waiter {
             lastWaiter += 1
@@ -34,6 +36,8 @@ package final class PolicyService: Service {
         /// Those who wait for a flight hear what there is, after this time.
         case hurry(FlightID, PolicyDomain, after: Duration)
         case load
+        /// The archive is another one: memory gets what is newer in it, and it gets the rest.
+        case exchange
     }
 
     private let discovery: PolicyDiscovery
@@ -70,7 +74,7 @@ package final class PolicyService: Service {
         self.sleep = sleep
         log = ChangeLog(logger: logger, decisions: decisions)
         let alarm = ArchiveAlarm(log: log, metrics: metrics)
-        writer = ArchiveWriter(archive, alarm: alarm, sleep: sleep)
+        writer = ArchiveWriter(archive, limit: ledger.maximumDomains, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
         (work, start) = AsyncStream.makeStream()
     }
@@ -102,19 +106,16 @@ package final class PolicyService: Service {
     ///   `waiting`… or never, when the waiter has given up.
     package func lookup(_ domain: PolicyDomain, whenLanded: @escaping @Sendable (Decision) -> Void) -> Lookup {
         let now = now()
-        let (lookup, plan, changes) = state.withLock { state -> (Lookup, FlightPlan?, [ArchiveChange]) in
-            let asked = state.ledger.asked(domain, at: now)
-            let changes = state.ledger.takeChanges()
-            switch asked {
+        let (lookup, plan) = withState { state -> (Lookup, FlightPlan?) in
+            switch state.ledger.asked(domain, at: now) {
             case .answer(let standing):
-                return (.decided(Decision(standing, settings: decisions)), nil, changes)
+                return (.decided(Decision(standing, settings: decisions)), nil)
             case .join(let flight, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: flight), atMost: atMost), nil, changes)
+                return (.waiting(state.addWaiter(whenLanded, to: flight), atMost: atMost), nil)
             case .start(let plan, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: plan.id), atMost: atMost), plan, changes)
+                return (.waiting(state.addWaiter(whenLanded, to: plan.id), atMost: atMost), plan)
             }
         }
-        writer.note(changes)
         if let plan { start.yield(.fly(plan)) }
         return lookup
     }
@@ -136,12 +137,18 @@ package final class PolicyService: Service {
     /// that was learnt is committed.
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.writer.run { self.bringEverything() } }
+            group.addTask {
+                await self.writer.run {
+                    self.state.withLock { $0.owesEverything = true }
+                    self.start.yield(.exchange)
+                }
+            }
             group.addTask { await self.lookAfterPolicies() }
             start.yield(.load)
             await doWork()
             group.cancelAll()
         }
+        if state.withLock(\.owesEverything) { bringEverything() }
         await writer.end { self.bringEverything() }
     }
 
@@ -154,6 +161,9 @@ package final class PolicyService: Service {
                     case .hurry(let flight, let domain, let patience):
                         await self.hurry(flight, of: domain, after: patience)
                     case .load: await self.load()
+                    case .exchange:
+                        await self.load()
+                        self.bringEverything()
                     }
                 }
             }
@@ -258,23 +268,25 @@ package final class PolicyService: Service {
     }
 
     private func load() async {
-        withLedger { $0.restoring() }
+        let load = withLedger { $0.restoring() }
         let isComplete = await reader.load { kept in
             let now = self.now()
             self.withLedger { $0.restore(kept, at: now) }
         }
-        if isComplete { withLedger { $0.restored() } }
+        if isComplete { withLedger { $0.restored(load) } }
     }
 
-    /// The archive is another one: it gets what memory has, and memory gets what is in it.
+    /// The archive gets what memory has.
     private func bringEverything() {
-        let domains = withLedger { $0.domains }
+        let domains = withState { state in
+            state.owesEverything = false
+            return state.ledger.domains
+        }
         // Some at a time: lookups are not to wait for it.
         for first in stride(from: 0, to: domains.count, by: 1_000) {
             let some = domains[first..<min(first + 1_000, domains.count)]
-            writer.note(withLedger { ledger in some.compactMap { ledger.kept(of: $0) } })
+            writer.noteAgain(withLedger { ledger in some.compactMap { ledger.kept(of: $0) } })
         }
-        start.yield(.load)
     }
 
     private func withLedger<Result>(_ body: (inout PolicyLedger) -> sending Result) -> Result {
@@ -283,11 +295,11 @@ package final class PolicyService: Service {
 
     /// What the ledger wants kept goes to the archive on the way out.
     private func withState<Result>(_ body: (inout State) -> sending Result) -> Result {
-        let (result, changes) = state.withLock { state in
+        state.withLock { state in
             let result = body(&state)
-            return (result, state.ledger.takeChanges())
+            // Under the lock, so that they arrive in the order in which they were made.
+            writer.note(state.ledger.takeChanges())
+            return result
         }
-        writer.note(changes)
-        return result
     }
 }

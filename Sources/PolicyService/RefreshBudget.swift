@@ -29,10 +29,11 @@ struct RefreshBudget: Sendable {
         allowance -= 1_000
     }
 
-    /// Whether these addresses of a policy host may be dialled; they count until `leave`.
-    mutating func enter(_ addresses: [IPAddress]) -> Bool {
+    /// Whether these addresses of a policy host may be dialled; they count until `end`.
+    mutating func enter(_ addresses: [IPAddress], inAnyCase: Bool = false) -> Bool {
         let distinct = Set(addresses)
-        guard distinct.allSatisfy({ perAddress[$0, default: 0] < settings.maximumPerAddress }) else { return false }
+        let isFree = distinct.allSatisfy { perAddress[$0, default: 0] < settings.maximumPerAddress }
+        guard isFree || inAnyCase else { return false }
         for address in distinct { perAddress[address, default: 0] += 1 }
         return true
     }

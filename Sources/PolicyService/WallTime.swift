@@ -22,8 +22,16 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
     /// Whether this moment lies in the `span` that began at `start`: at `start` yes, at `start + span` no more.
     package func isWithin(_ span: Duration, of start: WallTime) -> Bool {
-        start <= self && self < start + span
+        !start.isAhead(of: self) && self < start + span
     }
+
+    /// Whether this moment lies in the future, as seen from `now`, by more than clocks are always set back: by NTP, or
+    /// because two threads have read them one after the other.
+    package func isAhead(of now: WallTime) -> Bool {
+        self > now + Self.tolerance
+    }
+
+    private static let tolerance = Duration.seconds(5)
 }
 
 extension Duration {

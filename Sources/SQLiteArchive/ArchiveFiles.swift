@@ -41,13 +41,24 @@ struct ArchiveFiles: Sendable {
         path = name.hasPrefix("/") ? name : "./" + name
     }
 
-    var lock: String { path + ".lock" }
+    /// Beside the database itself: two names of one file have one lock.
+    var lock: String { database + ".lock" }
 
-    /// Where the database is, with symbolic links followed, which is where SQLite keeps its other files.
+    /// Where the database is or is to be, with symbolic links followed, which is where SQLite keeps its other files.
     var database: String {
-        guard let resolved = realpath(path, nil) else { return path }
+        guard let resolved = realpath(path, nil) else { return linked }
         defer { free(resolved) }
         return String(cString: resolved)
+    }
+
+    /// Where a link leads to, though nothing is there yet.
+    private var linked: String {
+        var octets = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &octets, octets.count)
+        guard count > 0 else { return path }
+        let target = String(decoding: octets.prefix(count), as: UTF8.self)
+        guard !target.hasPrefix("/"), let slash = path.lastIndex(of: "/") else { return target }
+        return path[...slash] + target
     }
 
     /// The database and what SQLite keeps beside it while it is open.
@@ -101,7 +112,7 @@ struct ArchiveFiles: Sendable {
 
     /// Creates an empty database; the mode is also that of the files SQLite makes beside it.
     func create() throws(ArchiveFailure) {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        let descriptor = open(database, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw ArchiveTrouble(name).failure(system: errno) }
         Glibc.close(descriptor)
     }

@@ -65,6 +65,10 @@ struct ArchiveTrouble {
 
     func full() -> ArchiveFailure { because("its file system is full", "Free space there, more than 1 MiB") }
 
+    func silent(after limit: Duration) -> ArchiveFailure {
+        because("its disk did not answer within \(limit.components.seconds) s", "See the kernel's log")
+    }
+
     func moved() -> ArchiveFailure {
         because("it was removed or replaced while it was open", "It is opened again within a minute")
     }

@@ -40,9 +40,19 @@ package final class SQLiteArchive: PolicyArchive {
     private let changes = DispatchQueue(label: "sts-bridge.archive.changes")
     private let loads = DispatchQueue(label: "sts-bridge.archive.loads")
     private let finds = DispatchQueue(label: "sts-bridge.archive.finds")
+    private let alarms = DispatchQueue(label: "sts-bridge.archive.alarms")
+    /// For one change or one row: longer than SQLite waits for another program, shorter than a lookup may take.
+    private let limit: Duration
+    /// For looking through the whole file.
+    private static let openingLimit = Duration.seconds(300)
 
     /// Opens it, and blocks meanwhile. What fails is told by `open`.
-    package init(path: String, access: Access = .readWrite) throws(ArchiveRefusal) {
+    ///
+    /// - Parameter limit: how long a change or a row may take; after it the disk counts as not answering.
+    package init(
+        path: String, access: Access = .readWrite, limit: Duration = .seconds(5)
+    ) throws(ArchiveRefusal) {
+        self.limit = limit
         opener = ArchiveOpener(files: ArchiveFiles(path))
         trouble = ArchiveTrouble(path)
         var lock: WriterLock?
@@ -69,11 +79,11 @@ package final class SQLiteArchive: PolicyArchive {
     }
 
     package func open() async throws(ArchiveFailure) -> ArchiveOpening {
-        try await on(changes) { () throws(ArchiveFailure) in try self.openNow() }
+        try await on(changes, atMost: Self.openingLimit) { () throws(ArchiveFailure) in try self.openNow() }
     }
 
     package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) async throws(ArchiveFailure) {
-        try await on(loads) { () throws(ArchiveFailure) in
+        try await on(loads, atMost: nil, mayCancel: true) { () throws(ArchiveFailure) in
             try self.read(by: \.loader, patience: WritingConnection.patience) { reader throws(ArchiveFailure) in
                 try reader.load(take)
             }
@@ -81,27 +91,27 @@ package final class SQLiteArchive: PolicyArchive {
     }
 
     package func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow? {
-        try await on(finds) { () throws(ArchiveFailure) in
+        try await on(finds, atMost: limit) { () throws(ArchiveFailure) in
             try self.read(by: \.finder, patience: 0) { reader throws(ArchiveFailure) in try reader.row(of: domain) }
         }
     }
 
     package func commit(_ group: [ArchiveChange]) async throws(ArchiveFailure) {
-        try await on(changes) { () throws(ArchiveFailure) in try self.connections().commit(group) }
+        try await on(changes, atMost: limit) { () throws(ArchiveFailure) in try self.connections().commit(group) }
     }
 
     package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
-        try await on(changes) { () throws(ArchiveFailure) in try self.connections().purge(at: now, grace: grace) }
+        try await on(changes, atMost: limit) { () throws(ArchiveFailure) in
+            try self.connections().purge(at: now, grace: grace)
+        }
     }
 
     /// Waits for what is under way, puts everything into the one file and gives it free.
     package func close() async {
-        await withCheckedContinuation { continuation in
-            changes.async {
-                self.move(to: .closed)
-                self.state.withLock(\.lock)?.release()
-                continuation.resume()
-            }
+        // Whoever ends does not wait for a disk that does not answer.
+        try? await on(changes, atMost: limit) { () throws(ArchiveFailure) in
+            self.move(to: .closed)
+            self.state.withLock(\.lock)?.release()
         }
     }
 
@@ -186,13 +196,45 @@ package final class SQLiteArchive: PolicyArchive {
         }
     }
 
-    /// Runs what blocks where it may.
+    /// Runs what blocks where it may, and waits no longer than a disk may take to answer: what is done there after that is
+    /// done, and nobody hears of it. Cancelling the task ends its waiting only where `mayCancel`.
     private func on<Value: Sendable>(
-        _ queue: DispatchQueue, _ body: @escaping @Sendable () throws(ArchiveFailure) -> Value
+        _ queue: DispatchQueue, atMost limit: Duration?, mayCancel: Bool = false,
+        _ body: @escaping @Sendable () throws(ArchiveFailure) -> Value
     ) async throws(ArchiveFailure) -> Value {
-        let result = await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: Result(catching: body)) }
+        let ending = Ending<Value>()
+        let silent = limit.map(trouble.silent)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                ending.wait(continuation)
+                queue.async { ending.come(Result(catching: body)) }
+                if let limit, let silent {
+                    alarms.asyncAfter(deadline: .now() + .milliseconds(Int(limit.milliseconds))) {
+                        ending.come(.failure(silent))
+                    }
+                }
+                if mayCancel, Task.isCancelled { ending.come(.failure(trouble.closed())) }
+            }
+        } onCancel: {
+            if mayCancel { ending.come(.failure(trouble.closed())) }
         }
         return try result.get()
+    }
+}
+
+/// How a call ends: the first word counts.
+private final class Ending<Value: Sendable>: Sendable {
+    private let waiting = Mutex<CheckedContinuation<Result<Value, ArchiveFailure>, Never>?>(nil)
+
+    func wait(_ continuation: CheckedContinuation<Result<Value, ArchiveFailure>, Never>) {
+        waiting.withLock { $0 = continuation }
+    }
+
+    func come(_ result: Result<Value, ArchiveFailure>) {
+        let continuation = waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        continuation?.resume(returning: result)
     }
 }

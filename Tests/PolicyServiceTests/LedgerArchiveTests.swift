@@ -11,7 +11,7 @@ import TestSupport
 
     @Test func `while the archive is being loaded, an unknown domain is looked for in it first`() throws {
         var lab = try LedgerLab(isArchived: true)
-        lab.ledger.restoring()
+        _ = lab.ledger.restoring()
         #expect(try lab.start().step == .recall)
     }
 
@@ -26,7 +26,7 @@ import TestSupport
         let plan = try lab.start()
         let record = ArchivedPolicy.Record(id: try recordID("1"), at: lab.clock.now, lifetime: .seconds(300))
         let kept = try KeptPolicy(archived("example.com", at: lab.clock.now, record: record))
-        let recalled = lab.ledger.recalled(plan.id, kept, at: lab.clock.now)
+        let recalled = lab.ledger.recalled(plan.id, .policy(kept), at: lab.clock.now)
         #expect(recalled == Recalled(next: .settle, patience: .seconds(2)))
         #expect(try lab.settle(plan).standing.mode == .enforce)
         #expect(try lab.answer().mode == .enforce)
@@ -37,7 +37,7 @@ import TestSupport
         let plan = try lab.start()
         lab.clock.advance(.seconds(1))
         let kept = try KeptPolicy(archived("example.com", at: lab.clock.now))
-        let recalled = lab.ledger.recalled(plan.id, kept, at: lab.clock.now)
+        let recalled = lab.ledger.recalled(plan.id, .policy(kept), at: lab.clock.now)
         #expect(recalled == Recalled(next: .askRecord, patience: .seconds(2)))
         guard case .join(plan.id, atMost: .some(.seconds(2))) = lab.ask() else { throw Unexpected(what: "not joined") }
         #expect(lab.land(plan, record: .failed(serverFailure)) == .settle)
@@ -49,7 +49,7 @@ import TestSupport
         let plan = try lab.start()
         let record = ArchivedPolicy.Record(id: try recordID("2"), at: lab.clock.now, lifetime: .seconds(300))
         let kept = try KeptPolicy(archived("example.com", at: lab.clock.now, record: record))
-        let recalled = lab.ledger.recalled(plan.id, kept, at: lab.clock.now)
+        let recalled = lab.ledger.recalled(plan.id, .policy(kept), at: lab.clock.now)
         #expect(recalled.next == .fetch(try recordID("2"), delay: .zero))
     }
 
@@ -68,7 +68,7 @@ import TestSupport
     @Test func `nothing in the archive: DNS is asked, with full patience`() throws {
         var lab = try LedgerLab(isArchived: true)
         let plan = try lab.start()
-        let recalled = lab.ledger.recalled(plan.id, nil, at: lab.clock.now)
+        let recalled = lab.ledger.recalled(plan.id, .nothing, at: lab.clock.now)
         #expect(recalled == Recalled(next: .askRecord, patience: nil))
         guard case .join(plan.id, atMost: nil) = lab.ask() else { throw Unexpected(what: "not joined") }
     }
@@ -105,7 +105,7 @@ import TestSupport
     @Test func `what is known already is not replaced by what the archive kept`() throws {
         var lab = try LedgerLab(isArchived: true)
         let plan = try lab.start()
-        _ = lab.ledger.recalled(plan.id, nil, at: lab.clock.now)
+        _ = lab.ledger.recalled(plan.id, .nothing, at: lab.clock.now)
         _ = lab.land(plan, record: .published(try recordID("2")))
         _ = try lab.land(plan, id: "2", fetched(mode: "testing"))
         _ = try lab.settle(plan)
@@ -117,7 +117,7 @@ import TestSupport
         var lab = try LedgerLab(isArchived: true)
         let plan = try lab.start()
         lab.ledger.restore([try KeptPolicy(archived("example.com", at: lab.clock.now))], at: lab.clock.now)
-        _ = lab.ledger.recalled(plan.id, nil, at: lab.clock.now)
+        _ = lab.ledger.recalled(plan.id, .nothing, at: lab.clock.now)
         #expect(lab.land(plan, record: .absent(.nameError)) == .settle)
         #expect(try lab.settle(plan).standing.mode == .enforce)
     }
@@ -125,9 +125,9 @@ import TestSupport
     @Test func `STS-10.2-d unknown domains never push an enforced policy out, and it is never deleted on disk`() throws
     {
         var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 100), isArchived: true)
-        ledger.restoring()
+        let load = ledger.restoring()
         try ledger.restore([KeptPolicy(archived("precious.example", at: clock.now))], at: clock.now)
-        ledger.restored()
+        ledger.restored(load)
         for number in 1...spam { try deny(try domain("spam\(number).example"), in: &ledger) }
         #expect(ledger.count == 100)
         let precious = try domain("precious.example")
@@ -137,8 +137,8 @@ import TestSupport
 
     @Test func `an enforced policy that memory has no room for is read again when it is asked for`() throws {
         var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 2), isArchived: true)
-        ledger.restoring()
-        ledger.restored()
+        let load = ledger.restoring()
+        ledger.restored(load)
         for name in ["first.example", "second.example", "third.example"] { try learn(try domain(name), in: &ledger) }
         #expect(ledger.takeChanges() == [])
         guard case .start(let plan, _) = ledger.asked(try domain("first.example"), at: clock.now) else { return }
@@ -147,8 +147,8 @@ import TestSupport
 
     @Test func `what is pushed out besides is deleted in the archive too`() throws {
         var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 2), isArchived: true)
-        ledger.restoring()
-        ledger.restored()
+        let load = ledger.restoring()
+        ledger.restored(load)
         for (name, mode) in [
             ("t.example", "testing"), ("n.example", "none"), ("e.example", "enforce"), ("f.example", "enforce"),
         ] {
@@ -161,10 +161,10 @@ import TestSupport
 
     @Test func `more in the archive than memory has room for: the rest is found when it is asked for`() throws {
         var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 10), isArchived: true)
-        ledger.restoring()
+        let load = ledger.restoring()
         let kept = try (1...20).map { try KeptPolicy(archived("d\($0).example", at: clock.now)) }
         ledger.restore(kept, at: clock.now)
-        ledger.restored()
+        ledger.restored(load)
         #expect(ledger.count == 10)
         guard case .start(let plan, _) = ledger.asked(try domain("d20.example"), at: clock.now) else { return }
         #expect(plan.step == .recall)
@@ -172,14 +172,14 @@ import TestSupport
 
     @Test func `loading pushes unknown domains out, and no policy`() throws {
         var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 10), isArchived: true)
-        ledger.restoring()
+        let load = ledger.restoring()
         for number in 1...5 { try deny(try domain("spam\(number).example"), in: &ledger) }
         let kept = try (1...20).map {
             try KeptPolicy(
                 archived("d\($0).example", text: policyText(mode: $0 > 10 ? "testing" : "enforce"), at: clock.now))
         }
         ledger.restore(kept, at: clock.now)
-        ledger.restored()
+        ledger.restored(load)
         #expect(ledger.count == 10)
         for number in 1...10 {
             #expect(ledger.standing(of: try domain("d\(number).example"), at: clock.now).mode == .enforce)
@@ -203,7 +203,7 @@ import TestSupport
             throw Unexpected(what: "no flight")
         }
         let id = try recordID("1")
-        if plan.step == .recall { _ = ledger.recalled(plan.id, nil, at: clock.now) }
+        if plan.step == .recall { _ = ledger.recalled(plan.id, .nothing, at: clock.now) }
         _ = ledger.recordLanded(plan.id, RecordReport(finding: .published(id), timeToLive: 300), at: clock.now)
         _ = ledger.policyLanded(plan.id, id, try fetched(mode: mode), at: clock.now)
         _ = ledger.settle(plan.id, at: clock.now)
@@ -213,7 +213,7 @@ import TestSupport
         guard case .start(let plan, _) = ledger.asked(domain, at: clock.now) else {
             throw Unexpected(what: "no flight")
         }
-        if plan.step == .recall { _ = ledger.recalled(plan.id, nil, at: clock.now) }
+        if plan.step == .recall { _ = ledger.recalled(plan.id, .nothing, at: clock.now) }
         _ = ledger.recordLanded(plan.id, RecordReport(finding: .absent(.nameError), timeToLive: 300), at: clock.now)
         _ = ledger.settle(plan.id, at: clock.now)
     }

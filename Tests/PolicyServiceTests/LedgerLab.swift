@@ -92,9 +92,9 @@ struct LedgerLab {
     /// A new process that has what the archive kept.
     mutating func restart(_ kept: [ArchivedPolicy]) throws {
         ledger = PolicyLedger(isArchived: true, seed: 2)
-        ledger.restoring()
+        let load = ledger.restoring()
         ledger.restore(try kept.map { try KeptPolicy($0) }, at: clock.now)
-        ledger.restored()
+        ledger.restored(load)
     }
 
     /// The standing that is answered at once.

@@ -89,7 +89,9 @@ import TestSupport
         #expect(mayNow)
     }
 
-    @Test func `a refresh whose domain was pushed out of memory meanwhile ends quietly and frees its place`() throws {
+    @Test func `a domain that is being refreshed is not pushed out, and keeps its place among those that may go`()
+        throws
+    {
         let settings = LedgerSettings(maximumDomains: 2, refresh: RefreshSettings(maximumInFlight: 1))
         var ledger = PolicyLedger(settings: settings, isArchived: true)
         let clock = ManualTime()
@@ -102,13 +104,18 @@ import TestSupport
                 return
             }
             let id = try recordID("1")
-            if case .recall = other.step { _ = ledger.recalled(other.id, nil, at: clock.now) }
+            if case .recall = other.step { _ = ledger.recalled(other.id, .nothing, at: clock.now) }
             _ = ledger.recordLanded(other.id, RecordReport(finding: .published(id), timeToLive: 300), at: clock.now)
             _ = ledger.policyLanded(other.id, id, try fetched(), at: clock.now)
             _ = ledger.settle(other.id, at: clock.now)
         }
-        #expect(ledger.policyLanded(plan.id, try recordID("1"), try fetched(), at: clock.now) == nil)
-        #expect(ledger.settle(plan.id, at: clock.now) == nil)
+        #expect(ledger.policyLanded(plan.id, try recordID("1"), try fetched(), at: clock.now) != nil)
+        #expect(ledger.settle(plan.id, at: clock.now) != nil)
+        #expect(ledger.count == 2)
+        // It was asked for before the others, so it goes first now.
+        guard case .start(let last, _) = ledger.asked(try domain("last.example"), at: clock.now) else { return }
+        _ = ledger.recalled(last.id, .nothing, at: clock.now)
+        #expect(ledger.standing(of: try domain("first.example"), at: clock.now) == .unknown(.unfinished))
         clock.advance(.seconds(2 * 86_400))
         let next = ledger.due(at: clock.now).refreshes
         #expect(next.count == 1)

@@ -26,7 +26,11 @@ struct CacheExportCommand: AsyncParsableCommand {
     @Flag(help: "Print the summary as JSON, on standard error.") var json = false
 
     func run() async throws {
-        let archive = try options.read().openSQLiteArchive(.readOnly)
+        let configuration = try options.read()
+        if let file, ["", "-wal", "-shm", ".lock"].contains(where: { isSameFile(file, configuration.cachePath + $0) }) {
+            throw CommandFailure(.usage, "\(file) is the cache itself; name another file to write to")
+        }
+        let archive = try configuration.openSQLiteArchive(.readOnly)
         let output = try OutputFile(file)
         let summary: ExportSummary
         do throws(ExportFailure) {

@@ -17,6 +17,18 @@ private struct SystemError: Error, CustomStringConvertible {
     }
 }
 
+/// `nil`: there is none, or it cannot be reached.
+private func fileStatus(_ path: String) -> stat? {
+    var status = stat()
+    return stat(path, &status) == 0 ? status : nil
+}
+
+/// Whether two names lead to one file that is there.
+func isSameFile(_ one: String, _ other: String) -> Bool {
+    guard let one = fileStatus(one), let other = fileStatus(other) else { return false }
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino
+}
+
 /// A file that is there when it is complete, or standard output.
 ///
 /// Blocks; a broken pipe is an error and not a signal.
@@ -33,6 +45,13 @@ final class OutputFile: Sendable {
             place = nil
             return
         }
+        // A device or a pipe is written to, never replaced.
+        if let status = fileStatus(path), status.st_mode & S_IFMT != S_IFREG {
+            descriptor = open(path, O_WRONLY | O_CLOEXEC)
+            place = nil
+            guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(path))") }
+            return
+        }
         let growing = "\(path).\(getpid())"
         descriptor = open(growing, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(growing))") }
@@ -40,8 +59,8 @@ final class OutputFile: Sendable {
     }
 
     deinit {
+        if descriptor != STDOUT_FILENO { close(descriptor) }
         guard let place else { return }
-        close(descriptor)
         // Gone already where it is complete.
         unlink(place.growing)
     }
