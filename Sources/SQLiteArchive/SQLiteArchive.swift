@@ -37,7 +37,7 @@ package final class SQLiteArchive: PolicyArchive {
     private let trouble: ArchiveTrouble
     /// Changed on `changes` only, read anywhere.
     private let state: Mutex<State>
-    private let changes = DispatchQueue(label: "sts-bridge.archive.changes")
+    let changes = DispatchQueue(label: "sts-bridge.archive.changes")
     private let loads = DispatchQueue(label: "sts-bridge.archive.loads")
     private let finds = DispatchQueue(label: "sts-bridge.archive.finds")
     private let alarms = DispatchQueue(label: "sts-bridge.archive.alarms")

@@ -72,6 +72,21 @@ import TestSupport
         for name in ["a.example", "b.example", "c.example"] { #expect(lab.archive[try domain(name)] != nil, "\(name)") }
     }
 
+    @Test func `what was read from a file that could not be written is in the new one, once that one is moved away`()
+        async throws
+    {
+        let kept = try (1...5).map { try archived("d\($0).example", at: ManualTime().now) }
+        let lab = Lab(archive: MemoryArchive(kept))
+        lab.archive.failOpening(with: ArchiveFailure("damaged"))
+        try await lab.run {
+            await lab.log.appearance(of: "policies loaded")
+            lab.archive.vanish()
+            lab.archive.failOpening(with: nil)
+            while !lab.log.messages.contains("archive works again") { await lab.clock.pass(.seconds(30)) }
+        }
+        for policy in kept { #expect(lab.archive[policy.domain] != nil) }
+    }
+
     @Test func `a loss is noticed though nothing changes`() async throws {
         let lab = Lab()
         lab.publish("example.com")

@@ -52,6 +52,57 @@ import TestSupport
         #expect(archive.commits.flatMap { $0 }.contains(.remove(old.domain)) == false)
     }
 
+    @Test func `who brings a newer change while an older one of the domain is committed waits for the newer`()
+        async throws
+    {
+        let old = try archived("example.com", id: "1", at: clock.now)
+        let new = try archived("example.com", id: "2", at: clock.now)
+        try await run {
+            await writer.commit(.keep(try archived("other.example", at: clock.now)))
+            let gate = archive.hold()
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await writer.commit(.keep(old)) }
+                await gate.arrivals()
+                group.addTask {
+                    await writer.commit(.keep(new))
+                    #expect(archive[old.domain] == new)
+                }
+                while writer.pending(of: old.domain) != .keep(new) { await Task.yield() }
+                gate.open()
+            }
+        }
+    }
+
+    @Test func `who waits comes before a backlog`() async throws {
+        let backlog = try (1...5_000).map { ArchiveChange.keep(try archived("b\($0).example", at: clock.now)) }
+        let mine = ArchiveChange.keep(try archived("mine.example", at: clock.now))
+        let gate = archive.hold()
+        await run {
+            await withTaskGroup(of: Void.self) { group in
+                writer.note([backlog[0]])
+                await gate.arrivals()
+                writer.note(backlog)
+                group.addTask { await writer.commit(mine) }
+                while writer.pending(of: mine.domain) == nil { await Task.yield() }
+                gate.open()
+            }
+        }
+        let number = archive.commits.firstIndex { $0.contains(mine) }
+        #expect(number == 1)
+    }
+
+    @Test func `what gathers while it fails is bounded, and what was let go is told at the end`() async throws {
+        archive.fail(with: ArchiveFailure("disk full"))
+        let alarm = ArchiveAlarm(
+            log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()), metrics: metrics)
+        let writer = ArchiveWriter(archive, limit: 10, alarm: alarm) { try await clock.sleep($0) }
+        let changes = try (1...300).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
+        writer.note(changes)
+        #expect(changes.count { writer.pending(of: $0.domain) != nil } == 10)
+        await writer.end {}
+        #expect(log.entries.last?.facts["policies"] == "300")
+    }
+
     @Test func `more than a group's worth is committed in several`() async throws {
         let changes = try (1...2_500).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
         writer.note(changes)
@@ -111,10 +162,10 @@ import TestSupport
         #expect(archive[change.domain] != nil)
     }
 
-    private func run(_ body: () async -> Void) async {
-        await withTaskGroup(of: Void.self) { group in
+    private func run(_ body: () async throws -> Void) async rethrows {
+        try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await writer.run {} }
-            await body()
+            try await body()
             group.cancelAll()
         }
     }

@@ -65,6 +65,66 @@ import TestSupport
         #expect(try lab.start().step == .policy(try recordID("2")))
     }
 
+    @Test func `what could not be read is looked for again within min-ttl, though DNS says there is nothing`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let plan = try lab.start()
+        let first = lab.ledger.recalled(plan.id, .unreadable, at: lab.clock.now)
+        #expect(first == Recalled(next: .askRecord, patience: nil))
+        #expect(lab.land(plan, record: .absent(.nameError), timeToLive: 3_600) == .settle)
+        #expect(try lab.settle(plan).standing == .noPolicy(.nameError))
+        lab.clock.advance(.seconds(60))
+        let again = try lab.start()
+        #expect(again.step == .recall)
+        let kept = try KeptPolicy(archived("example.com", at: lab.clock.now))
+        _ = lab.ledger.recalled(again.id, .policy(kept), at: lab.clock.now)
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+    }
+
+    @Test
+    func `a later fetch in an archive that was put in place of ours replaces what is known, an earlier one does not`()
+        throws
+    {
+        var lab = try LedgerLab(isArchived: true)
+        let old = lab.clock.now
+        lab.clock.advance(.seconds(100))
+        try lab.restart([try archived("example.com", at: lab.clock.now + .seconds(-50))])
+        let text = policyText(mode: "testing")
+        lab.ledger.restore([try KeptPolicy(archived("example.com", text: text, at: old))], at: lab.clock.now)
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+        lab.ledger.restore([try KeptPolicy(archived("example.com", text: text, at: lab.clock.now))], at: lab.clock.now)
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .testing)
+    }
+
+    @Test func `of two loadings at once only the last one makes sure of what is not there`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let first = lab.ledger.restoring()
+        let second = lab.ledger.restoring()
+        lab.ledger.restored(first)
+        #expect(try lab.start().step == .recall)
+        lab.ledger.restored(second)
+        guard case .start(let plan, _) = lab.ledger.asked(try domain("other.example"), at: lab.clock.now) else {
+            return
+        }
+        #expect(plan.step == .record)
+    }
+
+    @Test func `what memory had no room for once is looked for in the archive after another loading too`() throws {
+        var ledger = PolicyLedger(settings: LedgerSettings(maximumDomains: 2), isArchived: true)
+        ledger.restored(ledger.restoring())
+        for name in ["first.example", "second.example", "third.example"] { try learn(try domain(name), in: &ledger) }
+        ledger.restored(ledger.restoring())
+        guard case .start(let plan, _) = ledger.asked(try domain("first.example"), at: clock.now) else { return }
+        #expect(plan.step == .recall)
+    }
+
+    @Test func `a policy that is over is not kept again by a failing fetch`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        try lab.restart([try archived("example.com", at: lab.clock.now)])
+        lab.clock.advance(.seconds(604_800))
+        try lab.learn(.failed(.hostWithoutAddress))
+        #expect(lab.ledger.takeChanges() == [])
+    }
+
     @Test func `nothing in the archive: DNS is asked, with full patience`() throws {
         var lab = try LedgerLab(isArchived: true)
         let plan = try lab.start()

@@ -183,6 +183,17 @@ import TestSupport
         #expect(try lab.start().step == .record)
     }
 
+    @Test func `a lookup that read the clock just before the landing, or a clock set back a little, fetches nothing`()
+        throws
+    {
+        var lab = try LedgerLab()
+        try lab.learn(fetched())
+        lab.clock.advance(.milliseconds(-1))
+        #expect(try lab.answer().mode == .enforce)
+        lab.clock.advance(.seconds(-4))
+        #expect(try lab.answer().mode == .enforce)
+    }
+
     @Test func `domains know nothing of each other`() throws {
         var lab = try LedgerLab()
         try lab.learn(fetched())

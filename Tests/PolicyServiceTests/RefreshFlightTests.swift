@@ -157,6 +157,29 @@ import TestSupport
         #expect(next.due.refreshes.count == 1)
     }
 
+    @Test func `a fetch that failed while the clock was ahead is repeated soon after it has come back`() throws {
+        var lab = try LedgerLab()
+        try lab.learn(fetched())
+        _ = lab.due()
+        lab.clock.advance(.seconds(6 * 86_400))
+        let plan = try lab.nextRefresh(within: .seconds(86_400))
+        try lab.refresh(plan, .failed(.fetch(.certificate(.notYetValid))))
+        lab.clock.advance(.seconds(-6 * 86_400))
+        let next = try lab.nextDue(within: .seconds(3_600))
+        #expect(next.due.refreshes.count == 1)
+    }
+
+    @Test func `a refresh that a lookup waits for is tried whatever the budget says`() throws {
+        let settings = LedgerSettings(refresh: RefreshSettings(maximumPerAddress: 0))
+        var lab = try LedgerLab(settings: settings)
+        try lab.learn(timeToLive: 3_600, fetched(maxAge: 3_700))
+        let plan = try lab.nextRefresh(within: .seconds(3_699))
+        lab.clock.advance(.seconds(200))
+        guard case .join(plan.id, atMost: nil) = lab.ask() else { throw Unexpected(what: "not joined") }
+        let may = lab.ledger.mayDial([try address("192.88.98.7")], in: plan.id)
+        #expect(may)
+    }
+
     @Test(arguments: [true, false])
     func `ten thousand policies are spread over the day, overdue at the start or not`(areOverdue: Bool) throws {
         var lab = try many(10_000, fetchedBefore: areOverdue ? .seconds(3 * 86_400) : .zero)

@@ -211,6 +211,18 @@ import TestSupport
         #expect(try lab.nextDue(within: Self.day).due.refreshes.count == 1)
     }
 
+    @Test func `STS-10.2-c what was passed while the daemon was down is told after the start`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let fetchedAt = lab.clock.now
+        let failure = ArchivedPolicy.Failure(
+            id: try recordID("1"), at: fetchedAt + Self.day * 2, count: 3, category: .fetchError,
+            reason: "HTTP status 500")
+        lab.clock.advance(Self.day * 5)
+        try lab.restart([try archived("example.com", at: fetchedAt, asked: lab.clock.now, failure: failure)])
+        let told = try lab.nextDue(within: .seconds(120)).due.news.flatMap(\.changes).compactMap(\.percent)
+        #expect(told == [50])
+    }
+
     @Test func `a recovery is told once`() throws {
         var lab = try LedgerLab()
         try lab.learn(fetched())

@@ -36,6 +36,36 @@ import Testing
         await reopened.close()
     }
 
+    @Test func `one file has one lock, whatever its names`() async throws {
+        let archive = try await lab.archive()
+        let alias = lab.directory + "/alias.db"
+        try FileManager.default.createSymbolicLink(atPath: alias, withDestinationPath: "cache.db")
+        #expect(throws: ArchiveRefusal.inUse(path: alias, pid: getpid())) { try SQLiteArchive(path: alias) }
+        await archive.close()
+    }
+
+    @Test func `a link to a file that is not there yet begins that file`() async throws {
+        try FileManager.default.createSymbolicLink(atPath: lab.path, withDestinationPath: "elsewhere.db")
+        let archive = try await lab.archive()
+        try await archive.keep(try ArchiveContract.sample("linked.example"))
+        await archive.close()
+        #expect(FileManager.default.fileExists(atPath: lab.directory + "/elsewhere.db"))
+        let rows = try await lab.archive().loaded()
+        #expect(rows.count == 1)
+    }
+
+    @Test func `a disk that does not answer holds nobody for ever`() async throws {
+        let archive = try SQLiteArchive(path: lab.path, limit: .milliseconds(50))
+        _ = try await archive.open()
+        let disk = DispatchSemaphore(value: 0)
+        archive.changes.async { disk.wait() }
+        let silent = ArchiveTrouble(lab.path).silent(after: .milliseconds(50))
+        let sample = try ArchiveContract.sample("silent.example")
+        await #expect(throws: silent) { try await archive.keep(sample) }
+        await archive.close()
+        disk.signal()
+    }
+
     @Test func `a killed process loses nothing that it committed`() async throws {
         let path = lab.path
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in

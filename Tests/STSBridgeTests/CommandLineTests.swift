@@ -14,6 +14,30 @@ import Testing
         }
     }
 
+    @Test func `an export replaces neither the cache nor a pipe`() async throws {
+        let directory = NSTemporaryDirectory() + "sts-export-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let cache = directory + "/policies.sqlite"
+        let environment = ["STS_BRIDGE_CACHE_PATH": cache]
+        let export = directory + "/empty.jsonl"
+        try #"{"exported-at":"2026-11-21T07:00:00Z","format":"sts-bridge-policies","version":1}"#
+            .appending("\n{\"policies\":0}\n").write(toFile: export, atomically: false, encoding: .utf8)
+        let made = try await Binary.run(["cache", "import", export], environment: environment)
+        #expect(made.status == 0, "\(made.errors)")
+        let before = FileManager.default.contents(atPath: cache)
+        let refused = try await Binary.run(["cache", "export", cache], environment: environment)
+        #expect(refused.status == 2)
+        #expect(refused.errors == "sts-bridge: \(cache) is the cache itself; name another file to write to\n")
+        #expect(FileManager.default.contents(atPath: cache) == before)
+        let script =
+            "mkfifo \(directory)/pipe; cat \(directory)/pipe & \(Binary.url.path) cache export \(directory)/pipe; wait; test -p \(directory)/pipe"
+        let piped = try await Binary.run(
+            "/bin/bash", ["-c", script], environment: environment.merging(["PATH": "/usr/bin:/bin"]) { $1 })
+        #expect(piped.status == 0)
+        #expect(piped.output.hasSuffix("{\"policies\":0}\n"))
+    }
+
     @Test(arguments: [
         ["nonsense"], ["query"], ["serve", "--nonsense"], ["query", "a", "b"], ["config", "check", "x"],
     ])

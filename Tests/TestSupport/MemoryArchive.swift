@@ -11,6 +11,8 @@ package final class MemoryArchive: PolicyArchive {
         var unreadable: [ArchivedRow] = []
         var isOpen = false
         var failure: ArchiveFailure?
+        /// Of opening only: it can be read and not written.
+        var openingFailure: ArchiveFailure?
         /// Of the next commit only.
         var mishap: ArchiveFailure?
         var loadGate: Gate?
@@ -38,6 +40,10 @@ package final class MemoryArchive: PolicyArchive {
     /// The next commit fails, and that is all.
     package func failOnce(with failure: ArchiveFailure) {
         state.withLock { $0.mishap = failure }
+    }
+
+    package func failOpening(with failure: ArchiveFailure?) {
+        state.withLock { $0.openingFailure = failure }
     }
 
     /// Somebody deletes it behind the service's back.
@@ -76,8 +82,9 @@ package final class MemoryArchive: PolicyArchive {
     package func open() async throws(ArchiveFailure) -> ArchiveOpening {
         let (failure, wasOpen) = state.withLock { state in
             state.opened += 1
-            defer { if state.failure == nil { state.isOpen = true } }
-            return (state.failure, state.isOpen)
+            let failure = state.failure ?? state.openingFailure
+            defer { if failure == nil { state.isOpen = true } }
+            return (failure, state.isOpen)
         }
         if let failure { throw failure }
         return wasOpen ? .unchanged : .anew
