@@ -8,11 +8,14 @@ package protocol Resolver: Sendable {
     func resolve(_ question: DNSQuestion) async throws(DNSFailure) -> DNSAnswer
 }
 
-/// The record types that discovery asks for (RFC 1035 §3.2.2, RFC 3596).
+/// The record types that discovery asks for (RFC 1035 §3.2.2, RFC 3596, RFC 6698 §7.1).
 package enum RecordType: UInt16, Sendable {
     case a = 1
+    case cname = 5
+    case mx = 15
     case txt = 16
     case aaaa = 28
+    case tlsa = 52
 }
 
 /// A name and a type, class IN.
@@ -35,8 +38,11 @@ extension RecordType: CustomStringConvertible {
     package var description: String {
         switch self {
         case .a: "A"
+        case .cname: "CNAME"
+        case .mx: "MX"
         case .txt: "TXT"
         case .aaaa: "AAAA"
+        case .tlsa: "TLSA"
         }
     }
 }
@@ -83,6 +89,8 @@ package struct DNSFailure: Error, Equatable, Sendable {
         case aliasChainTooLong
         /// An answer whose bytes are not what the type demands.
         case malformedAnswer(String)
+        /// Signed, and the signatures do not hold (RFC 4035 §4.3). libunbound's reason.
+        case bogus(String)
         /// The resolver itself failed: out of sockets, out of memory, a name it cannot encode.
         case resolver(String)
         /// The asking task was cancelled: the daemon is stopping.
@@ -116,6 +124,7 @@ extension DNSFailure.Cause: CustomStringConvertible {
         case .responseCode(let code): Self.responseCodeNames[code] ?? "response code \(code)"
         case .aliasChainTooLong: "more than \(maximumAliases) CNAMEs in a row"
         case .malformedAnswer(let what): "malformed answer: \(what)"
+        case .bogus(let why): "bogus: \(why)"
         case .resolver(let what): "resolver error: \(what)"
         case .cancelled: "cancelled"
         }
