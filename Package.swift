@@ -2,7 +2,7 @@
 import PackageDescription
 
 /// Each room of the daemon is a target; README.md ("The rooms") says what each one knows.
-/// Imports run one way: STSBridge → LookupServer → PolicyService → Discovery → MTASTS.
+/// Imports run one way: STSBridge → LookupServer → PolicyService → Discovery → MTASTS, DANE.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
@@ -21,8 +21,11 @@ let package = Package(
         // What a record and a policy are.
         .target(name: "MTASTS", swiftSettings: strict),
 
-        // How a domain's policy is found, and the seams to DNS and HTTPS.
-        .target(name: "Discovery", dependencies: ["MTASTS"], swiftSettings: strict),
+        // What TLSA records mean for an MX set.
+        .target(name: "DANE", swiftSettings: strict),
+
+        // How a domain's policy and its DANE are found, and the seams to DNS and HTTPS.
+        .target(name: "Discovery", dependencies: ["DANE", "MTASTS"], swiftSettings: strict),
 
         // The outer walls: one C library each.
         .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
@@ -99,8 +102,10 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "MTASTSTests", dependencies: ["MTASTS"], swiftSettings: strict),
+        .testTarget(name: "DANETests", dependencies: ["DANE"], swiftSettings: strict),
         .testTarget(
-            name: "DiscoveryTests", dependencies: ["Discovery", "MTASTS", "TestSupport"], swiftSettings: strict),
+            name: "DiscoveryTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(name: "IDNATests", dependencies: ["IDNA"], swiftSettings: strict),
         .testTarget(
             name: "UnboundDNSTests", dependencies: ["Discovery", "TestSupport", "UnboundDNS"], swiftSettings: strict),

@@ -1,0 +1,77 @@
+/// One TLSA record as it stands in DNS (RFC 6698 §2.1): any values, those we know and others.
+package struct TLSARecord: Hashable, Sendable {
+    package let usage: UInt8
+    package let selector: UInt8
+    package let matchingType: UInt8
+    package let associationData: [UInt8]
+
+    /// From record data in wire form: an octet each of usage, selector and matching type; the rest is the data.
+    package init(rdata: [UInt8]) throws(TLSAError) {
+        guard rdata.count >= Self.headerLength else { throw .tooShort(octets: rdata.count) }
+        usage = rdata[0]
+        selector = rdata[1]
+        matchingType = rdata[2]
+        associationData = Array(rdata[Self.headerLength...])
+    }
+
+    private static let headerLength = 3
+}
+
+/// Record data that is no TLSA record.
+package enum TLSAError: Error, Hashable, Sendable {
+    /// It ends before the matching type does.
+    case tooShort(octets: Int)
+}
+
+extension TLSAError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .tooShort(let octets): "\(octets) octets where a TLSA record has at least 3"
+        }
+    }
+}
+
+// MARK: Usability
+
+extension TLSARecord {
+    /// Why a mail server cannot be authenticated by a record. None of them is an error: the record is passed over.
+    package enum Defect: Hashable, Sendable {
+        /// PKIX-TA(0) and PKIX-EE(1), which SMTP may count as unusable and we do (RFC 7672 §3.1.3), or unknown.
+        case usage(UInt8)
+        case selector(UInt8)
+        case matchingType(UInt8)
+        /// A digest of a wrong length, or nothing to compare with.
+        case dataLength(Int)
+    }
+
+    /// What makes the record unusable for SMTP (RFC 6698 §4.1, RFC 7672 §3.1); `nil`: it is usable.
+    ///
+    /// Whether the data is a certificate or a key is left to TLS, which compares it.
+    package var defect: Defect? {
+        // DANE-TA(2), DANE-EE(3): RFC 7672 §3.1.1, §3.1.2.
+        guard usage == 2 || usage == 3 else { return .usage(usage) }
+        // Cert(0), SPKI(1).
+        guard selector <= 1 else { return .selector(selector) }
+        let length = associationData.count
+        switch matchingType {
+        case 0: return length > 0 ? nil : .dataLength(length)
+        case 1: return length == Self.sha256Length ? nil : .dataLength(length)
+        case 2: return length == Self.sha512Length ? nil : .dataLength(length)
+        default: return .matchingType(matchingType)
+        }
+    }
+
+    private static let sha256Length = 32
+    private static let sha512Length = 64
+}
+
+extension TLSARecord.Defect: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .usage(let value): "certificate usage \(value) is unusable for SMTP (RFC 7672 §3.1.3)"
+        case .selector(let value): "unknown selector \(value)"
+        case .matchingType(let value): "unknown matching type \(value)"
+        case .dataLength(let octets): "\(octets) octets of association data do not fit the matching type"
+        }
+    }
+}
