@@ -1,0 +1,158 @@
+import DANE
+import MTASTS
+
+/// Where mail is to go: what DANE findings are about.
+package struct DANEDestination: Hashable, Sendable {
+    package let domain: PolicyDomain
+    package let port: UInt16
+    /// No MX lookup is made: the one candidate host is the domain itself.
+    package let isHost: Bool
+
+    package init(domain: PolicyDomain, port: UInt16 = 25, isHost: Bool = false) {
+        self.domain = domain
+        self.port = port
+        self.isHost = isHost
+    }
+}
+
+/// What DANE means for a destination (RFC 7672 §2.2): small, and worth keeping for `timeToLive`.
+package struct DANEFinding: Equatable, Sendable {
+    package let destination: DANEDestination
+    package let mx: MXFinding
+    /// In the order of their preferences; a host once, at its best one.
+    package let hosts: [HostFinding]
+    /// Hosts of the MX set that were not looked at. Together they count as one failed host: what they have is not
+    /// known, so they neither complete a set nor make it unsigned.
+    package let leftOut: Int
+    /// Seconds for which DNS allows to keep the finding: the least of its answers'; 0 without any answer.
+    package let timeToLive: UInt32
+
+    package init(
+        destination: DANEDestination, mx: MXFinding, hosts: [HostFinding] = [], leftOut: Int = 0, timeToLive: UInt32
+    ) {
+        self.destination = destination
+        self.mx = mx
+        self.hosts = hosts
+        self.leftOut = leftOut
+        self.timeToLive = timeToLive
+    }
+
+    /// The row of the decision table.
+    ///
+    /// - Parameter wasSigned: whether the last completed finding was signed.
+    package func coverage(wasSigned: Bool) -> Coverage {
+        let judgements = hosts.map(\.judgement.forgettingFailure) + (leftOut > 0 ? [.failed(())] : [])
+        return Coverage(mx: mx.security, hosts: judgements, isKnownSigned: isSigned || wasSigned)
+    }
+
+    /// An error matters: the MX answer was secure, or the address of a host that failed.
+    package var isSigned: Bool {
+        mx.isSigned || hosts.contains { $0.failure != nil && $0.isSigned }
+    }
+
+    /// No question failed.
+    package var isComplete: Bool { failure == nil }
+
+    /// The first failure on the way.
+    package var failure: DNSFailure? {
+        if case .failed(let failure) = mx { return failure }
+        return hosts.lazy.compactMap(\.failure).first
+    }
+
+    /// For the mail log: the question that failed and how, in printable ASCII of at most `longestReason` characters;
+    /// `nil` where nothing is unknown.
+    package var reason: String? {
+        if let failure { return failure.line(limit: Self.longestReason) }
+        guard leftOut > 0 else { return nil }
+        let question = DNSQuestion(name: destination.domain.name.text, type: .mx)
+        return question.line("\(leftOut) hosts too many, which were not looked at", limit: Self.longestReason)
+    }
+
+    /// Of a temporary answer (design §5).
+    package static let longestReason = 200
+}
+
+/// How the question for the MX set ended.
+package enum MXFinding: Equatable, Sendable {
+    /// There are MX records.
+    case records(isSecure: Bool)
+    /// There is none, so the domain is its own host (RFC 5321 §5.1).
+    case implicit(isSecure: Bool)
+    /// The domain takes no mail (RFC 7505).
+    case null(isSecure: Bool)
+    case noSuchDomain(isSecure: Bool)
+    /// The administrator named the host.
+    case notAsked
+    case failed(DNSFailure)
+
+    package var security: MXSecurity {
+        switch self {
+        case .records(let isSecure), .implicit(let isSecure), .null(let isSecure), .noSuchDomain(let isSecure):
+            isSecure ? .secure : .insecure
+        case .notAsked: .secure
+        case .failed: .failed
+        }
+    }
+
+    /// The answer was secure; a name from the administrator is not signed by that.
+    var isSigned: Bool { self != .notAsked && security == .secure }
+}
+
+extension MXFinding: CustomStringConvertible {
+    package var description: String {
+        let security = security == .secure ? "secure" : "insecure"
+        return switch self {
+        case .records: "MX records, \(security)"
+        case .implicit: "no MX record, \(security): the domain is its own mail host (RFC 5321 §5.1)"
+        case .null: "a null MX, \(security): the domain takes no mail (RFC 7505)"
+        case .noSuchDomain: "no such domain, \(security)"
+        case .notAsked: "no MX lookup: the next-hop is a host"
+        case .failed(let failure): "\(failure)"
+        }
+    }
+}
+
+/// A finding with each answer it is made of, for one showing: what is kept is the finding.
+package struct DANEReport: Sendable {
+    package let finding: DANEFinding
+    /// The MX question, where it was asked.
+    package let mx: DNSStep?
+    /// The questions about each host of the finding, in the same order.
+    package let hosts: [[DNSStep]]
+    package let duration: Duration
+
+    package init(finding: DANEFinding, mx: DNSStep?, hosts: [[DNSStep]], duration: Duration = .zero) {
+        self.finding = finding
+        self.mx = mx
+        self.hosts = hosts
+        self.duration = duration
+    }
+
+    package var steps: [DNSStep] { (mx.map { [$0] } ?? []) + hosts.joined() }
+}
+
+extension HostJudgement where Failure == DNSFailure {
+    fileprivate var forgettingFailure: HostJudgement<Void> {
+        switch self {
+        case .usable: .usable
+        case .unusable: .unusable
+        case .none: .none
+        case .absent: .absent
+        case .failed: .failed(())
+        }
+    }
+}
+
+extension DNSFailure {
+    /// The description, made fit for a log line.
+    fileprivate func line(limit: Int) -> String { question.line(reason, limit: limit) }
+}
+
+extension DNSQuestion {
+    /// The question and its outcome in printable ASCII, cut where it is too long; a long name is cut before the outcome.
+    fileprivate func line(_ outcome: String, limit: Int) -> String {
+        let mark = RemoteText.cutMark.utf8.count
+        let name = RemoteText.printable(name, limit: limit / 2 - mark)
+        return RemoteText.printable("\(name) \(type): \(outcome)", limit: limit - mark)
+    }
+}
