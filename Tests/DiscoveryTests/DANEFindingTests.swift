@@ -22,7 +22,8 @@ import TestSupport
         lab.mx("mx1.example.com", "mx2.example.com", isSecure: false)
         lab.resolver.script("mx1.example.com", aliasOf: "host.example.net")
         lab.host("host.example.net", tlsa: DANELab.servfail)
-        lab.resolver.script("mx2.example.com", .a, .insecure(.noData), timeToLive: 60)
+        lab.resolver.script("mx2.example.com", .a, .insecure(.nameError), timeToLive: 60)
+        lab.resolver.script("mx2.example.com", .aaaa, .failure(.responseCode(5)))
         let report = try await lab.report()
         #expect(
             report.steps.map(\.description) == [
@@ -30,8 +31,8 @@ import TestSupport
                 "mx1.example.com A: secure, 1 record, TTL 300, alias of host.example.net",
                 "mx1.example.com AAAA: secure, no such record (NODATA), TTL 300, alias of host.example.net",
                 "_25._tcp.host.example.net TLSA: SERVFAIL (servers 192.0.2.53)",
-                "mx2.example.com A: insecure, no such record (NODATA), TTL 60",
-                "mx2.example.com AAAA: insecure, no such name (NXDOMAIN), TTL 300",
+                "mx2.example.com A: insecure, no such name (NXDOMAIN), TTL 60",
+                "mx2.example.com AAAA: REFUSED (servers 192.0.2.53)",
             ])
         #expect(report.hosts.map(\.count) == [3, 2])
     }
