@@ -63,23 +63,24 @@ package struct DANEDiscovery: Sendable {
         case .success(let validated):
             let isSecure = validated.isSecure
             switch validated.answer.content {
-            case .nameError:
-                return MXSet(finding: .noSuchDomain(isSecure: isSecure), step: step)
-            case .noData:
-                return MXSet(finding: .implicit(isSecure: isSecure), hosts: itself, step: step)
-            case .records(let data):
-                do {
-                    let records = try data.map { data throws(MalformedMX) in try MXRecord(rdata: data) }
-                    if records.allSatisfy({ $0.exchange == .root }) {
-                        return MXSet(finding: .null(isSecure: isSecure), step: step)
-                    }
-                    return MXSet(finding: .records(isSecure: isSecure), hosts: Self.candidates(records), step: step)
-                } catch {
-                    let failure = DNSFailure(question: step.question, cause: .malformedAnswer("\(error)"), servers: [])
-                    return MXSet(
-                        finding: .failed(failure), step: DNSStep(question: step.question, outcome: .failure(failure)))
-                }
+            case .nameError: return MXSet(finding: .noSuchDomain(isSecure: isSecure), step: step)
+            case .noData: return MXSet(finding: .implicit(isSecure: isSecure), hosts: itself, step: step)
+            case .records(let data): return Self.mxSet(of: data, isSecure: isSecure, step: step)
             }
+        }
+    }
+
+    private static func mxSet(of data: [[UInt8]], isSecure: Bool, step: DNSStep) -> MXSet {
+        do throws(MalformedMX) {
+            let records = try data.map { data throws(MalformedMX) in try MXRecord(rdata: data) }
+            if records.allSatisfy({ $0.exchange == .root }) {
+                return MXSet(finding: .null(isSecure: isSecure), step: step)
+            }
+            return MXSet(finding: .records(isSecure: isSecure), hosts: candidates(records), step: step)
+        } catch {
+            // Without the whole set nobody knows where mail may go.
+            let failure = DNSFailure(question: step.question, cause: .malformedAnswer("\(error)"), servers: [])
+            return MXSet(finding: .failed(failure), step: DNSStep(question: step.question, outcome: .failure(failure)))
         }
     }
 
