@@ -21,6 +21,18 @@ enum AnswerReading {
     /// The TTL is counted here, not taken from `ub_result.ttl`: that is the least TTL of all records of a
     /// negative message whatever their section, and clamped by process-wide limits of the library.
     static func answer(to question: DNSQuestion, packet: [UInt8]) throws(Unanswered) -> DNSAnswer {
+        try reading(of: packet, for: question).answer
+    }
+
+    /// An answer, and where the aliases led.
+    struct Reading: Equatable {
+        let answer: DNSAnswer
+        /// As in `ValidatedAnswer`.
+        let canonicalName: String
+    }
+
+    /// `answer`, with the canonical name.
+    static func reading(of packet: [UInt8], for question: DNSQuestion) throws(Unanswered) -> Reading {
         let message = try parsed(packet)
         guard !message.isTruncated else { throw Unanswered(.malformedAnswer("truncated")) }
         guard message.responseCode == 0 || message.responseCode == 3 else {
@@ -32,7 +44,8 @@ enum AnswerReading {
 
         var aliases = 0
         var timeToLive = UInt32.max
-        while let alias = record(of: DNSMessage.TypeCode.cname, at: name, in: message.answers),
+        // The question for an alias is answered by the alias itself.
+        while question.type != .cname, let alias = record(of: DNSMessage.TypeCode.cname, at: name, in: message.answers),
             let target = alias.target
         {
             aliases += 1
@@ -47,13 +60,16 @@ enum AnswerReading {
             try check(record.data, type: question.type)
             data.append(record.data)
         }
-        guard data.isEmpty else {
-            return DNSAnswer(question: question, content: .records(data), timeToLive: timeToLive, aliases: aliases)
+        let content: DNSAnswer.Content
+        if data.isEmpty {
+            timeToLive = min(timeToLive, negativeTimeToLive(message))
+            content = message.responseCode == 3 ? .nameError : .noData
+        } else {
+            content = .records(data)
         }
-        timeToLive = min(timeToLive, negativeTimeToLive(message))
-        return DNSAnswer(
-            question: question, content: message.responseCode == 3 ? .nameError : .noData, timeToLive: timeToLive,
-            aliases: aliases)
+        return Reading(
+            answer: DNSAnswer(question: question, content: content, timeToLive: timeToLive, aliases: aliases),
+            canonicalName: aliases == 0 ? question.name : name.text)
     }
 
     /// The target of the CNAME at `name`, `nil` when the response shows none.
@@ -88,10 +104,12 @@ enum AnswerReading {
         return min(soa.timeToLive, minimum)
     }
 
-    /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2); TXT is one or more whole strings (§3.3.14).
+    /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2); TXT is one or more whole strings (§3.3.14). The names of
+    /// CNAME and MX were read with the message. What a TLSA record of any length is worth is not this room's to say.
     private static func check(_ data: [UInt8], type: RecordType) throws(Unanswered) {
         switch type {
         case .a where data.count == 4, .aaaa where data.count == 16: return
+        case .cname, .mx, .tlsa: return
         case .a, .aaaa: throw Unanswered(.malformedAnswer("\(type) of \(data.count) octets"))
         case .txt:
             var position = 0

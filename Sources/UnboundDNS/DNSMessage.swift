@@ -10,8 +10,8 @@ struct DNSMessage: Equatable, Sendable {
         let recordClass: UInt16
         /// As sent, but 0 where the highest bit is set (RFC 2181 §8).
         let timeToLive: UInt32
-        /// RDATA as sent: names in it may be compressed.
-        let data: [UInt8]
+        /// RDATA as sent; of CNAME and MX with the name written out and in lower case, of others compressed as it came.
+        var data: [UInt8]
         /// The canonical name of a CNAME.
         var target: WireName?
         /// MINIMUM of an SOA (RFC 1035 §3.3.13).
@@ -25,6 +25,7 @@ struct DNSMessage: Equatable, Sendable {
     enum TypeCode {
         static let cname: UInt16 = 5
         static let soa: UInt16 = 6
+        static let mx: UInt16 = 15
     }
 
     private(set) var responseCode: UInt8 = 0
@@ -67,6 +68,9 @@ struct WireName: Hashable, Sendable {
             }.joined()
         }.joined(separator: ".")
     }
+
+    /// The name as it stands in a message, uncompressed (RFC 1035 §3.1).
+    var octets: [UInt8] { labels.flatMap { [UInt8($0.count)] + $0 } + [0] }
 
     /// Reads a name in text; `nil` where it cannot be encoded: a label of 0 or more than 63 octets, more than 255 in
     /// all (RFC 1035 §2.3.4), or anything but visible ASCII. A backslash would be an escape to libunbound: refused.
@@ -154,7 +158,12 @@ private struct Reader {
             timeToLive: timeToLive > UInt32(Int32.max) ? 0 : timeToLive, data: Array(bytes[start..<end]))
         position = start
         if type == DNSMessage.TypeCode.cname {
-            record.target = try name()
+            let target = try name()
+            record.target = target
+            record.data = target.octets
+        } else if type == DNSMessage.TypeCode.mx {
+            try skip(2)
+            record.data = bytes[start..<position] + (try name()).octets
         } else if type == DNSMessage.TypeCode.soa {
             _ = try name()
             _ = try name()

@@ -115,20 +115,12 @@ extension NameServer {
 
     /// The system's servers, as `path` lists them now.
     package static func system(path: String = "/etc/resolv.conf") throws(Unreadable) -> [NameServer] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Unreadable(path: path, code: errno) }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
         // glibc reads no more of the file either way: it stops at three servers. A larger file is a mistake.
-        while bytes.count < 65_536 {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw Unreadable(path: path, code: errno)
-            }
-            if count == 0 { break }
-            bytes += chunk[..<count]
+        let bytes: [UInt8]
+        do {
+            bytes = try SmallFile.read(path, limit: 65_536)
+        } catch {
+            throw Unreadable(path: path, code: error.code)
         }
         return system(resolvConf: String(decoding: bytes, as: UTF8.self))
     }

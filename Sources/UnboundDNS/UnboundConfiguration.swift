@@ -15,21 +15,30 @@ package struct UnboundConfiguration: Equatable, Sendable {
 package enum UnboundSetupFailure: Error, Equatable, Sendable, CustomStringConvertible {
     case noServers
     case library(step: String, reason: String)
+    case trustAnchor(TrustAnchorFailure)
 
     package var description: String {
         switch self {
         case .noServers: "no name servers: expected at least one"
         case .library(let step, let reason): "libunbound: \(step): \(reason)"
+        case .trustAnchor(let failure): "\(failure)"
         }
     }
 }
 
 extension UnboundConfiguration {
     /// The configuration in unbound.conf(5)'s language. Only a file can say `forward-no-cache`.
-    var unboundConf: String {
+    var unboundConf: String { unboundConf(Self.plainClause) }
+
+    /// The same with validation.
+    func unboundConf(anchors: TrustAnchors) -> String {
+        unboundConf(Self.validatingClause + anchors.records.map { "  trust-anchor: \"\($0)\"\n" }.joined())
+    }
+
+    private func unboundConf(_ clause: String) -> String {
         let zones = Self.defaultZones.map { "  local-zone: \"\($0)\" nodefault\n" }.joined()
         let forwarders = servers.map { "  forward-addr: \(Self.address($0))\n" }.joined()
-        return Self.serverClause + zones + Self.forwardClause + forwarders
+        return Self.serverClause + clause + zones + Self.forwardClause + forwarders
     }
 
     private static func address(_ server: NameServer) -> String {
@@ -41,8 +50,7 @@ extension UnboundConfiguration {
     /// edns-buffer-size, verbosity): every context of the process must say the same.
     private static let serverClause = """
         server:
-          # No validation here, and no rewriting of anything.
-          module-config: "iterator"
+          # No rewriting of anything.
           qname-minimisation: no
           use-caps-for-id: no
           harden-glue: no
@@ -59,7 +67,6 @@ extension UnboundConfiguration {
           # Caches are not used (forward-no-cache): keep them small.
           msg-cache-size: 64k
           rrset-cache-size: 64k
-          key-cache-size: 64k
           neg-cache-size: 0
           # A resolver on this host is the common case.
           do-not-query-localhost: no
@@ -81,9 +88,36 @@ extension UnboundConfiguration {
           num-queries-per-thread: 4096
           # Failures are told by the answer, not on standard error.
           verbosity: 0
-          val-log-level: 0
           # Reverse zones of private networks are the servers' business too.
           unblock-lan-zones: yes
+
+        """
+
+    private static let plainClause = """
+          module-config: "iterator"
+          key-cache-size: 64k
+          val-log-level: 0
+
+        """
+
+    /// Answers are not cached here either (forward-no-cache), nor are DS and DNSKEY records; what the validator keeps is
+    /// each zone's judged keys, or that it has none, for as long as the records' own TTL. So a change is seen at once,
+    /// and a zone's keys cost their two queries once.
+    private static let validatingClause = """
+          module-config: "validator iterator"
+          # A key entry takes one to two kilobytes: some ten thousand zones.
+          key-cache-size: 16m
+          # Reasons are collected from level 2 on; libunbound writes none of them to standard error, as unbound does.
+          val-log-level: 2
+          # Below an anchor an answer without signatures is bogus, never merely insecure.
+          harden-dnssec-stripped: yes
+          val-permissive-mode: no
+          # What does not hold is fetched twice more, from other servers where there are some; unbound's 5 make thirty
+          # queries of one missing key.
+          val-max-restart: 2
+          # Nothing is told to the root servers about our anchors, and no name is special.
+          trust-anchor-signaling: no
+          root-key-sentinel: no
 
         """
 

@@ -3,6 +3,22 @@ import Dispatch
 import Glibc
 import Synchronization
 
+/// What libunbound's validator says of an answer; without a validator everything is insecure.
+enum DNSSECVerdict: Equatable, Sendable {
+    case secure
+    case insecure
+    /// libunbound's reason, which holds names and addresses of strangers.
+    case bogus(why: String)
+
+    init(_ result: ub_result) {
+        if result.bogus != 0 {
+            self = .bogus(why: result.why_bogus.map { String(cString: $0) } ?? "libunbound gives no reason")
+        } else {
+            self = result.secure != 0 ? .secure : .insecure
+        }
+    }
+}
+
 /// One libunbound context, worked asynchronously: any number of questions under way, one thread of libunbound's.
 ///
 /// Concurrency: everything but `ask` and `close` happens on `queue`; a question enters and leaves by it.
@@ -20,7 +36,7 @@ final class UnboundContext: @unchecked Sendable {
 
     /// How a question ended.
     enum Landing: Sendable {
-        case packet([UInt8])
+        case packet([UInt8], DNSSECVerdict)
         case failed(code: Int32)
         case timedOut
         case cancelled
@@ -141,7 +157,7 @@ final class UnboundContext: @unchecked Sendable {
                 return question.continuation.resume(returning: .failed(code: code == 0 ? UB_NOMEM.code : code))
             }
             let bytes = UnsafeRawBufferPointer(start: packet, count: Int(result.pointee.answer_len))
-            question.continuation.resume(returning: .packet([UInt8](bytes)))
+            question.continuation.resume(returning: .packet([UInt8](bytes), DNSSECVerdict(result.pointee)))
         }
 }
 
