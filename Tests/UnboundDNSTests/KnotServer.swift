@@ -36,12 +36,24 @@ final class KnotServer: Sendable {
         }
     }
 
-    /// Serves `zones`, name → zone file without `$ORIGIN`. Another port is taken when the free one was lost to a neighbour.
-    convenience init(zones: [String: String], host: String = "127.0.0.1") throws {
+    /// How knotd proves that something is not there.
+    enum Signing: String, CaseIterable {
+        case nsec = "off"
+        case nsec3 = "on"
+    }
+
+    /// The DS records of the zones it signs, in text.
+    let delegationSigners: [String: [String]]
+
+    /// Serves `zones`, name → zone file without `$ORIGIN`, and signs those in `signing`; a line `@DS name` in a zone stands
+    /// for the DS records of another. Another port is taken when the free one was lost to a neighbour.
+    convenience init(
+        zones: [String: String], signing: [String: Signing] = [:], host: String = "127.0.0.1"
+    ) throws {
         var reason: any Error = Failed(description: "no port")
         for _ in 0..<5 {
             do {
-                try self.init(zones: zones, host: host, port: freePort(host))
+                try self.init(zones: zones, signing: signing, host: host, port: freePort(host))
                 return
             } catch {
                 reason = error
@@ -50,12 +62,20 @@ final class KnotServer: Sendable {
         throw reason
     }
 
-    init(zones: [String: String], host: String = "127.0.0.1", port: UInt16) throws {
+    init(
+        zones: [String: String], signing: [String: Signing] = [:], host: String = "127.0.0.1", port: UInt16
+    ) throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("knot-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        for (zone, text) in zones { try Self.write(zone, text, in: directory) }
-        try Self.configuration(zones.keys.sorted(), host, port, directory.path)
+        try Self.configuration(zones.keys.sorted(), signing, host, port, directory.path)
             .write(to: directory.appendingPathComponent("knot.conf"), atomically: false, encoding: .utf8)
+        var signers: [String: [String]] = [:]
+        for zone in signing.keys {
+            try Self.keymgr(zone, "generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes", in: directory)
+            signers[zone] = try Self.keymgr(zone, "ds", in: directory).split(separator: "\n").map(String.init)
+        }
+        delegationSigners = signers
+        for (zone, text) in zones { try Self.write(zone, Self.filled(text, signers), in: directory) }
 
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/sbin/knotd")
@@ -80,10 +100,10 @@ final class KnotServer: Sendable {
 
     /// Replaces a zone and returns once knotd serves it. The new SOA needs a higher serial.
     func replace(_ zone: String, with text: String) throws {
-        try Self.write(zone, text, in: directory)
+        try Self.write(zone, Self.filled(text, delegationSigners), in: directory)
         try process.withLock { running in
             kill(running.process.processIdentifier, SIGHUP)
-            guard running.waitForLine(holding: "[\(zone).] loaded") != nil
+            guard running.waitForLine(holding: "[\(zone == "." ? "" : zone).] loaded") != nil
             else { throw Failed(description: "knotd ended instead of loading \(zone)") }
         }
     }
@@ -99,13 +119,43 @@ final class KnotServer: Sendable {
     }
 
     private static func write(_ zone: String, _ text: String, in directory: URL) throws {
-        let text = "$ORIGIN \(zone).\n" + text + "\n"
+        let text = "$ORIGIN \(zone == "." ? "" : zone).\n" + text + "\n"
         try text.write(to: directory.appendingPathComponent("\(zone).zone"), atomically: false, encoding: .utf8)
     }
 
-    private static func configuration(_ zones: [String], _ host: String, _ port: UInt16, _ path: String) -> String {
-        let zones = zones.map {
-            "  - domain: \($0)\n    file: \(path)/\($0).zone\n    journal-content: none\n    zonefile-sync: -1\n"
+    private static func filled(_ text: String, _ signers: [String: [String]]) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
+            line.hasPrefix("@DS ") ? signers[String(line.dropFirst(4)), default: []] : [String(line)]
+        }.joined(separator: "\n")
+    }
+
+    /// Runs knot's key manager on this server's own keys, and returns what it prints.
+    @discardableResult
+    private static func keymgr(_ zone: String, _ arguments: String..., in directory: URL) throws -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/sbin/keymgr")
+        process.arguments = ["-c", directory.appendingPathComponent("knot.conf").path, zone] + arguments
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        try? pipe.fileHandleForReading.close()
+        guard process.terminationStatus == 0 else { throw Failed(description: "keymgr: \(output)") }
+        return output
+    }
+
+    private static func configuration(
+        _ zones: [String], _ signing: [String: Signing], _ host: String, _ port: UInt16, _ path: String
+    ) -> String {
+        let zones = zones.map { zone in
+            "  - domain: \(zone)\n    file: \(path)/\(zone).zone\n    journal-content: none\n    zonefile-sync: -1\n"
+                + (signing[zone].map { "    dnssec-signing: on\n    dnssec-policy: \($0)\n" } ?? "")
+        }
+        let policies = Signing.allCases.map {
+            "  - id: \($0)\n    manual: on\n    single-type-signing: on\n    algorithm: ECDSAP256SHA256\n"
+                + "    nsec3: \($0.rawValue)\n    dnskey-ttl: 300\n"
         }
         return """
             server:
@@ -119,6 +169,8 @@ final class KnotServer: Sendable {
             log:
               - target: stderr
                 any: info
+            policy:
+            \(policies.joined())
             zone:
             \(zones.joined())
             """

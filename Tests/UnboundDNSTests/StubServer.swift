@@ -11,7 +11,14 @@ final class StubServer: @unchecked Sendable {
         let bytes: [UInt8]
         let overTCP: Bool
 
-        /// The name's labels and the type.
+        /// The question's type.
+        var type: UInt16 {
+            var position = 12
+            while position < bytes.count, bytes[position] != 0 { position += 1 + Int(bytes[position]) }
+            return position + 2 < bytes.count ? UInt16(bytes[position + 1]) << 8 | UInt16(bytes[position + 2]) : 0
+        }
+
+        /// The name's labels.
         var name: String {
             var labels: [String] = []
             var position = 12
@@ -58,11 +65,9 @@ final class StubServer: @unchecked Sendable {
     }
 
     init(port: UInt16? = nil, react: @escaping @Sendable (Query) -> Reaction) throws {
-        let port = try port ?? freePort("127.0.0.1")
-        self.port = port
+        let (datagrams, streams) = try Self.sockets(port)
+        self.port = datagrams.port
         self.react = react
-        let datagrams = try LoopbackSocket("127.0.0.1", port: port, type: LoopbackSocket.datagram)
-        let streams = try LoopbackSocket("127.0.0.1", port: port, type: LoopbackSocket.stream)
         // A thousand questions at once must not be lost for want of room.
         var room: Int32 = 4 << 20
         setsockopt(datagrams.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &room, socklen_t(MemoryLayout<Int32>.size))
@@ -79,6 +84,22 @@ final class StubServer: @unchecked Sendable {
         sources[0].setEventHandler { [weak self] in self?.receive(datagrams.descriptor) }
         sources[1].setEventHandler { [weak self] in self?.accept(streams.descriptor) }
         for source in sources { source.activate() }
+    }
+
+    /// Both on one port; another one is taken when the free one was lost to a neighbour.
+    private static func sockets(_ port: UInt16?) throws -> (LoopbackSocket, LoopbackSocket) {
+        for _ in 0..<50 {
+            let datagrams = try LoopbackSocket("127.0.0.1", port: port ?? 0, type: LoopbackSocket.datagram)
+            do {
+                return (
+                    datagrams, try LoopbackSocket("127.0.0.1", port: datagrams.port, type: LoopbackSocket.stream)
+                )
+            } catch {
+                datagrams.close()
+                if port != nil { throw error }
+            }
+        }
+        throw KnotServer.Failed(description: "no free port")
     }
 
     deinit { for source in sources { source.cancel() } }
