@@ -62,6 +62,36 @@ import Testing
         }
     }
 
+    @Test func `the names of MX and CNAME are written out`() throws {
+        // "test" stands at offset 14, behind the label of the question's name.
+        let pointer: [UInt8] = [2, 109, 120, 0xC0, 14]
+        let exchanges = try read(message(answers: [rr("a.test", 15, 60, [0, 10] + pointer)]), .mx)
+        #expect(exchanges.content == .records([[0, 10] + name("mx.test")]))
+        let alias = try read(message(answers: [rr("a.test", 5, 60, pointer)]), .cname)
+        #expect(alias.content == .records([name("mx.test")]))
+        #expect(alias.aliases == 0)
+        for data in [[], [0], [0, 10], [0, 10, 2, 109], [0, 10, 0, 0], [0, 10] + pointer + [0]] as [[UInt8]] {
+            #expect(throws: Unanswered.self) { try read(message(answers: [rr("a.test", 15, 60, data)]), .mx) }
+        }
+    }
+
+    @Test func `the canonical name is where the aliases end; without them it is the question's as written`() throws {
+        func canonical(_ name: String, _ type: RecordType, _ packet: [UInt8]) throws -> String {
+            try AnswerReading.reading(of: packet, for: DNSQuestion(name: name, type: type)).canonicalName
+        }
+        let chain = [rr("a.test", 5, 60, name("B.test")), rr("b.test", 5, 60, name("c.test"))]
+        #expect(try canonical("a.test", .txt, message(answers: chain + [rr("c.test", 16, 60, rdata("x"))])) == "c.test")
+        #expect(try canonical("a.test", .txt, message(code: 3, answers: chain)) == "c.test")
+        #expect(try canonical("a.test", .cname, message(answers: chain)) == "a.test")
+        #expect(try canonical("A.Test", .txt, message()) == "A.Test")
+    }
+
+    @Test func `a TLSA record of any length comes as it is`() throws {
+        for data in [[], [3], [3, 1, 1], [3, 1, 1, 7]] as [[UInt8]] {
+            #expect(try read(message(answers: [rr("a.test", 52, 60, data)]), .tlsa).content == .records([data]))
+        }
+    }
+
     @Test func `a message cut off anywhere is malformed, never read past its end`() throws {
         let packet = message(answers: [rr("a.test", 5, 9, [0xC0, 0x0C]), rr("a.test", 16, 80, rdata("x"))])
         _ = try DNSMessage(packet)
