@@ -305,7 +305,7 @@ extension TableReply {
     fileprivate var word: String {
         switch self {
         case .notFound: "not-found"
-        case .entry(.secure): "secure"
+        case .entry(let entry): entry.level
         case .temporary: "temporary"
         case .refused: "refused"
         }

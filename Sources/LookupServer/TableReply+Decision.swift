@@ -8,8 +8,8 @@ extension TableReply {
         switch decision.action {
         case .notFound:
             self = .notFound
-        case .secure(let policy):
-            if let match = SecureMatch(domain: domain, policy: policy) {
+        case .secure(let held):
+            if let match = SecureMatch(domain: domain, policy: held.policy, text: held.text) {
                 self = .entry(.secure(match))
             } else {
                 // Not "not found": the domain demands authentication, it only names nobody who could give it.

@@ -15,7 +15,7 @@ package struct Decision: Equatable, Sendable {
         /// No opinion: the site's own level stays in force.
         case notFound
         /// Deliver only to an authenticated MX of this policy.
-        case secure(STSPolicy)
+        case secure(HeldPolicy)
         /// Not now: the reason is for the operator's mail log.
         case deferred(Ignorance)
     }
@@ -54,10 +54,10 @@ extension Decision {
         case .policy(let held):
             switch held.policy.mode {
             case .enforce:
-                self.init(rule: .enforce, action: .secure(held.policy))
+                self.init(rule: .enforce, action: .secure(held))
             case .testing:
                 // RFC 8461 §5: deliver as if nothing had failed.
-                self.init(rule: .testing, action: settings.enforceTesting ? .secure(held.policy) : .notFound)
+                self.init(rule: .testing, action: settings.enforceTesting ? .secure(held) : .notFound)
             case .none:
                 self.init(rule: .none, action: .notFound)
             }

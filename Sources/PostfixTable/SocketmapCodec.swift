@@ -63,17 +63,17 @@ package enum SocketmapReplyEncoder {
     /// `socketmap_max_reply_size` since).
     package static let maximumPayload = 100_000
 
-    /// Appends `reply` to `buffer`. One that is too long for Postfix becomes a temporary error that says so.
+    /// Appends `reply` to `buffer`. One that is too long for Postfix is said in a shorter dialect, or else becomes a
+    /// temporary error that says so.
     package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
         switch reply {
         case .notFound:
             buffer.writeStaticString("9:NOTFOUND ,")
         case .entry(let entry):
-            let length = 3 + entry.length(in: dialect)
-            guard length <= maximumPayload else {
+            guard let (dialect, length) = entry.fitting(maximumPayload - 3, in: dialect) else {
                 return encode(.temporary(entry.tooLong(limit: maximumPayload)), dialect: dialect, into: &buffer)
             }
-            buffer.writeDecimal(length)
+            buffer.writeDecimal(3 + length)
             buffer.writeStaticString(":OK ")
             entry.write(in: dialect, into: &buffer)
             buffer.writeStaticString(",")

@@ -62,22 +62,16 @@ package enum TCPTableReplyEncoder {
     /// seconds and then defers.
     package static let maximumLine = 4_095
 
-    /// Appends `reply` to `buffer`. One that is too long for Postfix becomes a temporary error that says so.
+    /// Appends `reply` to `buffer`. One that is too long for Postfix is said in a shorter dialect, or else becomes a
+    /// temporary error that says so.
     package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
         switch reply {
         case .notFound:
             buffer.writeStaticString("500 NOTFOUND\n")
         case .entry(let entry):
-            var text = ByteBuffer()
-            entry.write(in: dialect, into: &text)
-            let start = buffer.writerIndex
-            buffer.writeStaticString("200 ")
-            quote(text.readableBytesView, into: &buffer)
-            guard buffer.writerIndex - start <= maximumLine else {
-                buffer.moveWriterIndex(to: start)
+            guard write(entry, dialect: dialect, into: &buffer) else {
                 return encode(.temporary(entry.tooLong(limit: maximumLine)), dialect: dialect, into: &buffer)
             }
-            buffer.writeStaticString("\n")
         case .temporary(let reason), .refused(let reason):
             // 5xx would mean "not found" and let mail go without its policy.
             buffer.writeStaticString("400 ")
@@ -85,6 +79,28 @@ package enum TCPTableReplyEncoder {
             buffer.writeStaticString("\n")
         }
     }
+
+    /// - Returns: `false`, and nothing is appended, when no dialect makes it short enough.
+    private static func write(_ entry: TLSPolicyEntry, dialect: Dialect, into buffer: inout ByteBuffer) -> Bool {
+        // Quoting adds to it only, so what is too long unquoted need not be written at all.
+        guard let (dialect, length) = entry.fitting(maximumLine - status.utf8CodeUnitCount, in: dialect) else {
+            return false
+        }
+        var text = ByteBuffer()
+        text.reserveCapacity(length)
+        entry.write(in: dialect, into: &text)
+        let start = buffer.writerIndex
+        buffer.writeStaticString(status)
+        quote(text.readableBytesView, into: &buffer)
+        guard buffer.writerIndex - start <= maximumLine else {
+            buffer.moveWriterIndex(to: start)
+            return dialect.shorter.map { write(entry, dialect: $0, into: &buffer) } ?? false
+        }
+        buffer.writeStaticString("\n")
+        return true
+    }
+
+    private static let status: StaticString = "200 "
 
     private static func quote(_ text: some Collection<UInt8>, into buffer: inout ByteBuffer) {
         for octet in text {

@@ -23,11 +23,11 @@ import TestSupport
                 rows += [
                     Row(
                         standing: .policy(enforce), settings: settings,
-                        expected: Decision(rule: .enforce, action: .secure(enforce.policy))),
+                        expected: Decision(rule: .enforce, action: .secure(enforce))),
                     Row(
                         standing: .policy(testing), settings: settings,
                         expected: Decision(
-                            rule: .testing, action: enforceTesting ? .secure(testing.policy) : .notFound)),
+                            rule: .testing, action: enforceTesting ? .secure(testing) : .notFound)),
                     Row(
                         standing: .policy(try held("none")), settings: settings,
                         expected: Decision(rule: .none, action: .notFound)),

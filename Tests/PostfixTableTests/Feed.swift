@@ -1,7 +1,4 @@
-import MTASTS
 import NIOCore
-import PostfixTable
-import TestSupport
 
 /// Drives a single-step decoder the way `ByteToMessageDecoderVerifier` can feed it drip by drip.
 struct Feed<Decoder: NIOSingleStepByteToMessageDecoder>: ByteToMessageDecoder {
@@ -24,16 +21,5 @@ struct Feed<Decoder: NIOSingleStepByteToMessageDecoder>: ByteToMessageDecoder {
     ) throws -> DecodingState {
         guard buffer.readableBytes > 0 else { return .needMoreData }
         return try decode(context: context, buffer: &buffer)
-    }
-}
-
-extension TableReply {
-    /// `secure` for `example.com` with these patterns.
-    static func sample(mx: [String]) throws -> TableReply {
-        let policy = try STSPolicy(Array(policyText(mx: mx).utf8))
-        guard let match = SecureMatch(domain: try domain("example.com"), policy: policy) else {
-            throw NotASample(text: mx.joined(separator: ","))
-        }
-        return .entry(.secure(match))
     }
 }

@@ -16,6 +16,8 @@ import TestSupport
             ("17:QUERY example.com,", [Self.request(.classic, "example.com")]),
             ("19:classic EXAMPLE.com,", [Self.request(.classic, "EXAMPLE.com")]),
             ("18:legacy example.com,", [Self.request(.legacy, "example.com")]),
+            ("15:sts example.com,", [Self.request(.sts, "example.com")]),
+            ("27:QUERYwithTLSRPT example.com,", [Self.request(.sts, "example.com")]),
             ("17:other example.com,", [Self.request(nil, "example.com")]),
             ("8:postfix ,", [Self.request(.classic, "")]),
             ("00000000010:x a b,c:,d,", [Self.request(nil, "a b,c:,d")]),
@@ -49,24 +51,24 @@ import TestSupport
 
     @Test func `replies are netstrings`() throws {
         let entry = try TableReply.sample(mx: ["mx1.example.com", "*.example.net"])
-        #expect(Self.encode(.notFound) == "9:NOTFOUND ,")
+        #expect(CheckedReply.socketmap(.notFound) == "9:NOTFOUND ,")
         #expect(
-            Self.encode(entry) == "64:OK secure match=mx1.example.com:.example.net servername=hostname,")
-        #expect(Self.encode(entry, .legacy) == "44:OK secure match=mx1.example.com:.example.net,")
-        #expect(Self.encode(.temporary(Reason("why"))) == "8:TEMP why,")
-        #expect(Self.encode(.refused(Reason("why"))) == "8:PERM why,")
+            CheckedReply.socketmap(entry) == "64:OK secure match=mx1.example.com:.example.net servername=hostname,")
+        #expect(CheckedReply.socketmap(entry, .legacy) == "44:OK secure match=mx1.example.com:.example.net,")
+        #expect(CheckedReply.socketmap(.temporary(Reason("why"))) == "8:TEMP why,")
+        #expect(CheckedReply.socketmap(.refused(Reason("why"))) == "8:PERM why,")
     }
 
     @Test func `a reply of 100,000 octets is sent, a longer one becomes a temporary error`() throws {
         // "OK secure match=" and " servername=hostname" take 36 octets of them.
         let names = try Self.names(octets: 100_000 - 36)
         let exact = try TableReply.sample(mx: names)
-        let fits = Self.encode(exact)
+        let fits = CheckedReply.socketmap(exact)
         #expect(fits.hasPrefix("100000:OK secure match="))
         #expect(fits.utf8.count == "100000:".utf8.count + 100_000 + 1)
         let tooLong = try TableReply.sample(mx: names.dropLast() + ["a" + names[names.count - 1]])
         #expect(
-            Self.encode(tooLong)
+            CheckedReply.socketmap(tooLong)
                 == "91:TEMP policy of example.com lists more mx than fit into the 100000 octets that Postfix takes,")
     }
 
@@ -85,11 +87,5 @@ import TestSupport
         var requests: [TableRequest] = []
         while let request = try decoder.decode(buffer: &buffer) { requests.append(request) }
         return requests
-    }
-
-    private static func encode(_ reply: TableReply, _ dialect: Dialect = .classic) -> String {
-        var buffer = ByteBuffer()
-        SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
-        return String(buffer: buffer)
     }
 }

@@ -45,21 +45,22 @@ import TestSupport
 
     @Test func `replies are quoted lines`() throws {
         let entry = try TableReply.sample(mx: ["mx1.example.com", "*.example.net"])
-        #expect(Self.encode(.notFound) == "500 NOTFOUND\n")
+        #expect(CheckedReply.tcpTable(.notFound) == "500 NOTFOUND\n")
         #expect(
-            Self.encode(entry) == "200 secure%20match=mx1.example.com:.example.net%20servername=hostname\n")
-        #expect(Self.encode(entry, .legacy) == "200 secure%20match=mx1.example.com:.example.net\n")
-        #expect(Self.encode(.temporary(Reason("100 % sure"))) == "400 100%20%25%20sure\n")
-        #expect(Self.encode(.refused(Reason("why"))) == "400 why\n")
+            CheckedReply.tcpTable(entry) == "200 secure%20match=mx1.example.com:.example.net%20servername=hostname\n")
+        #expect(CheckedReply.tcpTable(entry, .legacy) == "200 secure%20match=mx1.example.com:.example.net\n")
+        #expect(CheckedReply.tcpTable(.temporary(Reason("100 % sure"))) == "400 100%20%25%20sure\n")
+        #expect(CheckedReply.tcpTable(.refused(Reason("why"))) == "400 why\n")
     }
 
     @Test func `a line of 4,095 octets is sent, a longer one becomes a temporary error`() throws {
         // "200 secure%20match=" and "%20servername=hostname" take 41 octets of them.
         let names = try SocketmapCodecTests.names(octets: 4_095 - 41)
-        let fits = Self.encode(try TableReply.sample(mx: names))
+        let fits = CheckedReply.tcpTable(try TableReply.sample(mx: names))
         #expect(fits.utf8.count == 4_096)
         #expect(fits.hasPrefix("200 secure%20match="))
-        let tooLong = Self.encode(try TableReply.sample(mx: names.dropLast() + ["a" + names[names.count - 1]]))
+        let tooLong = CheckedReply.tcpTable(
+            try TableReply.sample(mx: names.dropLast() + ["a" + names[names.count - 1]]))
         #expect(tooLong.hasPrefix("400 policy%20of%20example.com%20lists%20more%20mx"))
     }
 
@@ -69,11 +70,5 @@ import TestSupport
         var requests: [TableRequest] = []
         while let request = try decoder.decode(buffer: &buffer) { requests.append(request) }
         return requests
-    }
-
-    private static func encode(_ reply: TableReply, _ dialect: Dialect = .classic) -> String {
-        var buffer = ByteBuffer()
-        TCPTableReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
-        return String(buffer: buffer)
     }
 }
