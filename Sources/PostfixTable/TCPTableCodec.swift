@@ -75,7 +75,7 @@ package enum TCPTableReplyEncoder {
         case .temporary(let reason), .refused(let reason):
             // 5xx would mean "not found" and let mail go without its policy.
             buffer.writeStaticString("400 ")
-            quote(reason.text.utf8, into: &buffer)
+            Array(reason.text.utf8).withUnsafeBytes { quote($0, into: &buffer) }
             buffer.writeStaticString("\n")
         }
     }
@@ -91,7 +91,7 @@ package enum TCPTableReplyEncoder {
         entry.write(in: dialect, into: &text)
         let start = buffer.writerIndex
         buffer.writeStaticString(status)
-        quote(text.readableBytesView, into: &buffer)
+        text.withUnsafeReadableBytes { quote($0, into: &buffer) }
         guard buffer.writerIndex - start <= maximumLine else {
             buffer.moveWriterIndex(to: start)
             return dialect.shorter.map { write(entry, dialect: $0, into: &buffer) } ?? false
@@ -102,15 +102,17 @@ package enum TCPTableReplyEncoder {
 
     private static let status: StaticString = "200 "
 
-    private static func quote(_ text: some Collection<UInt8>, into buffer: inout ByteBuffer) {
-        for octet in text {
-            if (0x21...0x7e).contains(octet), octet != UInt8(ascii: "%") {
-                buffer.writeInteger(octet)
-            } else {
-                buffer.writeStaticString("%")
-                buffer.writeInteger(UInt8.hexDigit(octet >> 4))
-                buffer.writeInteger(UInt8.hexDigit(octet & 0x0f))
-            }
+    /// Plain octets are copied run by run; there are few others.
+    private static func quote(_ text: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+        var rest = text[...]
+        while !rest.isEmpty {
+            let end = rest.firstIndex { !(0x21...0x7e).contains($0) || $0 == UInt8(ascii: "%") } ?? rest.endIndex
+            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: rest[..<end]))
+            rest = rest[end...]
+            guard let octet = rest.popFirst() else { return }
+            buffer.writeStaticString("%")
+            buffer.writeInteger(UInt8.hexDigit(octet >> 4))
+            buffer.writeInteger(UInt8.hexDigit(octet & 0x0f))
         }
     }
 }

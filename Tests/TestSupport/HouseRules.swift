@@ -33,13 +33,18 @@ struct HouseRules {
 
     /// Single spaces, no other separator, and braces around policy_string alone.
     private func layout(_ octets: [UInt8]) -> [Violation] {
-        var found: [Violation] = []
-        if octets.first == UInt8(ascii: " ") || octets.last == UInt8(ascii: " ")
-            || zip(octets, octets.dropFirst()).contains(where: { $0 == UInt8(ascii: " ") && $1 == UInt8(ascii: " ") })
-        {
-            found.append(.unsuitable("white space"))
+        var hasSpace = true
+        var isClean = true
+        var hasControl = false
+        for octet in octets {
+            let isSpace = octet == 0x20
+            if isSpace, hasSpace { isClean = false }
+            if octet < 0x20 || octet == 0x7F { hasControl = true }
+            hasSpace = isSpace
         }
-        if octets.contains(where: { $0 < 0x20 || $0 == 0x7F }) { found.append(.unsuitable("control character")) }
+        var found: [Violation] = []
+        if !isClean || hasSpace { found.append(.unsuitable("white space")) }
+        if hasControl { found.append(.unsuitable("control character")) }
         return found
     }
 

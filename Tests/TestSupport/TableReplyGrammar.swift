@@ -86,20 +86,23 @@ package struct TableReplyGrammar: Sendable {
 
     private static func unquoted(_ quoted: ArraySlice<UInt8>) -> [UInt8]? {
         var text: [UInt8] = []
-        var rest = quoted
-        while let octet = rest.popFirst() {
+        text.reserveCapacity(quoted.count)
+        var index = quoted.startIndex
+        while index < quoted.endIndex {
+            let octet = quoted[index]
+            index += 1
             guard octet == UInt8(ascii: "%") else {
                 // Ours are quoted throughout.
                 guard octet > 0x20 else { return nil }
                 text.append(octet)
                 continue
             }
-            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+            let digits = String(decoding: quoted[index...].prefix(2), as: UTF8.self)
             guard digits.utf8.count == 2, !digits.hasPrefix("+"), let value = UInt8(digits, radix: 16) else {
                 return nil
             }
             text.append(value)
-            rest = rest.dropFirst(2)
+            index += 2
         }
         return text
     }
