@@ -62,6 +62,8 @@ let package = Package(
             name: "PostfixTable",
             dependencies: ["IDNA", "MTASTS", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict),
+        // What the Postfix on this host says of itself.
+        .target(name: "PostfixSettings", dependencies: ["MTASTS", "PostfixTable"], swiftSettings: strict),
         .target(
             name: "LookupServer",
             dependencies: [
@@ -137,6 +139,9 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOTestUtils", package: "swift-nio"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PostfixSettingsTests", dependencies: ["MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "LookupServerTests",

@@ -1,0 +1,67 @@
+/// What the Postfix on this host says of itself: main.cf with its defaults, as smtp(8) reads it.
+///
+/// Not here: `-o` overrides of single services in master.cf.
+package struct LocalPostfix: Equatable, Sendable {
+    /// `nil` for a version that we cannot read; then nothing follows from it.
+    package let release: PostfixRelease?
+    /// `smtp_dns_support_level = dnssec`: Postfix asks for validated answers. Without it `dane` acts as `may`, and
+    /// `dane-only` defers.
+    package let validatesDNS: Bool
+    package let securityLevel: SecurityLevel
+
+    package init(release: PostfixRelease?, validatesDNS: Bool, securityLevel: SecurityLevel) {
+        self.release = release
+        self.validatesDNS = validatesDNS
+        self.securityLevel = securityLevel
+    }
+
+    /// The parameters that `init(postconf:)` reads. The last is what a site of before 2.3 has for a level.
+    package static let parameters = [
+        "mail_version", "smtp_dns_support_level", "smtp_tls_security_level", "smtp_enforce_tls",
+    ]
+
+    /// From lines of `name = value`, as postconf(1) writes them. A parameter that this version does not have is missing
+    /// from its output, and then has no value here.
+    package init(postconf output: some StringProtocol) {
+        var values: [Substring: Substring] = [:]
+        for line in output.split(whereSeparator: \.isNewline) {
+            let pair = Substring(line).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard pair.count == 2 else { continue }
+            values[pair[0].trimmed] = pair[1].trimmed
+        }
+        let level = values["smtp_tls_security_level"] ?? ""
+        let enforces = values["smtp_enforce_tls"] == "yes"
+        release = values["mail_version"].flatMap { PostfixRelease($0) }
+        validatesDNS = values["smtp_dns_support_level"]?.lowercased() == "dnssec"
+        securityLevel = level.isEmpty && enforces ? .other("encrypt") : SecurityLevel(level)
+    }
+}
+
+/// The site's own level, `smtp_tls_security_level`: what is in force where a lookup says "not found".
+package enum SecurityLevel: Hashable, Sendable {
+    /// Empty, `none` or `may`: anything said of a destination is stronger.
+    case opportunistic(String)
+    /// Stronger than `may`, or not known to us.
+    case other(String)
+
+    package init(_ text: some StringProtocol) {
+        let level = text.lowercased()
+        self = ["", "none", "may"].contains(level) ? .opportunistic(level) : .other(level)
+    }
+
+    /// Whether `dane`, which falls to `may` on hosts without TLSA records, may replace it.
+    package var givesWayToDANE: Bool {
+        switch self {
+        case .opportunistic: true
+        case .other: false
+        }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: Substring {
+        var text = drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,67 @@
+import Glibc
+import MTASTS
+
+/// Asks postconf(1) of the Postfix on this host.
+///
+/// Concurrency: blocks its thread for a few milliseconds, `timeLimit` at most; not for an event loop.
+/// Fails by: `PostconfFailure`. A host without postconf is no failure, there is just nothing to ask.
+package struct Postconf: Sendable {
+    package let path: String
+    /// As `-c`; `nil`: Postfix's own, or `MAIL_CONFIG`.
+    package var configurationDirectory: String?
+    package var timeLimit = Duration.seconds(5)
+
+    /// Octets. Four parameters take two hundred; a value may be long, but nobody's is this.
+    private static let maximumOutput = 65_536
+
+    package init(path: String, configurationDirectory: String? = nil, timeLimit: Duration = .seconds(5)) {
+        self.path = path
+        self.configurationDirectory = configurationDirectory
+        self.timeLimit = timeLimit
+    }
+
+    /// The first postconf there is: where packages put it, then in `searchPath`, the value of `PATH`. A relative entry is
+    /// passed over: it would mean another program in every directory.
+    package static func find(searchPath: String) -> String? {
+        let directories = ["/usr/sbin", "/usr/bin"] + searchPath.split(separator: ":").map(String.init)
+        return directories.lazy.filter { $0.hasPrefix("/") }.map { $0 + "/postconf" }.first(where: isProgram)
+    }
+
+    private static func isProgram(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+    }
+
+    /// Not with `-h`: a parameter that a version does not have leaves no line, and values would change places. With `-x`,
+    /// for a value may be `$another_parameter`.
+    package func ask() throws(PostconfFailure) -> LocalPostfix {
+        let directory = configurationDirectory.map { ["-c", $0] } ?? []
+        let arguments = [path] + directory + ["-x"] + LocalPostfix.parameters
+        let result = try ChildOutput.of(path, arguments, within: timeLimit, atMost: Self.maximumOutput)
+        guard result.status == 0 else {
+            let words = result.errors.split(separator: UInt8(ascii: "\n")).last ?? []
+            throw .failed(status: result.status, words: RemoteText.escaped(words))
+        }
+        return LocalPostfix(postconf: String(decoding: result.output, as: UTF8.self))
+    }
+}
+
+package enum PostconfFailure: Error, Equatable, Sendable {
+    /// It could not be started; the code is errno's.
+    case system(Int32)
+    /// It ended so, with these last words, escaped. A signal counts as 128 and its number, as in a shell.
+    case failed(status: Int32, words: String)
+    case timeIsUp
+    case tooMuchOutput
+}
+
+extension PostconfFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .system(let code): "postconf cannot be run: \(String(cString: strerror(code)))"
+        case .failed(let status, let words): "postconf ended with status \(status): \(words)"
+        case .timeIsUp: "postconf did not end in time"
+        case .tooMuchOutput: "postconf wrote more than expected"
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import PostfixTable
+
+/// What an operator chose, as far as it can contradict the Postfix at hand.
+package struct PostfixChoices: Equatable, Sendable {
+    /// `postfix.dane`
+    package enum DANE: String, Sendable, CaseIterable {
+        case auto
+        case on
+        case off
+    }
+
+    /// What `postfix.version` names; `nil`: `auto`.
+    package var release: PostfixRelease?
+    package var dane: DANE
+    /// What is said where there is no policy; `nil`: not found.
+    package var noPolicyReply: TLSPolicyEntry?
+
+    package init(release: PostfixRelease? = nil, dane: DANE = .auto, noPolicyReply: TLSPolicyEntry? = nil) {
+        self.release = release
+        self.dane = dane
+        self.noPolicyReply = noPolicyReply
+    }
+
+    /// For tcp_table, and map names that choose none. Without a Postfix to ask: what every Postfix since 2019 knows.
+    package func dialect(beside postfix: LocalPostfix?) -> Dialect {
+        (release ?? postfix?.release).map { Dialect(for: $0) } ?? .classic
+    }
+
+    /// Whether our DANE is wanted; whether DNSSEC works is another matter.
+    package func wantsDANE(beside postfix: LocalPostfix?) -> Bool {
+        switch dane {
+        case .on: true
+        case .off: false
+        case .auto: postfix?.validatesDNS ?? false
+        }
+    }
+}
+
+/// Two things that do not go together: what was configured here, and what Postfix says of itself.
+package enum PostfixConflict: Hashable, Sendable {
+    /// Attributes that this Postfix refuses would stop all mail (lessons 36, 37).
+    case dialect(configured: PostfixRelease, found: PostfixRelease)
+    /// We would say `dane`, which Postfix without DNSSEC takes for `may`, and `dane-only`, which it defers.
+    case daneWithoutDNSSEC
+    /// Every destination without a policy loses Postfix's own DANE.
+    case replySwitchesDANEOff(level: String)
+    case replyDANEWithoutDNSSEC
+    case replyNone
+    /// Nobody to ask: off, and an enforced policy then overrides whatever DANE Postfix does.
+    case daneUnknown
+
+    package enum Consequence: Sendable {
+        case stopsTheStart
+        case warning
+    }
+
+    package var consequence: Consequence {
+        switch self {
+        case .dialect, .daneWithoutDNSSEC: .stopsTheStart
+        case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone, .daneUnknown: .warning
+        }
+    }
+
+    /// The configuration key that is at odds.
+    package var key: String {
+        switch self {
+        case .dialect: "postfix.version"
+        case .daneWithoutDNSSEC, .daneUnknown: "postfix.dane"
+        case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone: "policy.no-policy-reply"
+        }
+    }
+
+    /// All of them, those that stop the start first.
+    ///
+    /// - Parameter postfix: the Postfix on this host; `nil`: there is none.
+    package static func all(_ choices: PostfixChoices, beside postfix: LocalPostfix?) -> [PostfixConflict] {
+        var conflicts: [PostfixConflict] = []
+        if let configured = choices.release, let found = postfix?.release,
+            !Dialect(for: configured).isUnderstood(where: Dialect(for: found))
+        {
+            conflicts.append(.dialect(configured: configured, found: found))
+        }
+        let lacksDNSSEC = postfix.map { !$0.validatesDNS } ?? false
+        if choices.dane == .on, lacksDNSSEC { conflicts.append(.daneWithoutDNSSEC) }
+        if choices.dane == .auto, postfix == nil { conflicts.append(.daneUnknown) }
+        switch choices.noPolicyReply {
+        case .may, .encrypt, .cleartext:
+            if let postfix, postfix.validatesDNS, !choices.wantsDANE(beside: postfix), let reply = choices.noPolicyReply
+            {
+                conflicts.append(.replySwitchesDANEOff(level: reply.level))
+            }
+        case .dane, .daneOnly:
+            if lacksDNSSEC { conflicts.append(.replyDANEWithoutDNSSEC) }
+        case .secure, nil: break
+        }
+        if choices.noPolicyReply == .cleartext { conflicts.append(.replyNone) }
+        return conflicts
+    }
+}
+
+extension PostfixConflict: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .dialect(let configured, let found):
+            "postfix.version is \(configured), but postconf says \(found), which refuses attributes of \(configured) and "
+                + "would hold all mail to enforced domains; expected auto, or \(found)"
+        case .daneWithoutDNSSEC:
+            "postfix.dane is on, but postconf does not say smtp_dns_support_level = dnssec, so Postfix would take `dane` "
+                + "for `may` and hold mail on `dane-only`; set it in main.cf, or postfix.dane to auto or off"
+        case .replySwitchesDANEOff(let level):
+            "policy.no-policy-reply is \(level), which switches Postfix's own DANE off (smtp_dns_support_level = dnssec) "
+                + "for every destination without a policy, and postfix.dane is off; expected not-found, or postfix.dane: auto"
+        case .replyDANEWithoutDNSSEC:
+            "policy.no-policy-reply is dane, but postconf does not say smtp_dns_support_level = dnssec, so Postfix takes "
+                + "it for `may`"
+        case .replyNone:
+            "policy.no-policy-reply is none, which tells Postfix not to use TLS at all for destinations without a policy, "
+                + "not even where it is offered"
+        case .daneUnknown:
+            "no postconf on this host, so postfix.dane: auto is off: an enforced policy overrides Postfix's own DANE; "
+                + "set postfix.dane to on or off"
+        }
+    }
+}

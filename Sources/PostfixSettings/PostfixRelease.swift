@@ -1,0 +1,60 @@
+import PostfixTable
+
+/// A release of Postfix, by `mail_version`: `3.7.11`, `3.12-20260101`, `3.11-20250101-nonprod`, `3.10.0-RC1`.
+package struct PostfixRelease: Hashable, Sendable {
+    package let major: Int
+    package let minor: Int
+    /// A development snapshot: what comes before `major.minor.0`, so it may lack what that release will have.
+    package let isSnapshot: Bool
+
+    package init(major: Int, minor: Int, isSnapshot: Bool = false) {
+        self.major = major
+        self.minor = minor
+        self.isSnapshot = isSnapshot
+    }
+
+    /// `nil` for a text that is no version. What follows the numbers is not looked at, but that a snapshot has its date
+    /// where a release has its patch level.
+    package init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        let numbers = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+        guard (2...3).contains(numbers.count), let major = Self.number(numbers[0]), let minor = Self.number(numbers[1]),
+            numbers.count == 2 || Self.number(numbers[2]) != nil, parts.count == 1 || !parts[1].isEmpty
+        else { return nil }
+        self.init(major: major, minor: minor, isSnapshot: numbers.count == 2 && parts.count == 2)
+    }
+
+    private static func number(_ text: some StringProtocol) -> Int? {
+        guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
+        return Int(text)
+    }
+}
+
+extension PostfixRelease: CustomStringConvertible {
+    package var description: String { "\(major).\(minor)" + (isSnapshot ? " (snapshot)" : "") }
+}
+
+extension Dialect {
+    /// All the words that `release` is sure to know. A snapshot counts as the release before it: whether one of 3.10 came
+    /// before or after `policy_type` its name does not tell, and one attribute too many stops all mail.
+    package init(for release: PostfixRelease) {
+        let known = (release.major, release.isSnapshot ? release.minor - 1 : release.minor)
+        if known >= (3, 10) {
+            self = .sts
+        } else if known >= (3, 4) {
+            self = .classic
+        } else {
+            self = .legacy
+        }
+    }
+
+    /// Whether a Postfix that is spoken to in `other` understands this one too.
+    package func isUnderstood(where other: Dialect) -> Bool {
+        switch (self, other) {
+        case (.legacy, _), (.classic, .classic), (.classic, .sts), (.sts, .sts): true
+        case (.classic, .legacy), (.sts, .classic), (.sts, .legacy): false
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import PostfixSettings
+import Testing
+
+/// The real postconf(1), and programs in its place that misbehave. One by one: a file that a fork of another test still
+/// has open for writing cannot be run.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct PostconfTests {
+    @Test func `the Postfix of this host is found, and says its version`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        #expect(try Postconf(path: path).ask().release != nil)
+    }
+
+    @Test func `main cf is read as Postfix reads it`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            let settings = "smtp_tls_security_level = $mine\nmine = encrypt\nsmtp_dns_support_level = dnssec\n"
+            try settings.write(toFile: directory + "/main.cf", atomically: true, encoding: .utf8)
+            let postfix = try Postconf(path: path, configurationDirectory: directory).ask()
+            #expect(postfix.securityLevel == .other("encrypt"))
+            #expect(postfix.validatesDNS)
+        }
+    }
+
+    @Test func `what postconf complains of is told`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        let failure = #expect(throws: PostconfFailure.self) {
+            try Postconf(path: path, configurationDirectory: "/nonexistent").ask()
+        }
+        #expect("\(try #require(failure))".contains("/nonexistent/main.cf: No such file or directory"))
+    }
+
+    @Test func `a search path is for absolute directories, after those of packages`() throws {
+        try Self.inDirectory { directory in
+            #expect(Postconf.find(searchPath: "relative:.::" + directory)?.hasPrefix("/usr/") != false)
+            let found = Postconf.find(searchPath: directory)
+            _ = try Self.program("exit 0", in: directory)
+            let other = directory + "/postconf"
+            #expect(Postconf.find(searchPath: directory) == (found ?? other))
+        }
+    }
+
+    @Test func `a program that hangs is killed in time, with what it started`() throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program("sleep 60 & echo $! > \(directory)/pid; wait", in: directory)
+            let start = ContinuousClock.now
+            #expect(throws: PostconfFailure.timeIsUp) {
+                try Postconf(path: path, timeLimit: .milliseconds(500)).ask()
+            }
+            #expect(ContinuousClock.now - start < .seconds(20))
+            let text = try String(contentsOfFile: directory + "/pid", encoding: .utf8)
+            let child = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(Self.isGone(child))
+        }
+    }
+
+    @Test func `a program that closes its output and stays is killed too`() throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program("exec sleep 60 >&- 2>&-", in: directory)
+            #expect(throws: PostconfFailure.timeIsUp) {
+                try Postconf(path: path, timeLimit: .milliseconds(500)).ask()
+            }
+        }
+    }
+
+    @Test(arguments: ["", " >&2"])
+    func `output without end is not kept`(stream: String) throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program(
+                "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\(stream); done", in: directory)
+            #expect(throws: PostconfFailure.tooMuchOutput) { try Postconf(path: path, timeLimit: .seconds(30)).ask() }
+        }
+    }
+
+    @Test func `an end by status or by signal is told with the last words, escaped`() throws {
+        try Self.inDirectory { directory in
+            let words = try Self.program("echo first >&2; printf 'last \\033[31m\\n' >&2; exit 3", in: directory)
+            #expect(throws: PostconfFailure.failed(status: 3, words: #"last \x1B[31m"#)) {
+                try Postconf(path: words).ask()
+            }
+            let killed = try Self.program("kill -9 $$", in: directory)
+            #expect(throws: PostconfFailure.failed(status: 137, words: "")) { try Postconf(path: killed).ask() }
+        }
+    }
+
+    @Test func `what is no program cannot be run`() {
+        #expect(throws: PostconfFailure.system(ENOENT)) { try Postconf(path: "/nonexistent/postconf").ask() }
+    }
+
+    // MARK: Programs in its place
+
+    private static func inDirectory(_ body: (String) throws -> Void) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "sts-postconf-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try body(directory)
+    }
+
+    /// A fresh inode each time: one that is being written cannot be run.
+    private static func program(_ script: String, in directory: String) throws -> String {
+        let path = directory + "/postconf"
+        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        return path
+    }
+
+    /// Dead, or dead and not yet collected by its new parent.
+    private static func isGone(_ process: pid_t) -> Bool {
+        guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return true }
+        return status.split(separator: " ").dropFirst(2).first == "Z"
+    }
+}

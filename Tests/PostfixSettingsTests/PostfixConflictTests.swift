@@ -1,0 +1,80 @@
+import PostfixSettings
+import PostfixTable
+import Testing
+
+@Suite struct PostfixConflictTests {
+    private static func postfix(_ minor: Int, dnssec: Bool = false) -> LocalPostfix {
+        LocalPostfix(
+            release: PostfixRelease(major: 3, minor: minor), validatesDNS: dnssec, securityLevel: .opportunistic("may"))
+    }
+
+    @Test(arguments: [
+        (10, 7, true), (12, 9, true), (10, 3, true), (7, 3, true), (10, 10, false), (10, 12, false), (7, 12, false),
+        (9, 4, false), (3, 12, false), (3, 2, false),
+    ])
+    func `lesson 37 words that the Postfix at hand refuses stop the start`(configured: Int, found: Int, stops: Bool) {
+        let choices = PostfixChoices(release: PostfixRelease(major: 3, minor: configured), dane: .off)
+        let conflicts = PostfixConflict.all(choices, beside: Self.postfix(found))
+        #expect(conflicts.map(\.consequence) == (stops ? [.stopsTheStart] : []))
+        #expect(conflicts.allSatisfy { $0.key == "postfix.version" })
+    }
+
+    @Test func `a version that cannot be read, or no Postfix at all, contradicts no version`() {
+        let choices = PostfixChoices(release: PostfixRelease(major: 3, minor: 12), dane: .off)
+        let unreadable = LocalPostfix(release: nil, validatesDNS: false, securityLevel: .opportunistic(""))
+        #expect(PostfixConflict.all(choices, beside: unreadable).isEmpty)
+        #expect(PostfixConflict.all(choices, beside: nil).isEmpty)
+    }
+
+    @Test func `the dialect is the configured version's, else that of the Postfix at hand, else classic`() {
+        #expect(PostfixChoices().dialect(beside: Self.postfix(10)) == .sts)
+        #expect(PostfixChoices().dialect(beside: Self.postfix(3)) == .legacy)
+        #expect(PostfixChoices().dialect(beside: nil) == .classic)
+        let unreadable = LocalPostfix(release: nil, validatesDNS: false, securityLevel: .opportunistic(""))
+        #expect(PostfixChoices().dialect(beside: unreadable) == .classic)
+        let old = PostfixChoices(release: PostfixRelease(major: 3, minor: 7))
+        #expect(old.dialect(beside: Self.postfix(12)) == .classic)
+    }
+
+    @Test func `DANE is on where Postfix does it too, unless it is said otherwise`() {
+        for dnssec in [true, false] {
+            #expect(PostfixChoices(dane: .auto).wantsDANE(beside: Self.postfix(7, dnssec: dnssec)) == dnssec)
+            #expect(PostfixChoices(dane: .on).wantsDANE(beside: Self.postfix(7, dnssec: dnssec)))
+            #expect(!PostfixChoices(dane: .off).wantsDANE(beside: Self.postfix(7, dnssec: dnssec)))
+        }
+        #expect(!PostfixChoices(dane: .auto).wantsDANE(beside: nil))
+        #expect(PostfixChoices(dane: .on).wantsDANE(beside: nil))
+    }
+
+    /// Every DANE setting, reply and Postfix; the conflicts each has.
+    @Test(arguments: PostfixChoices.DANE.allCases, [nil, false, true])
+    func `every combination has its conflicts`(dane: PostfixChoices.DANE, dnssec: Bool?) {
+        let postfix = dnssec.map { Self.postfix(7, dnssec: $0) }
+        var always: [PostfixConflict] = []
+        if dane == .on, dnssec == false { always.append(.daneWithoutDNSSEC) }
+        if dane == .auto, dnssec == nil { always.append(.daneUnknown) }
+        let isOff = dane == .off && dnssec == true
+        let noDNSSEC: [PostfixConflict] = dnssec == false ? [.replyDANEWithoutDNSSEC] : []
+        let replies: [(TLSPolicyEntry?, [PostfixConflict])] = [
+            (nil, []), (.may, isOff ? [.replySwitchesDANEOff(level: "may")] : []),
+            (.encrypt, isOff ? [.replySwitchesDANEOff(level: "encrypt")] : []), (.dane, noDNSSEC),
+            (.cleartext, (isOff ? [.replySwitchesDANEOff(level: "none")] : []) + [.replyNone]),
+        ]
+        for (reply, expected) in replies {
+            let choices = PostfixChoices(dane: dane, noPolicyReply: reply)
+            #expect(PostfixConflict.all(choices, beside: postfix) == always + expected)
+        }
+    }
+
+    @Test func `messages name both sides`() {
+        let release = PostfixRelease(major: 3, minor: 12)
+        let conflict = PostfixConflict.dialect(configured: release, found: PostfixRelease(major: 3, minor: 7))
+        #expect(conflict.description.hasPrefix("postfix.version is 3.12, but postconf says 3.7,"))
+        let all: [PostfixConflict] = [
+            conflict, .daneWithoutDNSSEC, .replySwitchesDANEOff(level: "may"), .replyDANEWithoutDNSSEC, .replyNone,
+            .daneUnknown,
+        ]
+        #expect(all.allSatisfy { $0.description.contains($0.key) })
+        #expect(all.map { $0.consequence == .stopsTheStart } == [true, true, false, false, false, false])
+    }
+}
