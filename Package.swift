@@ -141,8 +141,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PostfixSettingsTests", dependencies: ["MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],
-            swiftSettings: strict),
+            name: "PostfixSettingsTests", dependencies: ["PostfixSettings", "PostfixTable"], swiftSettings: strict),
         .testTarget(
             name: "LookupServerTests",
             dependencies: [

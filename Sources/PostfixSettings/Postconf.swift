@@ -22,9 +22,11 @@ package struct Postconf: Sendable {
 
     /// The first postconf there is: where packages put it, then in `searchPath`, the value of `PATH`. A relative entry is
     /// passed over: it would mean another program in every directory.
-    package static func find(searchPath: String) -> String? {
-        let directories = ["/usr/sbin", "/usr/bin"] + searchPath.split(separator: ":").map(String.init)
-        return directories.lazy.filter { $0.hasPrefix("/") }.map { $0 + "/postconf" }.first(where: isProgram)
+    package static func find(
+        searchPath: String, after directories: [String] = ["/usr/sbin", "/usr/bin"]
+    ) -> String? {
+        (directories + searchPath.split(separator: ":").map(String.init)).lazy
+            .filter { $0.hasPrefix("/") }.map { $0 + "/postconf" }.first(where: isProgram)
     }
 
     private static func isProgram(_ path: String) -> Bool {

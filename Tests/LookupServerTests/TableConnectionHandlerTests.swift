@@ -21,6 +21,33 @@ import TestSupport
         }
     }
 
+    @Test func `map names choose the words, request by request; the rest hear the configured ones`() async throws {
+        let lab = HandlerLab()
+        lab.publish("example.com", policy: policyText() + "\nx-note:  two   words\nx-b: {y}")
+        let strings = ["version: STSv1", "mode: enforce", "mx: mx.example.com", "max_age: 604800", "x-note: two words"]
+        let words =
+            "secure match=mx.example.com servername=hostname policy_type=sts policy_domain=example.com"
+            + strings.map { " { policy_string = \($0) }" }.joined() + " mx_host_pattern=mx.example.com"
+        let sts = "\(words.utf8.count + 3):OK \(words),"
+        let classic = "50:OK secure match=mx.example.com servername=hostname,"
+        try await lab.run {
+            let channel = try await lab.connect(.socketmap, settings: LookupSettings(dialect: .sts))
+            try await channel.send("27:QUERYwithTLSRPT example.com,")
+            #expect(try await channel.nextWrite() == sts)
+            for (request, reply) in [
+                ("15:sts example.com,", sts), ("17:other example.com,", sts), ("17:QUERY example.com,", classic),
+                ("19:classic example.com,", classic), ("17:query example.com,", sts),
+            ] {
+                try await channel.send(request)
+                #expect(try await channel.written() == reply)
+            }
+            #expect(TableReplyGrammar(.postfix3_12).violations(ofSocketmap: Array(sts.utf8)).isEmpty)
+            let table = try await lab.connect(.tcpTable, settings: LookupSettings(dialect: .sts))
+            try await table.send("get example.com\n")
+            #expect(try await table.written() == "200 \(words.replacing(" ", with: "%20"))\n")
+        }
+    }
+
     @Test func `both protocols give the same answers`() async throws {
         let lab = HandlerLab()
         lab.publish("example.com")

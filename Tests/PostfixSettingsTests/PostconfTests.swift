@@ -29,13 +29,19 @@ import Testing
         #expect("\(try #require(failure))".contains("/nonexistent/main.cf: No such file or directory"))
     }
 
-    @Test func `a search path is for absolute directories, after those of packages`() throws {
+    @Test func `packages' directories come first, and no relative one is looked into`() throws {
         try Self.inDirectory { directory in
-            #expect(Postconf.find(searchPath: "relative:.::" + directory)?.hasPrefix("/usr/") != false)
-            let found = Postconf.find(searchPath: directory)
+            let path = directory + "/postconf"
+            #expect(Postconf.find(searchPath: directory, after: []) == nil)
+            // A directory of that name, or a file that nobody may run, is no program.
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            #expect(Postconf.find(searchPath: directory, after: []) == nil)
+            try FileManager.default.removeItem(atPath: path)
             _ = try Self.program("exit 0", in: directory)
-            let other = directory + "/postconf"
-            #expect(Postconf.find(searchPath: directory) == (found ?? other))
+            #expect(Postconf.find(searchPath: "/nonexistent::\(directory)", after: []) == path)
+            #expect(Postconf.find(searchPath: "/usr/sbin", after: ["/nonexistent", directory]) == path)
+            let up = String(repeating: "../", count: 64).dropLast()
+            #expect(Postconf.find(searchPath: up + directory, after: []) == nil)
         }
     }
 
