@@ -41,7 +41,7 @@ let package = Package(
         .target(
             name: "PolicyService",
             dependencies: [
-                "Discovery", "MTASTS",
+                "DANE", "Discovery", "MTASTS",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "LookupServer",
             dependencies: [
-                "MTASTS", "PolicyService", "PostfixTable",
+                "Discovery", "MTASTS", "PolicyService", "PostfixTable",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -80,7 +80,7 @@ let package = Package(
             name: "STSBridge",
             dependencies: [
                 "CurlHTTPS", "Discovery", "IDNA", "LookupServer", "MTASTS", "PolicyService", "PolicyTransfer",
-                "PostfixTable", "SQLiteArchive", "UnboundDNS",
+                "PostfixSettings", "PostfixTable", "SQLiteArchive", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

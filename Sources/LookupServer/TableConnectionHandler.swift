@@ -1,3 +1,4 @@
+import Discovery
 import Logging
 import MTASTS
 import NIOCore
@@ -29,7 +30,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private struct Pending {
         let request: TableRequest
         let domain: PolicyDomain
-        let waiter: PolicyService.Waiter
+        let waiter: Waiter
         let since: NIODeadline
         let timer: Scheduled<Void>
     }
@@ -162,13 +163,14 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             return owe(.notFound, dialect: request.dialect, ticket: replies.open())
         }
         let ticket = replies.open()
-        if let decision = service.decision(for: nextHop.domain) {
+        let destination = nextHop.destination
+        if let decision = service.decision(for: destination) {
             return settle(request, nextHop.domain, ticket, decision, since: nil)
         }
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         let eventLoop = context.eventLoop
-        let lookup = service.lookup(nextHop.domain) { decision in
+        let lookup = service.lookup(destination) { decision in
             eventLoop.execute { handler.value.landed(ticket, decision) }
         }
         switch lookup {
@@ -201,7 +203,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private func timeIsUp(_ ticket: Ticket) {
         // `nil`: the landing was quicker, its call is on its way to this event loop.
-        guard let waited = pending[ticket], let decision = service.giveUp(waited.waiter, for: waited.domain) else {
+        guard let waited = pending[ticket], let decision = service.giveUp(waited.waiter) else {
             return
         }
         pending[ticket] = nil
@@ -309,5 +311,12 @@ extension TableReply {
         case .temporary: "temporary"
         case .refused: "refused"
         }
+    }
+}
+
+extension NextHop {
+    /// What is asked about it: policies go by domain, DANE findings by domain, port and whether there is an MX lookup.
+    fileprivate var destination: DANEDestination {
+        DANEDestination(domain: domain, port: port ?? 25, isHost: isHost)
     }
 }

@@ -15,8 +15,23 @@ extension TableReply {
                 // Not "not found": the domain demands authentication, it only names nobody who could give it.
                 self = .temporary(Reason("policy of \(domain) lists no usable mx"))
             }
-        case .deferred(let ignorance):
+        case .secureByNames(let names):
+            if let match = SecureMatch(domain: domain, pinned: names) {
+                self = .entry(.secure(match))
+            } else {
+                self = .temporary(Reason("\(domain) is pinned to names that no host can have"))
+            }
+        case .dane: self = .entry(.dane)
+        case .daneOnly: self = .entry(.daneOnly)
+        case .may: self = .entry(.may)
+        case .encrypt: self = .entry(.encrypt)
+        case .cleartext: self = .entry(.cleartext)
+        case .deferred(.policy(let ignorance)):
             self = .temporary(Reason("policy of \(domain) unknown: \(ignorance)"))
+        case .deferred(.dane(let reason)):
+            self = .temporary(Reason("DANE of \(domain) unknown: \(reason)"))
+        case .deferred(.pinWithoutNames):
+            self = .temporary(Reason("\(domain) is \(Decision.Deferral.pinWithoutNames)"))
         }
     }
 }

@@ -1,9 +1,16 @@
+import DANE
 import MTASTS
 
 /// What Postfix is to do, and the rule that says so.
 package struct Decision: Equatable, Sendable {
     /// The rows of the decision table; `explain` and the log name them.
-    package enum Rule: String, Sendable {
+    package enum Rule: String, Sendable, CaseIterable {
+        case observe
+        case exempt
+        case pin
+        case dane
+        case danePartial = "dane-partial"
+        case daneUnknown = "dane-unknown"
         case enforce
         case testing
         case none
@@ -16,8 +23,30 @@ package struct Decision: Equatable, Sendable {
         case notFound
         /// Deliver only to an authenticated MX of this policy.
         case secure(HeldPolicy)
+        /// Deliver only to an authenticated host of these names, which the operator gave.
+        case secureByNames([MXPattern])
+        /// Let Postfix judge each host by DANE; a host without TLSA records gets TLS where it offers it.
+        case dane
+        /// Deliver only to hosts with usable TLSA records.
+        case daneOnly
+        /// TLS where it is offered.
+        case may
+        /// TLS, with anybody.
+        case encrypt
+        /// No TLS at all.
+        case cleartext
         /// Not now: the reason is for the operator's mail log.
-        case deferred(Ignorance)
+        case deferred(Deferral)
+    }
+
+    /// Why mail has to wait.
+    package enum Deferral: Equatable, Sendable {
+        /// Whether there is a policy could not be found out.
+        case policy(Ignorance)
+        /// Whether DANE applies could not be found out, in words.
+        case dane(String)
+        /// The operator pinned the domain, and there are no names to hold a certificate against.
+        case pinWithoutNames
     }
 
     package let rule: Rule
@@ -29,6 +58,34 @@ package struct Decision: Equatable, Sendable {
     }
 }
 
+extension Decision.Deferral: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .policy(let ignorance): "\(ignorance)"
+        case .dane(let reason): reason
+        case .pinWithoutNames: "pinned without names, and no policy is known"
+        }
+    }
+}
+
+/// What the operator has said of one domain; it goes before everything that was found out.
+package enum Override: Equatable, Sendable {
+    case none
+    /// Observe mode: nothing is said to Postfix.
+    case observe
+    case exempt(mayEncrypt: Bool)
+    /// Authenticated TLS, by these names; without names by those of the policy.
+    case pin([MXPattern])
+}
+
+/// What is known of DANE for a destination.
+package enum DANEStanding: Equatable, Sendable {
+    /// We do not look.
+    case off
+    /// - Parameter reason: what could not be found out, where something could not.
+    case known(Coverage, reason: String?)
+}
+
 /// The site's choices in the decision.
 package struct DecisionSettings: Equatable, Sendable {
     package enum OnUnknown: String, CaseIterable, Sendable {
@@ -37,37 +94,31 @@ package struct DecisionSettings: Equatable, Sendable {
         case `defer`
     }
 
+    /// What a domain without a policy gets.
+    package enum NoPolicyReply: String, CaseIterable, Sendable {
+        case notFound = "not-found"
+        case may
+        case encrypt
+        case dane
+        /// In Postfix's own language: no TLS at all, not even where it is offered.
+        case none
+    }
+
     package var onUnknown = OnUnknown.deliver
     /// Treat `testing` like `enforce`.
     package var enforceTesting = false
+    package var noPolicyReply = NoPolicyReply.notFound
+    /// Whether the site's own level (`smtp_tls_security_level`) demands less than `dane` would fall to: it is empty, `none`
+    /// or `may`. A map's answer replaces the level, so a stronger one must not be answered with `dane`.
+    package var mayAnswerDANE = true
 
-    package init(onUnknown: OnUnknown = .deliver, enforceTesting: Bool = false) {
+    package init(
+        onUnknown: OnUnknown = .deliver, enforceTesting: Bool = false, noPolicyReply: NoPolicyReply = .notFound,
+        mayAnswerDANE: Bool = true
+    ) {
         self.onUnknown = onUnknown
         self.enforceTesting = enforceTesting
-    }
-}
-
-extension Decision {
-    /// The decision table, row by row; the first that matches wins.
-    package init(_ standing: Standing, settings: DecisionSettings) {
-        switch standing {
-        case .policy(let held):
-            switch held.policy.mode {
-            case .enforce:
-                self.init(rule: .enforce, action: .secure(held))
-            case .testing:
-                // RFC 8461 §5: deliver as if nothing had failed.
-                self.init(rule: .testing, action: settings.enforceTesting ? .secure(held) : .notFound)
-            case .none:
-                self.init(rule: .none, action: .notFound)
-            }
-        case .noPolicy:
-            self.init(rule: .noPolicy, action: .notFound)
-        case .unknown(let ignorance):
-            switch settings.onUnknown {
-            case .deliver: self.init(rule: .unknown, action: .notFound)
-            case .defer: self.init(rule: .unknown, action: .deferred(ignorance))
-            }
-        }
+        self.noPolicyReply = noPolicyReply
+        self.mayAnswerDANE = mayAnswerDANE
     }
 }

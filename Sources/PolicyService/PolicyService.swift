@@ -1,3 +1,4 @@
+import DANE
 import Discovery
 import Logging
 import MTASTS
@@ -9,30 +10,26 @@ import Synchronization
 ///
 /// The driver of `PolicyLedger`: decides under one mutex, acts outside it. A hit is answered on the caller's thread with
 /// no hop to another; only a miss starts a task.
-/// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:for:)` from any thread or event loop, at once; discoveries run
+/// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:)` from any thread or event loop, at once; discoveries run
 /// in `run()`'s task group.
 /// Fails by: answering "unknown"; a failing archive is logged and mail goes on from memory.
 /// Not here: who waits for how long (LookupServer), how an answer is written (PostfixTable).
 package final class PolicyService: Service {
     private struct State {
         var ledger: PolicyLedger
-        /// Those who wait for a flight's landing, by flight and by number.
-        var waiters: [FlightID: [UInt64: @Sendable (Decision) -> Void]] = [:]
-        var lastWaiter: UInt64 = 0
+        var findings: FindingLedger
+        /// Whether we look for DANE. It can be switched while we run: DNSSEC comes and goes.
+        var usesDANE = false
+        var waitingList = WaitingList()
         /// The archive is another one, and has not got what memory has yet.
         var owesEverything = false
-
-        mutating func addWaiter(_ whenLanded: @escaping @Sendable (Decision) -> Void, to flight: FlightID) -> Waiter {
-            lastWaiter += 1
-            waiters[flight, default: [:]][lastWaiter] = whenLanded
-            return Waiter(flight: flight, number: lastWaiter)
-        }
     }
 
     private let state: Mutex<State>
     /// What `run` is to do.
     private enum Work: Sendable {
         case fly(FlightPlan)
+        case find(FlightID, DANEDestination)
         /// Those who wait for a flight hear what there is, after this time.
         case hurry(FlightID, PolicyDomain, after: Duration)
         case load
@@ -41,6 +38,7 @@ package final class PolicyService: Service {
     }
 
     private let discovery: PolicyDiscovery
+    private let dane: DANEDiscovery?
     private let writer: ArchiveWriter
     private let reader: ArchiveReader
     private let decisions: DecisionSettings
@@ -56,19 +54,23 @@ package final class PolicyService: Service {
     /// How often the archive is told to delete what has long been over.
     private static let purgeInterval = Duration.seconds(3_600)
 
+    /// - Parameter dane: `nil`: DANE is never looked for. Else it is from `useDANE` on.
     /// - Parameter now: wall time.
     /// - Parameter sleep: lets a span pass; throws when its task is cancelled.
     /// - Parameter seed: of the numbers that spread refreshes over the day.
     package init(
-        discovery: PolicyDiscovery, archive: any PolicyArchive = NoArchive(),
+        discovery: PolicyDiscovery, dane: DANEDiscovery? = nil, archive: any PolicyArchive = NoArchive(),
         ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(), logger: Logger,
         now: @escaping @Sendable () -> WallTime,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory
     ) {
         state = Mutex(
-            State(ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed)))
+            State(
+                ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed),
+                findings: FindingLedger(settings: ledger)))
         self.discovery = discovery
+        self.dane = dane
         self.decisions = decisions
         self.now = now
         self.sleep = sleep
@@ -79,13 +81,13 @@ package final class PolicyService: Service {
         (work, start) = AsyncStream.makeStream()
     }
 
-    // MARK: Lookups
-
-    /// One who waits for a landing.
-    package struct Waiter: Hashable, Sendable {
-        let flight: FlightID
-        let number: UInt64
+    /// From now on DANE is looked for, or not. What was found is forgotten where it is not.
+    package func useDANE(_ isUsed: Bool) {
+        guard dane != nil else { return }
+        state.withLock { $0.usesDANE = isUsed }
     }
+
+    // MARK: Lookups
 
     package enum Lookup: Sendable {
         case decided(Decision)
@@ -94,40 +96,90 @@ package final class PolicyService: Service {
     }
 
     /// A hit: the answer where nothing has to be found out. `nil`: it takes a `lookup`.
-    package func decision(for domain: PolicyDomain) -> Decision? {
+    package func decision(for destination: DANEDestination) -> Decision? {
         let now = now()
-        let standing = state.withLock { $0.ledger.answer(to: domain, at: now) }
-        return standing.map { Decision($0, settings: decisions) }
+        let known = state.withLock { state -> (Standing, DANEStanding)? in
+            guard let standing = state.ledger.answer(to: destination.domain, at: now) else { return nil }
+            guard state.usesDANE else { return (standing, .off) }
+            return state.findings.answer(to: destination, at: now).map { (standing, $0) }
+        }
+        return known.map { Decision($0, dane: $1, settings: decisions) }
     }
 
-    /// Answers what is known, or lets `whenLanded` wait for it. Starts a discovery where none is under way.
+    /// Answers what is known, or lets `whenLanded` wait for it. Starts discoveries where none are under way.
     ///
     /// - Parameter whenLanded: called at most once, from any thread, and not before this function has returned
     ///   `waiting`… or never, when the waiter has given up.
-    package func lookup(_ domain: PolicyDomain, whenLanded: @escaping @Sendable (Decision) -> Void) -> Lookup {
+    package func lookup(
+        _ destination: DANEDestination, whenLanded: @escaping @Sendable (Decision) -> Void
+    ) -> Lookup {
         let now = now()
-        let (lookup, plan) = withState { state -> (Lookup, FlightPlan?) in
-            switch state.ledger.asked(domain, at: now) {
-            case .answer(let standing):
-                return (.decided(Decision(standing, settings: decisions)), nil)
-            case .join(let flight, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: flight), atMost: atMost), nil)
-            case .start(let plan, let atMost):
-                return (.waiting(state.addWaiter(whenLanded, to: plan.id), atMost: atMost), plan)
+        let (lookup, work) = withState { state -> (Lookup, [Work]) in
+            let policy = Part(state.ledger.asked(destination.domain, at: now))
+            let finding = state.usesDANE ? Part(state.findings.asked(destination, at: now), of: destination) : Part(.off)
+            let work = [policy.work, finding.work].compactMap { $0 }
+            if let standing = policy.known, let dane = finding.known {
+                return (.decided(Decision(standing, dane: dane, settings: decisions)), work)
             }
+            let waiting = WaitingList.Waiting(
+                destination: destination, standing: policy.known, dane: finding.known, call: whenLanded)
+            let waiter = state.waitingList.add(waiting, policy: policy.flight, finding: finding.flight)
+            return (.waiting(waiter, atMost: Part.longer(policy.patience, finding.patience)), work)
         }
-        if let plan { start.yield(.fly(plan)) }
+        for one in work { start.yield(one) }
         return lookup
     }
 
-    /// Waits no longer: what can be said now. The discovery goes on, and its landing is stored as usual.
+    /// One half of an answer: known, or being found out.
+    private struct Part<Known> {
+        var known: Known?
+        var flight: FlightID?
+        /// `.zero` where it is known; `nil`: as long as the lookup may take.
+        var patience: Duration? = .zero
+        var work: Work?
+
+        init(_ known: Known) { self.known = known }
+
+        init(_ asked: Asked) where Known == Standing {
+            switch asked {
+            case .answer(let standing): known = standing
+            case .join(let id, let atMost): (flight, patience) = (id, atMost)
+            case .start(let plan, let atMost): (flight, patience, work) = (plan.id, atMost, .fly(plan))
+            }
+        }
+
+        init(_ asked: FindingLedger.Asked, of destination: DANEDestination) where Known == DANEStanding {
+            switch asked {
+            case .answer(let standing): known = standing
+            case .join(let id, let atMost): (flight, patience) = (id, atMost)
+            case .start(let id, let atMost): (flight, patience, work) = (id, atMost, .find(id, destination))
+            }
+        }
+
+        /// Both halves are needed, so the one that may take longer decides.
+        static func longer(_ one: Duration?, _ other: Duration?) -> Duration? {
+            guard let one, let other else { return nil }
+            return max(one, other)
+        }
+    }
+
+    /// Waits no longer: what can be said now. The discoveries go on, and their landings are stored as usual.
     ///
     /// - Returns: `nil` when the landing was quicker and has called back, or is about to.
-    package func giveUp(_ waiter: Waiter, for domain: PolicyDomain) -> Decision? {
+    package func giveUp(_ waiter: Waiter) -> Decision? {
         let now = now()
         return state.withLock { state in
-            guard state.waiters[waiter.flight]?.removeValue(forKey: waiter.number) != nil else { return nil }
-            return Decision(state.ledger.standing(of: domain, at: now), settings: decisions)
+            guard let waited = state.waitingList.remove(waiter) else { return nil }
+            let standing = waited.standing ?? state.ledger.standing(of: waited.destination.domain, at: now)
+            let dane = waited.dane ?? state.findings.standing(of: waited.destination, at: now)
+            return Decision(standing, dane: dane, settings: decisions)
+        }
+    }
+
+    private func answer(_ waited: [WaitingList.Waiting]) {
+        for one in waited {
+            guard let standing = one.standing, let dane = one.dane else { continue }
+            one.call(Decision(standing, dane: dane, settings: decisions))
         }
     }
 
@@ -158,6 +210,7 @@ package final class PolicyService: Service {
                 group.addTask {
                     switch work {
                     case .fly(let plan): await self.fly(plan)
+                    case .find(let flight, let destination): await self.find(flight, destination)
                     case .hurry(let flight, let domain, let patience):
                         await self.hurry(flight, of: domain, after: patience)
                     case .load: await self.load()
@@ -230,23 +283,36 @@ package final class PolicyService: Service {
 
     private func settle(_ flight: FlightID) {
         let now = now()
-        let (landing, waiters) = withState { state in
-            (state.ledger.settle(flight, at: now), state.waiters.removeValue(forKey: flight) ?? [:])
+        let (landing, waited) = withState { state in
+            let landing = state.ledger.settle(flight, at: now)
+            return (landing, state.waitingList.policyLanded(flight, landing?.standing ?? .unknown(.unfinished)))
         }
         if let landing { log.record(landing.news, at: now) }
-        let decision = Decision(landing?.standing ?? .unknown(.unfinished), settings: decisions)
-        for waiter in waiters.values { waiter(decision) }
+        answer(waited)
     }
 
     /// The archive had a policy for those who waited for a first answer: now they wait only so long for news of it.
     private func hurry(_ flight: FlightID, of domain: PolicyDomain, after patience: Duration) async {
         guard (try? await sleep(patience)) != nil else { return }
         let now = now()
-        let (standing, waiters) = state.withLock { state in
-            (state.ledger.standing(of: domain, at: now), state.waiters.removeValue(forKey: flight) ?? [:])
-        }
-        let decision = Decision(standing, settings: decisions)
-        for waiter in waiters.values { waiter(decision) }
+        answer(
+            state.withLock { state in
+                state.waitingList.policyLanded(flight, state.ledger.standing(of: domain, at: now))
+            })
+    }
+
+    private func find(_ flight: FlightID, _ destination: DANEDestination) async {
+        let report = await dane?.report(on: destination)
+        let now = now()
+        // The daemon stops: that says nothing about the destination.
+        let finding = Task.isCancelled ? nil : report?.finding
+        answer(
+            state.withLock { state in
+                let standing =
+                    finding.map { state.findings.landed(flight, $0, at: now) }
+                    ?? state.findings.abandon(flight, at: now)
+                return state.waitingList.findingLanded(flight, standing)
+            })
     }
 
     // MARK: The background
