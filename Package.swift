@@ -117,7 +117,7 @@ let package = Package(
         .testTarget(
             name: "PolicyServiceTests",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

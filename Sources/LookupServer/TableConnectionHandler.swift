@@ -80,7 +80,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     package func channelInactive(context: ChannelHandlerContext) {
         for pending in pending.values {
             pending.timer.cancel()
-            _ = service.giveUp(pending.waiter, for: pending.domain)
+            _ = service.giveUp(pending.waiter)
         }
         pending.removeAll()
         self.context = nil

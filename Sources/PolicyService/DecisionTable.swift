@@ -43,7 +43,8 @@ extension Decision {
         case .unknown(let someHostHasNone):
             guard let enforced else { return Decision(rule: .daneUnknown, action: settings.dane) }
             if someHostHasNone { return Decision(rule: .daneUnknown, action: .secure(enforced)) }
-            return Decision(rule: .daneUnknown, action: .deferred(.dane(reason ?? "DANE: discovery not finished in time")))
+            return Decision(
+                rule: .daneUnknown, action: .deferred(.dane(reason ?? "DANE: discovery not finished in time")))
         }
     }
 

@@ -116,7 +116,8 @@ package final class PolicyService: Service {
         let now = now()
         let (lookup, work) = withState { state -> (Lookup, [Work]) in
             let policy = Part(state.ledger.asked(destination.domain, at: now))
-            let finding = state.usesDANE ? Part(state.findings.asked(destination, at: now), of: destination) : Part(.off)
+            let finding =
+                state.usesDANE ? Part(state.findings.asked(destination, at: now), of: destination) : Part(.off)
             let work = [policy.work, finding.work].compactMap { $0 }
             if let standing = policy.known, let dane = finding.known {
                 return (.decided(Decision(standing, dane: dane, settings: decisions)), work)
@@ -124,7 +125,7 @@ package final class PolicyService: Service {
             let waiting = WaitingList.Waiting(
                 destination: destination, standing: policy.known, dane: finding.known, call: whenLanded)
             let waiter = state.waitingList.add(waiting, policy: policy.flight, finding: finding.flight)
-            return (.waiting(waiter, atMost: Part.longer(policy.patience, finding.patience)), work)
+            return (.waiting(waiter, atMost: Part<Standing>.longer(policy.patience, finding.patience)), work)
         }
         for one in work { start.yield(one) }
         return lookup

@@ -1,57 +1,139 @@
+import DANE
 import Discovery
 import MTASTS
 import PolicyService
 import Testing
 import TestSupport
 
+/// The decision table, every combination of override × DANE × policy × mode × setting (RFC 8461 §2 and §5, RFC 7672 §2.2).
 @Suite struct DecisionTests {
-    struct Row: Sendable {
-        let standing: Standing
-        let settings: DecisionSettings
-        let expected: Decision
+    typealias Action = Decision.Action
+    typealias Rule = Decision.Rule
+
+    /// What is known of the policy.
+    enum Policy: CaseIterable {
+        case enforce, testing, none, noPolicy, unknown
     }
 
-    /// Every standing against every setting.
-    static func rows() throws -> [Row] {
-        let unknown = Ignorance.record(serverFailure)
-        var rows: [Row] = []
-        for enforceTesting in [false, true] {
-            for onUnknown in DecisionSettings.OnUnknown.allCases {
-                let settings = DecisionSettings(onUnknown: onUnknown, enforceTesting: enforceTesting)
-                let enforce = try held("enforce")
-                let testing = try held("testing")
-                rows += [
-                    Row(
-                        standing: .policy(enforce), settings: settings,
-                        expected: Decision(rule: .enforce, action: .secure(enforce))),
-                    Row(
-                        standing: .policy(testing), settings: settings,
-                        expected: Decision(
-                            rule: .testing, action: enforceTesting ? .secure(testing) : .notFound)),
-                    Row(
-                        standing: .policy(try held("none")), settings: settings,
-                        expected: Decision(rule: .none, action: .notFound)),
-                    Row(
-                        standing: .noPolicy(.nameError), settings: settings,
-                        expected: Decision(rule: .noPolicy, action: .notFound)),
-                    Row(
-                        standing: .unknown(unknown), settings: settings,
-                        expected: Decision(
-                            rule: .unknown, action: onUnknown == .defer ? .deferred(unknown) : .notFound)),
-                ]
-            }
-        }
-        return rows
-    }
+    private let reason = "_25._tcp.mx1.example.com TLSA: SERVFAIL (servers 192.0.2.53)"
+    private let ignorance = Ignorance.record(serverFailure)
 
-    @Test func `STS-5-a STS-5-b STS-5-c STS-3.3-m every row of the decision`() throws {
-        let rows = try Self.rows()
-        #expect(rows.count == 20)
-        for row in rows { #expect(Decision(row.standing, settings: row.settings) == row.expected) }
-    }
-
-    private static func held(_ mode: String) throws -> HeldPolicy {
+    private func held(_ mode: String) throws -> HeldPolicy {
         guard case .policy(let fetched) = try fetched(mode: mode) else { throw Unexpected(what: "no policy") }
         return HeldPolicy(fetched, id: try recordID("1"), fetchedAt: WallTime(milliseconds: 0))
+    }
+
+    private func standing(_ policy: Policy) throws -> Standing {
+        switch policy {
+        case .enforce: .policy(try held("enforce"))
+        case .testing: .policy(try held("testing"))
+        case .none: .policy(try held("none"))
+        case .noPolicy: .noPolicy(.nameError)
+        case .unknown: .unknown(ignorance)
+        }
+    }
+
+    private static let coverages: [Coverage?] = [
+        nil, .notApplicable, .complete, .partial, .unknown(someHostHasNone: false), .unknown(someHostHasNone: true),
+    ]
+
+    private func dane(_ coverage: Coverage?) -> DANEStanding {
+        coverage.map { .known($0, reason: reason) } ?? .off
+    }
+
+    private static var settings: [DecisionSettings] {
+        DecisionSettings.OnUnknown.allCases.flatMap { onUnknown in
+            [false, true].flatMap { enforceTesting in
+                DecisionSettings.NoPolicyReply.allCases.flatMap { reply in
+                    [true, false].map { mayAnswerDANE in
+                        DecisionSettings(
+                            onUnknown: onUnknown, enforceTesting: enforceTesting, noPolicyReply: reply,
+                            mayAnswerDANE: mayAnswerDANE)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The table of the design, said once more and in another way than the code does.
+    private func expected(_ policy: Policy, _ coverage: Coverage?, _ settings: DecisionSettings) throws -> (
+        Rule, Action
+    ) {
+        let dane: Action = settings.mayAnswerDANE ? .dane : .notFound
+        let isEnforced = policy == .enforce || policy == .testing && settings.enforceTesting
+        let secure: Action = isEnforced ? .secure(try held(policy == .enforce ? "enforce" : "testing")) : .notFound
+        let without: Action =
+            switch settings.noPolicyReply {
+            case .notFound: .notFound
+            case .may: .may
+            case .encrypt: .encrypt
+            case .dane: dane
+            case .none: .cleartext
+            }
+        switch coverage {
+        case .complete: return (.dane, isEnforced ? .daneOnly : dane)
+        case .partial: return (.danePartial, isEnforced ? secure : dane)
+        case .unknown(true): return (.daneUnknown, isEnforced ? secure : dane)
+        case .unknown(false): return (.daneUnknown, isEnforced ? .deferred(.dane(reason)) : dane)
+        case .notApplicable, nil: break
+        }
+        switch policy {
+        case .enforce: return (.enforce, secure)
+        case .testing: return (.testing, secure)
+        case .none: return (.none, without)
+        case .noPolicy: return (.noPolicy, without)
+        case .unknown where settings.onUnknown == .defer: return (.unknown, .deferred(.policy(ignorance)))
+        case .unknown: return (.unknown, without == .cleartext ? .notFound : without)
+        }
+    }
+
+    @Test func `STS-2-a STS-5-a STS-5-b STS-5-c STS-3.3-m every row without an override`() throws {
+        var rows = 0
+        for policy in Policy.allCases {
+            for coverage in Self.coverages {
+                for settings in Self.settings {
+                    let decision = Decision(try standing(policy), dane: dane(coverage), settings: settings)
+                    let (rule, action) = try expected(policy, coverage, settings)
+                    #expect(
+                        decision == Decision(rule: rule, action: action), "\(policy) \(String(describing: coverage))")
+                    rows += 1
+                }
+            }
+        }
+        #expect(rows == 5 * 6 * 40)
+    }
+
+    @Test func `an override goes before all that was found out`() throws {
+        let names = [MXPattern.exact(try #require(DomainName("mx.example.net")))]
+        for policy in Policy.allCases {
+            for coverage in Self.coverages {
+                for settings in Self.settings {
+                    let standing = try standing(policy)
+                    func decide(_ override: Override) -> Decision {
+                        Decision(standing, dane: dane(coverage), override: override, settings: settings)
+                    }
+                    #expect(decide(.observe) == Decision(rule: .observe, action: .notFound))
+                    #expect(decide(.exempt(mayEncrypt: false)) == Decision(rule: .exempt, action: .notFound))
+                    #expect(decide(.exempt(mayEncrypt: true)) == Decision(rule: .exempt, action: .may))
+                    #expect(decide(.pin(names)) == Decision(rule: .pin, action: .secureByNames(names)))
+                    // Without names the policy's own, whatever its mode.
+                    let pinned = decide(.pin([]))
+                    #expect(pinned.rule == .pin)
+                    switch standing {
+                    case .policy(let held): #expect(pinned.action == .secure(held))
+                    case .noPolicy, .unknown: #expect(pinned.action == .deferred(.pinWithoutNames))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `DANE-3.2-a where every host has usable TLSA records, secure is never said`() throws {
+        for policy in Policy.allCases {
+            for settings in Self.settings {
+                let decision = Decision(try standing(policy), dane: dane(.complete), settings: settings)
+                if case .secure = decision.action { Issue.record("\(policy): \(decision)") }
+            }
+        }
     }
 }

@@ -36,7 +36,7 @@ import TestSupport
             let domain = try domain(name)
             return await withCheckedContinuation { continuation in
                 if case .decided(let decision) = service.lookup(
-                    domain, whenLanded: { continuation.resume(returning: $0) })
+                    DANEDestination(domain: domain), whenLanded: { continuation.resume(returning: $0) })
                 {
                     continuation.resume(returning: decision)
                 }
@@ -57,7 +57,9 @@ import TestSupport
         lab.publish("example.com")
         try await lab.run {
             #expect(try await lab.answer("example.com").rule == .enforce)
-            guard case .decided(let decision) = lab.service.lookup(try domain("example.com"), whenLanded: { _ in })
+            guard
+                case .decided(let decision) = lab.service.lookup(
+                    DANEDestination(domain: try domain("example.com")), whenLanded: { _ in })
             else {
                 Issue.record("not answered at once")
                 return
@@ -94,11 +96,12 @@ import TestSupport
         try await lab.run {
             async let answer = lab.answer("example.com")
             await gate.arrivals()
-            guard case .waiting(let waiter, _) = lab.service.lookup(name, whenLanded: { _ in }) else {
+            guard case .waiting(let waiter, _) = lab.service.lookup(DANEDestination(domain: name), whenLanded: { _ in })
+            else {
                 Issue.record("heard of it before it was kept")
                 return
             }
-            #expect(lab.service.giveUp(waiter, for: name)?.rule == .unknown)
+            #expect(lab.service.giveUp(waiter)?.rule == .unknown)
             gate.open()
             let decision = try await answer
             #expect(decision.rule == .enforce)
@@ -147,13 +150,15 @@ import TestSupport
         try await lab.run {
             async let patient = lab.answer("example.com")
             await gate.arrivals()
-            guard case .waiting(let waiter, nil) = lab.service.lookup(name, whenLanded: { _ in Issue.record("called") })
+            guard
+                case .waiting(let waiter, nil) = lab.service.lookup(
+                    DANEDestination(domain: name), whenLanded: { _ in Issue.record("called") })
             else {
                 Issue.record("not waiting")
                 return
             }
-            #expect(lab.service.giveUp(waiter, for: name) == Decision(rule: .unknown, action: .notFound))
-            #expect(lab.service.giveUp(waiter, for: name) == nil)
+            #expect(lab.service.giveUp(waiter) == Decision(rule: .unknown, action: .notFound))
+            #expect(lab.service.giveUp(waiter) == nil)
             gate.open()
             let decision = try await patient
             #expect(decision.rule == .enforce)

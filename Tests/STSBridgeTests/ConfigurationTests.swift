@@ -109,13 +109,18 @@ import Testing
           max-connections: 10000
         postfix:
           version: auto
+          dane: auto
+          security-level: auto
         policy:
+          no-policy-reply: not-found
           enforce-testing: false
         lookup:
           deadline: 20s
           on-unknown: deliver
         dns:
           servers: []
+          dnssec: auto
+          trust-anchor-file: /usr/share/dns/root.key
           timeout: 5s
         fetch:
           timeout: 30s
@@ -144,13 +149,18 @@ import Testing
           max-connections: 20
         postfix:
           version: "3.3"
+          dane: on
+          security-level: dane-only
         policy:
+          no-policy-reply: may
           enforce-testing: true
         lookup:
           deadline: 21s
           on-unknown: defer
         dns:
           servers: ["192.0.2.53", "2001:db8::53@5353"]
+          dnssec: off
+          trust-anchor-file: /etc/trusted-key.key
           timeout: 6s
         fetch:
           timeout: 31s

@@ -26,23 +26,27 @@ struct QueryCommand: AsyncParsableCommand {
 
     private static func report(on key: String, _ configuration: Configuration) async throws -> QueryReport {
         guard let nextHop = NextHop(key: Array(key.utf8)) else {
-            return QueryReport(keyWithoutPolicy: key, dialect: configuration.lookup.dialect)
+            return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
         let daemon = try Daemon(configuration)
-        let report = await Self.report(on: key, nextHop.domain, daemon)
+        let report = await Self.report(on: key, nextHop, daemon)
         await daemon.close()
         return report
     }
 
-    private static func report(on key: String, _ domain: PolicyDomain, _ daemon: Daemon) async -> QueryReport {
-        let configuration = daemon.configuration
+    private static func report(on key: String, _ nextHop: NextHop, _ daemon: Daemon) async -> QueryReport {
+        let domain = nextHop.domain
+        let destination = DANEDestination(domain: domain, port: nextHop.port ?? 25, isHost: nextHop.isHost)
+        async let dane = daemon.dane?.report(on: destination)
         let record = await daemon.discovery.record(of: domain)
         guard case .published(let id) = record.finding else {
-            return QueryReport(key: key, domain, record, policy: nil, standing: record.standing, configuration)
+            return QueryReport(
+                key: key, domain, record, policy: nil, standing: record.standing, dane: await dane, daemon.postfix)
         }
         let policy = await daemon.discovery.policy(of: domain)
         let standing = policy.standing(id: id)
-        return QueryReport(key: key, domain, record, policy: policy, standing: standing, configuration)
+        return QueryReport(
+            key: key, domain, record, policy: policy, standing: standing, dane: await dane, daemon.postfix)
     }
 }
 

@@ -58,6 +58,8 @@ struct QueryReport: Encodable {
     let policyHost: PolicyHost?
     let fetch: Fetch?
     let policy: Policy?
+    /// `nil`: DANE is not looked for.
+    let dane: DANE?
     let rule: String
     /// What Postfix would hear over socketmap, without the netstring around it.
     let reply: String
@@ -65,7 +67,7 @@ struct QueryReport: Encodable {
     let status: ExitStatus
 
     private enum CodingKeys: CodingKey {
-        case key, domain, record, policyHost, fetch, policy, rule, reply, dialect
+        case key, domain, record, policyHost, fetch, policy, dane, rule, reply, dialect
     }
 
     /// A key that is answered "not found" without any DNS.
@@ -76,6 +78,7 @@ struct QueryReport: Encodable {
         policyHost = nil
         fetch = nil
         policy = nil
+        dane = nil
         rule = "no-policy-domain"
         reply = Self.text(of: .notFound, dialect)
         self.dialect = dialect.rawValue
@@ -84,18 +87,20 @@ struct QueryReport: Encodable {
 
     init(
         key: String, _ domain: PolicyDomain, _ record: RecordReport, policy report: PolicyReport?, standing: Standing,
-        _ configuration: Configuration
+        dane found: DANEReport?, _ postfix: PostfixAtHand
     ) {
-        let decision = Decision(standing, settings: configuration.decisions)
+        let finding = found.map { DANEStanding.known($0.finding.coverage(wasSigned: false), reason: $0.finding.reason) }
+        let decision = Decision(standing, dane: finding ?? .off, settings: postfix.decisions)
         self.key = RemoteText.escaped(key)
         self.domain = domain.name.text
         self.record = Record(record, of: domain)
         policyHost = report.map { PolicyHost($0, of: domain) }
         fetch = report.flatMap { Fetch($0, of: domain) }
         policy = report.flatMap { Policy($0.finding) }
+        dane = found.map(DANE.init)
         rule = decision.rule.rawValue
-        dialect = configuration.lookup.dialect.rawValue
-        reply = Self.text(of: TableReply(decision, for: domain), configuration.lookup.dialect)
+        dialect = postfix.dialect.rawValue
+        reply = Self.text(of: TableReply(decision, for: domain), postfix.dialect)
         status =
             switch standing {
             case .policy: .success
@@ -186,5 +191,35 @@ extension Duration {
     fileprivate var inMilliseconds: Double {
         let microseconds = components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
         return Double(microseconds) / 1_000
+    }
+}
+
+extension QueryReport {
+    /// What DANE means for the destination, and each DNS answer that says so.
+    struct DANE: Encodable {
+        struct Host: Encodable {
+            let name: String
+            let judgement: String
+            /// Each answer: secure, insecure, or how it failed.
+            let answers: [String]
+        }
+
+        /// The MX set, and how sure it is.
+        let mx: String
+        let mxAnswer: String?
+        let hosts: [Host]
+        let milliseconds: Double
+
+        init(_ report: DANEReport) {
+            mx = RemoteText.printable("\(report.finding.mx)", limit: 300)
+            mxAnswer = report.mx.map { RemoteText.printable("\($0)", limit: 300) }
+            hosts = zip(report.finding.hosts, report.hosts).map { host, steps in
+                Host(
+                    name: RemoteText.printable(host.name, limit: 253),
+                    judgement: RemoteText.printable("\(host.ground)", limit: 300),
+                    answers: steps.map { RemoteText.printable("\($0)", limit: 300) })
+            }
+            milliseconds = report.duration / .milliseconds(1)
+        }
     }
 }

@@ -13,6 +13,7 @@ enum QueryText {
         if let host = report.policyHost { rows.append(("policy host", text(of: host))) }
         if let fetch = report.fetch { rows += self.rows(for: fetch) }
         if let policy = report.policy { rows += self.rows(for: policy) }
+        if let dane = report.dane { rows += self.rows(for: dane) }
         rows += [("rule", report.rule), ("reply", "\(report.reply)   (dialect \(report.dialect))")]
         return lines(rows)
     }
@@ -50,6 +51,16 @@ enum QueryText {
         var rows = [("policy", "\(policy.mode), max_age \(policy.maxAge) s")]
         rows += policy.mx.map { ("mx", $0) }
         rows += policy.notices.map { ("tolerated", $0) }
+        return rows
+    }
+
+    private static func rows(for dane: QueryReport.DANE) -> [(String, String)] {
+        var rows = [("dane", "\(dane.mx)   (\(time(dane.milliseconds)))")]
+        rows += dane.mxAnswer.map { [("dns", $0)] } ?? []
+        for host in dane.hosts {
+            rows.append(("mx host", "\(host.name): \(host.judgement)"))
+            rows += host.answers.map { ("dns", $0) }
+        }
         return rows
     }
 

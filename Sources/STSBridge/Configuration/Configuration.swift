@@ -3,6 +3,7 @@ import Discovery
 import Logging
 import LookupServer
 import PolicyService
+import PostfixSettings
 import PostfixTable
 import UnboundDNS
 
@@ -10,12 +11,17 @@ import UnboundDNS
 struct Configuration: Sendable {
     var socketmap: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8461)]
     var tcpTable: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8462)]
-    var postfixVersion = PostfixVersion.automatic
+    /// `postfix.version`, `postfix.dane`. (What is said without a policy is `decisions.noPolicyReply`.)
+    var postfix = PostfixChoices()
+    /// `nil`: what postconf says.
+    var securityLevel: SecurityLevel?
     var lookup = LookupSettings()
     var decisions = DecisionSettings()
     /// Empty: those of /etc/resolv.conf.
     var nameServers: [NameServer] = []
     var dnsTimeout = Duration.seconds(5)
+    var dnssec = DNSSECMode.auto
+    var trustAnchorFile = TrustAnchors.systemPath
     var fetchTimeout = Duration.seconds(30)
     var trust = CATrust.system
     var allowedNetworks: [IPNetwork] = []
@@ -46,37 +52,12 @@ struct Configuration: Sendable {
     }
 }
 
-/// `postfix.version`.
-enum PostfixVersion: Equatable, Sendable {
-    /// The words that every Postfix since 3.4 (2019) understands.
-    case automatic
-    case number(major: Int, minor: Int)
-
-    init?(_ text: String) {
-        if text == "auto" {
-            self = .automatic
-            return
-        }
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard (2...3).contains(parts.count), let major = Int(parts[0]), let minor = Int(parts[1]), (2...99) ~= major,
-            (0...99) ~= minor, parts.count == 2 || Int(parts[2]) != nil
-        else { return nil }
-        self = .number(major: major, minor: minor)
-    }
-
-    var dialect: Dialect {
-        switch self {
-        case .automatic: .classic
-        case .number(let major, let minor): (major, minor) < (3, 4) ? .legacy : .classic
-        }
-    }
-
-    var text: String {
-        switch self {
-        case .automatic: "auto"
-        case .number(let major, let minor): "\(major).\(minor)"
-        }
-    }
+/// `dns.dnssec`.
+enum DNSSECMode: String, CaseIterable, Sendable {
+    /// Validate, and go without DANE for as long as the servers strip DNSSEC.
+    case auto
+    case on
+    case off
 }
 
 /// `cache.store`.

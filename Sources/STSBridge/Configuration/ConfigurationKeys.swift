@@ -2,6 +2,7 @@ import CurlHTTPS
 import Discovery
 import Logging
 import LookupServer
+import PostfixSettings
 import UnboundDNS
 
 extension ConfigurationKey {
@@ -25,11 +26,21 @@ extension ConfigurationKey {
     ]
 
     private static let postfix: [ConfigurationKey] = [
-        .value("postfix.version", \.postfixVersion, expected: "auto, or a version such as 3.7") {
-            PostfixVersion($0)
+        .value("postfix.version", \.postfix.release, expected: "auto, or a version such as 3.7") { text in
+            text == "auto" ? .some(nil) : PostfixRelease(text).map(Optional.some)
         } format: {
-            $0.text
+            $0.map { "\($0.major).\($0.minor)" } ?? "auto"
         },
+        .choice("postfix.dane", \.postfix.dane),
+        .value("postfix.security-level", \.securityLevel, expected: "auto, or a level of Postfix's such as may or dane")
+        {
+            text in
+            if text == "auto" { return .some(nil) }
+            return Self.levels.contains(text) ? .some(SecurityLevel(text)) : nil
+        } format: {
+            $0?.word ?? "auto"
+        },
+        .choice("policy.no-policy-reply", \.decisions.noPolicyReply),
         .flag("policy.enforce-testing", \.decisions.enforceTesting),
     ]
 
@@ -43,6 +54,12 @@ extension ConfigurationKey {
         .list("dns.servers", \.nameServers, expected: "ip or ip@port, such as 192.0.2.53, 127.0.0.1@5353, 2001:db8::53")
         {
             try? NameServer($0)
+        },
+        .choice("dns.dnssec", \.dnssec),
+        .value("dns.trust-anchor-file", \.trustAnchorFile, expected: "an absolute path") {
+            $0.hasPrefix("/") ? $0 : nil
+        } format: {
+            $0
         },
         .duration("dns.timeout", \.dnsTimeout, .seconds(1) ... .seconds(60)),
     ]
@@ -81,10 +98,24 @@ extension ConfigurationKey {
         .choice("log.format", \.logFormat),
     ]
 
+    /// smtp_tls_security_level of postconf(5).
+    private static let levels = [
+        "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure", "half-dane",
+    ]
+
     private static let addressForms = "host:port, [IPv6]:port or unix:/path"
 
     private static func octalMode(_ text: String) -> UInt32? {
         guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else { return nil }
         return mode
+    }
+}
+
+extension SecurityLevel {
+    /// As Postfix writes it.
+    fileprivate var word: String {
+        switch self {
+        case .opportunistic(let word), .other(let word): word
+        }
     }
 }

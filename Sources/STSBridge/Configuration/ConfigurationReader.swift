@@ -13,7 +13,6 @@ enum ConfigurationReader {
             guard setting.key.set(setting.texts, &configuration) else { throw setting.error }
             origins[setting.key.name] = setting.origin
         }
-        configuration.lookup.dialect = configuration.postfixVersion.dialect
         if let (keys, problem) = configuration.contradiction {
             // Of the keys that somebody set, the first; one of them was, since the defaults agree.
             let origin = keys.compactMap { origins[$0] }.first ?? .unreadable(path ?? defaultPath)

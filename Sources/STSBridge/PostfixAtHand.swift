@@ -1,0 +1,57 @@
+import Foundation
+import PolicyService
+import PostfixSettings
+import PostfixTable
+
+/// What follows for us from the Postfix on this host, as far as there is one to ask.
+struct PostfixAtHand {
+    /// For tcp_table, and map names that choose none.
+    let dialect: Dialect
+    let wantsDANE: Bool
+    let decisions: DecisionSettings
+    let conflicts: [PostfixConflict]
+    /// postconf is there and does not answer.
+    let failure: PostconfFailure?
+
+    /// Asks postconf, and blocks meanwhile: milliseconds, five seconds at most.
+    init(_ configuration: Configuration) {
+        var local: LocalPostfix?
+        var failure: PostconfFailure?
+        let searchPath = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        if let path = Postconf.find(searchPath: searchPath) {
+            do throws(PostconfFailure) {
+                local = try Postconf(path: path).ask()
+            } catch {
+                failure = error
+            }
+        }
+        self.failure = failure
+        var choices = configuration.postfix
+        choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
+        dialect = choices.dialect(beside: local)
+        wantsDANE = choices.wantsDANE(beside: local) && configuration.dnssec != .off
+        conflicts = PostfixConflict.all(choices, beside: local)
+        var decisions = configuration.decisions
+        // Without a Postfix to ask: what most have, `may`.
+        decisions.mayAnswerDANE = (configuration.securityLevel ?? local?.securityLevel)?.givesWayToDANE ?? true
+        self.decisions = decisions
+    }
+
+    /// - Throws: `CommandFailure` for what stops the start.
+    func check() throws(CommandFailure) {
+        guard let conflict = conflicts.first(where: { $0.consequence == .stopsTheStart }) else { return }
+        throw CommandFailure(.usage, "\(conflict)")
+    }
+}
+
+extension DecisionSettings.NoPolicyReply {
+    fileprivate var entry: TLSPolicyEntry? {
+        switch self {
+        case .notFound: nil
+        case .may: .may
+        case .encrypt: .encrypt
+        case .dane: .dane
+        case .none: .cleartext
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import DANE
+import Discovery
+import MTASTS
+import PolicyService
+import Testing
+import TestSupport
+
+/// How long a DANE finding counts.
+@Suite struct FindingLedgerTests {
+    private var ledger = FindingLedger()
+    private let clock = ManualTime()
+    private let destination: DANEDestination
+
+    init() throws {
+        destination = DANEDestination(domain: try domain("example.com"))
+    }
+
+    private func finding(_ ground: HostFinding.Ground, timeToLive: UInt32 = 300) -> DANEFinding {
+        let host = HostFinding(name: "mx.example.com", preference: 10, ground: ground, isSigned: true)
+        return DANEFinding(
+            destination: destination, mx: .records(isSecure: true), hosts: [host], timeToLive: timeToLive)
+    }
+
+    private var usable: HostFinding.Ground {
+        .secureTLSA(base: "mx.example.com", TLSARecordSet(rdata: [[3, 1, 1] + Array(repeating: 7, count: 32)]))
+    }
+
+    private mutating func start() throws -> (id: FlightID, atMost: Duration?) {
+        guard case .start(let id, let atMost) = ledger.asked(destination, at: clock.now) else {
+            throw Unexpected(what: "no discovery")
+        }
+        return (id, atMost)
+    }
+
+    private mutating func learn(_ finding: DANEFinding) throws -> DANEStanding {
+        ledger.landed(try start().id, finding, at: clock.now)
+    }
+
+    private mutating func answer() -> DANEStanding? { ledger.answer(to: destination, at: clock.now) }
+
+    @Test func `the first lookup waits as long as it may, and those who come meanwhile join`() throws {
+        var tests = self
+        let (id, atMost) = try tests.start()
+        #expect(atMost == nil)
+        #expect(tests.ledger.asked(destination, at: clock.now) == .join(id, atMost: nil))
+        #expect(tests.ledger.standing(of: destination, at: clock.now) == .known(.notApplicable, reason: nil))
+        #expect(tests.ledger.landed(id, finding(usable), at: clock.now) == .known(.complete, reason: nil))
+    }
+
+    @Test(arguments: [(ttl: UInt32(0), lives: 60), (300, 300), (86_400, 3_600)])
+    func `a finding lives for the least TTL of its answers, clamped`(ttl: UInt32, lives: Int) throws {
+        var tests = self
+        _ = try tests.learn(finding(usable, timeToLive: ttl))
+        clock.advance(.seconds(lives) - .milliseconds(1))
+        #expect(tests.answer() == .known(.complete, reason: nil))
+        clock.advance(.milliseconds(1))
+        #expect(tests.answer() == nil)
+        #expect(try tests.start().atMost == .seconds(2))
+    }
+
+    @Test func `a failed discovery leaves the last finding in force for another max-ttl, then it has failed`() throws {
+        var tests = self
+        _ = try tests.learn(finding(usable))
+        let failed = finding(.lookupFailed(serverFailure))
+        for _ in 1...12 {
+            clock.advance(.seconds(300))
+            #expect(try tests.learn(failed) == .known(.complete, reason: nil))
+        }
+        clock.advance(.seconds(300))
+        #expect(try tests.learn(failed) == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+    }
+
+    @Test func `what failed is asked again after min-ttl`() throws {
+        var tests = self
+        _ = try tests.learn(finding(.lookupFailed(serverFailure), timeToLive: 3_600))
+        clock.advance(.seconds(59))
+        #expect(tests.answer() != nil)
+        clock.advance(.seconds(1))
+        #expect(tests.answer() == nil)
+    }
+
+    @Test func `a failure of the MX query counts where the last finding was signed`() throws {
+        var tests = self
+        let failed = DANEFinding(destination: destination, mx: .failed(serverFailure), timeToLive: 0)
+        #expect(try tests.learn(failed) == .known(.notApplicable, reason: failed.reason))
+        clock.advance(.seconds(60))
+        _ = try tests.learn(finding(usable))
+        clock.advance(.seconds(2 * 3_600))
+        #expect(try tests.learn(failed) == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+    }
+
+    @Test func `ports and smart hosts are destinations of their own`() throws {
+        var tests = self
+        _ = try tests.learn(finding(usable))
+        for other in [
+            DANEDestination(domain: destination.domain, port: 2_525),
+            DANEDestination(domain: destination.domain, isHost: true),
+        ] {
+            guard case .start = tests.ledger.asked(other, at: clock.now) else { throw Unexpected(what: "no discovery") }
+        }
+    }
+
+    @Test func `a clock set back by years asks again`() throws {
+        var tests = self
+        _ = try tests.learn(finding(usable))
+        clock.advance(.seconds(-3 * 365 * 86_400))
+        #expect(try tests.start().atMost == nil)
+    }
+
+    @Test func `a discovery that the end of the daemon cut off changes nothing`() throws {
+        var tests = self
+        _ = try tests.learn(finding(usable))
+        clock.advance(.seconds(300))
+        let id = try tests.start().id
+        #expect(tests.ledger.abandon(id, at: clock.now) == .known(.complete, reason: nil))
+        #expect(try tests.start().atMost == .seconds(2))
+    }
+}
