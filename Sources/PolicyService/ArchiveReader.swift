@@ -85,6 +85,7 @@ final class ArchiveReader: Sendable {
             }
         }
     }
+
     private func drop(_ domain: String, _ reason: String) {
         let isNews = unreadable.withLock { told in told.count < Self.maximumTold && told.insert(domain).inserted }
         if isNews { log.unreadable(domain, reason: reason) }

@@ -101,7 +101,8 @@ final class ArchiveWriter: Sendable {
                 state.add(change, limit: limit)
                 // Before the first opening too `run` is waited for: it is at it.
                 if state.isWorking, state.begin() { return true }
-                guard state.mayWait else { return false }
+                // One for which there was no room is not waited for: nobody would ever commit it.
+                guard state.mayWait, state.pending[change.domain] != nil else { return false }
                 state.waiting[change.domain, default: []].append(continuation)
                 return nil
             }

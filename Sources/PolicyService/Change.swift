@@ -62,6 +62,7 @@ extension LedgerEntry {
         }
         return [.fetchFailed(failed.failure, held: applicable(at: now))]
     }
+
     /// What there is to tell of a life that cannot be renewed; it is told once.
     mutating func lifeChange(at now: WallTime) -> [Change] {
         guard let mark = passedMark(at: now), let held, let failed = failedFetch else { return [] }

@@ -17,6 +17,8 @@ package struct FindingLedger: Sendable {
 
     private struct Kept: Sendable {
         let finding: DANEFinding
+        /// What it comes to, worked out once: each hit needs it.
+        let standing: DANEStanding
         let at: WallTime
         let lifetime: Duration
     }
@@ -27,6 +29,28 @@ package struct FindingLedger: Sendable {
         /// The last one in which no question failed.
         var complete: Kept?
         var flight: FlightID?
+
+        func isFresh(at now: WallTime) -> Bool {
+            guard let latest else { return false }
+            return now.isWithin(latest.lifetime, of: latest.at)
+        }
+
+        func standing(at now: WallTime, _ settings: LedgerSettings) -> DANEStanding? {
+            if let complete, now.isWithin(complete.lifetime + settings.maximumTTL, of: complete.at) {
+                return complete.standing
+            }
+            // Nobody has asked for long, or all that was asked since failed.
+            guard let latest, !latest.finding.isComplete else { return nil }
+            return latest.standing
+        }
+
+        mutating func learn(_ finding: DANEFinding, lifetime: Duration, at now: WallTime) {
+            let wasSigned = !finding.isComplete && (complete?.finding.isSigned ?? false)
+            let reason = finding.isComplete ? nil : finding.reason
+            let standing = DANEStanding.known(finding.coverage(wasSigned: wasSigned), reason: reason)
+            latest = Kept(finding: finding, standing: standing, at: now, lifetime: lifetime)
+            if finding.isComplete { complete = latest }
+        }
     }
 
     private struct Flight: Sendable {
@@ -50,17 +74,20 @@ package struct FindingLedger: Sendable {
 
     /// A hit; `nil` where `asked` has to be.
     package mutating func answer(to destination: DANEDestination, at now: WallTime) -> DANEStanding? {
-        guard let entry = entries.use(destination), isFresh(entry, at: now) else { return nil }
-        return standing(of: entry, at: now)
+        let settings = settings
+        let answer = entries.use(destination) { entry in
+            entry.isFresh(at: now) ? entry.standing(at: now, settings) : nil
+        }
+        return answer ?? nil
     }
 
     package mutating func asked(_ destination: DANEDestination, at now: WallTime) -> Asked {
         var entry = entries.use(destination) ?? Entry()
-        if isFresh(entry, at: now), let standing = standing(of: entry, at: now) { return .answer(standing) }
+        if entry.isFresh(at: now), let standing = entry.standing(at: now, settings) { return .answer(standing) }
         if let flight = entry.flight { return asked(during: flight, entry, at: now) }
         lastFlight += 1
         let id = FlightID(number: lastFlight)
-        let nothingAtHand = standing(of: entry, at: now) == nil
+        let nothingAtHand = entry.standing(at: now, settings) == nil
         flights[id] = Flight(destination: destination, startedAt: now, nothingAtHand: nothingAtHand)
         entry.flight = id
         _ = entries.store(entry, for: destination, rank: nil)
@@ -68,40 +95,29 @@ package struct FindingLedger: Sendable {
     }
 
     private func asked(during id: FlightID, _ entry: Entry, at now: WallTime) -> Asked {
-        guard let flight = flights[id], !flight.nothingAtHand, let known = standing(of: entry, at: now) else {
+        guard let flight = flights[id], !flight.nothingAtHand, let known = entry.standing(at: now, settings) else {
             return .join(id, atMost: nil)
         }
-        let left = settings.patience - max(.zero, now - flight.startedAt)
-        return left > .zero ? .join(id, atMost: left) : .answer(known)
+        return settings.patienceLeft(since: flight.startedAt, at: now).map { .join(id, atMost: $0) } ?? .answer(known)
     }
 
     /// What can be said now, for one who cannot wait any longer: an unfinished first discovery is one that failed.
     package func standing(of destination: DANEDestination, at now: WallTime) -> DANEStanding {
-        entries.peek(destination).flatMap { standing(of: $0, at: now) } ?? Self.unfinished
+        entries.peek(destination).flatMap { $0.standing(at: now, settings) } ?? Self.unfinished
     }
 
     /// A discovery has ended.
     ///
+    /// - Parameter finding: `nil`: it was given up, the daemon stops.
     /// - Returns: what those hear who waited.
-    package mutating func landed(_ id: FlightID, _ finding: DANEFinding, at now: WallTime) -> DANEStanding {
+    package mutating func landed(_ id: FlightID, _ finding: DANEFinding?, at now: WallTime) -> DANEStanding {
         guard let flight = flights.removeValue(forKey: id), var entry = entries.peek(flight.destination) else {
             return Self.unfinished
         }
         entry.flight = nil
-        entry.latest = Kept(finding: finding, at: now, lifetime: lifetime(of: finding))
-        if finding.isComplete { entry.complete = entry.latest }
+        if let finding { entry.learn(finding, lifetime: lifetime(of: finding), at: now) }
         _ = entries.store(entry, for: flight.destination, rank: 0)
-        return standing(of: entry, at: now) ?? Self.unfinished
-    }
-
-    /// A discovery was given up: the daemon stops.
-    package mutating func abandon(_ id: FlightID, at now: WallTime) -> DANEStanding {
-        guard let flight = flights.removeValue(forKey: id), var entry = entries.peek(flight.destination) else {
-            return Self.unfinished
-        }
-        entry.flight = nil
-        _ = entries.store(entry, for: flight.destination, rank: 0)
-        return standing(of: entry, at: now) ?? Self.unfinished
+        return entry.standing(at: now, settings) ?? Self.unfinished
     }
 
     // MARK: What is remembered
@@ -111,22 +127,6 @@ package struct FindingLedger: Sendable {
     /// What failed is asked again soon.
     private func lifetime(of finding: DANEFinding) -> Duration {
         guard finding.isComplete else { return settings.minimumTTL }
-        return min(max(.seconds(finding.timeToLive), settings.minimumTTL), settings.maximumTTL)
-    }
-
-    private func isFresh(_ entry: Entry, at now: WallTime) -> Bool {
-        guard let latest = entry.latest else { return false }
-        return now.isWithin(latest.lifetime, of: latest.at)
-    }
-
-    private func standing(of entry: Entry, at now: WallTime) -> DANEStanding? {
-        guard let latest = entry.latest else { return nil }
-        if let complete = entry.complete, now.isWithin(complete.lifetime + settings.maximumTTL, of: complete.at) {
-            return .known(complete.finding.coverage(wasSigned: false), reason: nil)
-        }
-        // Nobody has asked for long, or all that was asked since failed.
-        guard !latest.finding.isComplete else { return nil }
-        let wasSigned = entry.complete?.finding.isSigned ?? false
-        return .known(latest.finding.coverage(wasSigned: wasSigned), reason: latest.finding.reason)
+        return settings.lifetime(ofTTL: finding.timeToLive)
     }
 }

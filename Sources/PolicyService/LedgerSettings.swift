@@ -30,3 +30,16 @@ package struct LedgerSettings: Equatable, Sendable {
         self.refresh = refresh
     }
 }
+
+extension LedgerSettings {
+    /// How long an answer of this TTL in seconds is kept.
+    func lifetime(ofTTL seconds: UInt32) -> Duration {
+        min(max(.seconds(seconds), minimumTTL), maximumTTL)
+    }
+
+    /// What is left of the patience with a flight, which all wait for together; `nil`: nothing.
+    func patienceLeft(since start: WallTime, at now: WallTime) -> Duration? {
+        let left = patience - max(.zero, now - start)
+        return left > .zero ? left : nil
+    }
+}

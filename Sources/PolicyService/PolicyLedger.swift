@@ -105,9 +105,7 @@ package struct PolicyLedger: Sendable {
         guard let flight = flights[id], let known = entry.standing(at: now, retryAfter: settings.retryAfter),
             !flight.nothingAtHand
         else { return .join(id, atMost: nil) }
-        // The flight is waited for together: who comes late waits for what is left of the patience only.
-        let left = settings.patience - max(.zero, now - flight.startedAt)
-        return left > .zero ? .join(id, atMost: left) : .answer(known)
+        return settings.patienceLeft(since: flight.startedAt, at: now).map { .join(id, atMost: $0) } ?? .answer(known)
     }
 
     private mutating func start(
@@ -148,7 +146,6 @@ package struct PolicyLedger: Sendable {
     // MARK: A flight's steps
 
     /// The archive was looked into for a domain that memory did not know.
-    ///
     package mutating func recalled(_ id: FlightID, _ recollection: Recollection, at now: WallTime) -> Recalled {
         guard let flight = flights[id], var entry = entries.peek(flight.domain) else {
             return Recalled(next: .settle, patience: nil)
@@ -264,7 +261,7 @@ package struct PolicyLedger: Sendable {
         // What the archive has is looked for again soon, too.
         if entry.isUnread { return settings.minimumTTL }
         if case .failed = report.finding { return settings.minimumTTL }
-        return min(max(.seconds(report.timeToLive), settings.minimumTTL), settings.maximumTTL)
+        return settings.lifetime(ofTTL: report.timeToLive)
     }
 
     /// Stores what a lookup or its flight knows now.

@@ -81,7 +81,7 @@ package final class PolicyService: Service {
         (work, start) = AsyncStream.makeStream()
     }
 
-    /// From now on DANE is looked for, or not. What was found is forgotten where it is not.
+    /// From now on DANE is looked for, or not.
     package func useDANE(_ isUsed: Bool) {
         guard dane != nil else { return }
         state.withLock { $0.usesDANE = isUsed }
@@ -309,10 +309,7 @@ package final class PolicyService: Service {
         let finding = Task.isCancelled ? nil : report?.finding
         answer(
             state.withLock { state in
-                let standing =
-                    finding.map { state.findings.landed(flight, $0, at: now) }
-                    ?? state.findings.abandon(flight, at: now)
-                return state.waitingList.findingLanded(flight, standing)
+                state.waitingList.findingLanded(flight, state.findings.landed(flight, finding, at: now))
             })
     }
 

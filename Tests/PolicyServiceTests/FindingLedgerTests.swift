@@ -112,7 +112,7 @@ import TestSupport
         _ = try tests.learn(finding(usable))
         clock.advance(.seconds(300))
         let id = try tests.start().id
-        #expect(tests.ledger.abandon(id, at: clock.now) == .known(.complete, reason: nil))
+        #expect(tests.ledger.landed(id, nil, at: clock.now) == .known(.complete, reason: nil))
         #expect(try tests.start().atMost == .seconds(2))
     }
 }
