@@ -143,7 +143,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "IDNATests", dependencies: ["IDNA"], swiftSettings: strict),
         .testTarget(
-            name: "UnboundDNSTests", dependencies: ["Discovery", "TestSupport", "UnboundDNS"], swiftSettings: strict),
+            name: "UnboundDNSTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport", "UnboundDNS"],
+            swiftSettings: strict),
         .testTarget(
             name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],
             swiftSettings: strict),
