@@ -208,7 +208,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "DoctorTests", dependencies: ["Doctor", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "STSBridgeTests", dependencies: ["STSBridge"], swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["STSBridge"], swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -88,6 +88,16 @@ extension EndToEnd {
             }
             let legacy = try await lab.sender.query("postmap.example", "socketmap:inet:127.0.0.1:\(port):legacy")
             #expect(legacy == "secure match=good.mx.example:.net.example")
+            // Debian's postmap would take the newer words for a mistake of ours: the grammar reads them here.
+            for map in ["sts", "QUERYwithTLSRPT"] {
+                #expect(
+                    try await SocketmapClient.ask("postmap.example", map: map)
+                        == "OK \(expected) policy_type=sts policy_domain=postmap.example "
+                        + "{ policy_string = version: STSv1 } { policy_string = mode: enforce } "
+                        + "{ policy_string = mx: good.mx.example } { policy_string = mx: *.net.example } "
+                        + "{ policy_string = max_age: 604800 } "
+                        + "mx_host_pattern=good.mx.example mx_host_pattern=*.net.example", "\(map)")
+            }
             let tcp = "tcp:127.0.0.1:\(BridgeProcess.tcpTablePort)"
             #expect(try await lab.sender.query("postmap.example", tcp) == expected)
             #expect(try await lab.sender.query("nothing-here.example", tcp) == nil)

@@ -8,6 +8,7 @@ import PolicyService
 import PostfixTable
 import ServiceLifecycle
 import TestSupport
+import Testing
 
 /// A policy service over scripted DNS and HTTPS, and what stands in front of it.
 final class HandlerLab: Sendable {
@@ -86,6 +87,7 @@ extension NIOAsyncTestingChannel {
     func written() async throws -> String {
         var text = ""
         while let buffer = try await readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
+        expectGrammar(text)
         return text
     }
 
@@ -93,7 +95,14 @@ extension NIOAsyncTestingChannel {
     func nextWrite() async throws -> String {
         while true {
             let buffer = try await waitForOutboundWrite(as: ByteBuffer.self)
-            if buffer.readableBytes > 0 { return String(buffer: buffer) }
+            guard buffer.readableBytes > 0 else { continue }
+            expectGrammar(String(buffer: buffer))
+            return String(buffer: buffer)
         }
     }
+}
+
+/// Postfix takes every reply that any test reads.
+func expectGrammar(_ replies: String) {
+    #expect(ConversationGrammar.faults(in: replies.utf8) == [])
 }

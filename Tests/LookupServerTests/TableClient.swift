@@ -44,6 +44,7 @@ struct TableClient: Sendable {
                 }
                 received += String(buffer: buffer)
             }
+            expectGrammar(received)
             return received
         }
     }

@@ -49,7 +49,7 @@ extension SignedZoneTests {
 
         // MARK: Aliases (RFC 7672 §2.2.2)
 
-        @Test func `DANE-2.2.2-d TLSA at the expanded name goes before TLSA at the alias`() async throws {
+        @Test func `DANE-2.2.2-f TLSA at the expanded name goes before TLSA at the alias`() async throws {
             #expect(try await ground(of: "alias-both.signed") == .secureTLSA(base: "mx1.signed", Self.oneUsable))
         }
 
@@ -58,14 +58,14 @@ extension SignedZoneTests {
                 try await ground(of: "alias-first.signed") == .secureTLSA(base: "own.alias.signed", Self.oneUsable))
         }
 
-        @Test func `DANE-2.2.2-e a signed alias of an unsigned host may have TLSA of its own`() async throws {
+        @Test func `DANE-2.2.2-f a signed alias of an unsigned host may have TLSA of its own`() async throws {
             let report = try await report(on: "alias-away.signed")
             #expect(
                 report.finding.hosts.first?.ground == .secureTLSA(base: "away.alias.signed", Self.oneUsable))
             #expect(!report.steps.contains { $0.question.name.hasPrefix("_25._tcp.host.unsigned") })
         }
 
-        @Test func `an unsigned alias of a signed host has no DANE`() async throws {
+        @Test func `DANE-2.2.2-f an unsigned alias of a signed host has no DANE`() async throws {
             let report = try await report(on: "alias-in.unsigned")
             #expect(report.finding.hosts.map(\.judgement) == [.none])
             #expect(!report.steps.contains { $0.question.type == .tlsa })
@@ -80,7 +80,7 @@ extension SignedZoneTests {
             #expect(finding.coverage(wasSigned: false) == .partial)
         }
 
-        @Test func `DANE-2.2.2-b an unsigned zone whose TLSA fails is not asked for it`() async throws {
+        @Test func `DANE-2.2.2-c an unsigned zone whose TLSA fails is not asked for it`() async throws {
             let stub = try StubServer.forwarder(to: knot.port) { query, response in
                 query.type == RecordType.tlsa.rawValue ? query.response(code: 2) : response
             }
@@ -91,7 +91,7 @@ extension SignedZoneTests {
             #expect(!stub.asked.contains { $0.hasPrefix("_25._tcp") })
         }
 
-        @Test func `an unsigned NXDOMAIN of one host is an answer, and the host does not count`() async throws {
+        @Test func `DANE-2.1.1-b an unsigned NXDOMAIN of one host is an answer, and the host does not count`() async throws {
             let finding = try await report(on: "gone.unsigned").finding
             #expect(finding.hosts.map(\.judgement) == [.absent, .none])
             #expect(finding.isComplete)

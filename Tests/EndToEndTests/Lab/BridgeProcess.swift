@@ -10,13 +10,18 @@ actor BridgeProcess {
     nonisolated let log: LogFile
     private let directory: String
     private let ready: UInt16
+    /// Beside what the tests themselves have.
+    private let environment: [String: String]
     private var process: ChildProcess?
 
     /// - Parameter ready: the port that is listened on once it is ready.
-    init(in directory: String, configuration: String, ready: UInt16 = port) throws {
+    init(
+        in directory: String, configuration: String, ready: UInt16 = port, environment: [String: String] = [:]
+    ) throws {
         self.directory = directory
         self.configuration = configuration
         self.ready = ready
+        self.environment = environment
         self.log = LogFile(path: directory + "/bridge.log")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try configuration.write(toFile: directory + "/config.yaml", atomically: false, encoding: .utf8)
@@ -24,7 +29,7 @@ actor BridgeProcess {
 
     func start() async throws {
         let process = try ChildProcess(
-            Self.binary(), ["serve", "--config", directory + "/config.yaml"], log: log)
+            Self.binary(), ["serve", "--config", directory + "/config.yaml"], environment: environment, log: log)
         self.process = process
         _ = try await eventually("sts-bridge listens on port \(ready)") { [log, ready] in
             if let status = process.status { throw LabFailure("sts-bridge ended with \(status): \(log.text())") }
@@ -55,7 +60,8 @@ actor BridgeProcess {
     /// `sts-bridge query DOMAIN`, with the same configuration and without the daemon.
     func query(_ arguments: String...) async throws -> (status: Int32, output: String) {
         try await ChildProcess.run(
-            Self.binary(), ["query"] + arguments + ["--config", directory + "/config.yaml"])
+            Self.binary(), ["query"] + arguments + ["--config", directory + "/config.yaml"],
+            environment: environment)
     }
 
     /// `STS_BRIDGE_BINARY`, or what `swift build` made: next to the test bundle, else the release.

@@ -67,6 +67,13 @@ struct CertificateAuthority: Sendable {
         return file(label, "pem")
     }
 
+    /// SHA-256 of the public key that all leaves have, in hexadecimal: what TLSA `3 1 1` says.
+    func publicKeyDigest() async throws -> String {
+        try await openssl("pkey", "-in", key, "-pubout", "-outform", "DER", "-out", file("leaf", "der"))
+        let output = try await ChildProcess.must(Self.openssl, ["dgst", "-sha256", "-r", file("leaf", "der")])
+        return String(output.prefix(64))
+    }
+
     private func alternatives(_ names: [String]) -> String {
         "subjectAltName=" + names.map { "DNS:\($0)" }.joined(separator: ",")
     }

@@ -11,10 +11,14 @@ final class ChildProcess: Sendable {
     let log: LogFile
     private let ending = Mutex<Int32?>(nil)
 
-    init(_ program: String, _ arguments: [String], input: String = "/dev/null", log: LogFile) throws {
+    /// - Parameter environment: beside what the tests themselves have.
+    init(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
+        log: LogFile
+    ) throws {
         self.name = (program as NSString).lastPathComponent
         self.log = log
-        self.identifier = try Self.spawn(program, arguments, input: input, output: log.path)
+        self.identifier = try Self.spawn(program, arguments, environment, input: input, output: log.path)
     }
 
     /// How it ended: the exit status, or 128 + the signal. Nil while it runs.
@@ -48,7 +52,8 @@ final class ChildProcess: Sendable {
 
     /// For tools: runs to the end and gives what was written.
     static func run(
-        _ program: String, _ arguments: [String], input: Data = Data(), within deadline: Duration = .seconds(60)
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: Data = Data(),
+        within deadline: Duration = .seconds(60)
     ) async throws -> (status: Int32, output: String) {
         let base = NSTemporaryDirectory() + "sts-bridge-tool-" + UUID().uuidString
         let (inputPath, log) = (base + ".in", LogFile(path: base + ".out"))
@@ -57,7 +62,7 @@ final class ChildProcess: Sendable {
             try? FileManager.default.removeItem(atPath: log.path)
         }
         try input.write(to: URL(filePath: inputPath))
-        let child = try ChildProcess(program, arguments, input: inputPath, log: log)
+        let child = try ChildProcess(program, arguments, environment: environment, input: inputPath, log: log)
         let status = try await child.wait(within: deadline)
         return (status, log.text())
     }
@@ -73,7 +78,7 @@ final class ChildProcess: Sendable {
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], input: String, output: String
+        _ program: String, _ arguments: [String], _ additions: [String: String], input: String, output: String
     ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -94,7 +99,7 @@ final class ChildProcess: Sendable {
         var argv = ([program] + arguments).map { strdup($0) } + [nil]
         // What configures the tests is not for their children: the bridge refuses variables that it does not know.
         let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("STS_BRIDGE_") }
-        var environment = inherited.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        var environment = inherited.merging(additions) { $1 }.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (argv + environment).forEach { free($0) } }
         var identifier: pid_t = 0
         let error = posix_spawn(&identifier, program, &actions, &attributes, &argv, &environment)

@@ -1,25 +1,117 @@
 import Foundation
 
-/// The laboratory's DNS: knotd, authoritative for everything below `example.`.
-///
-/// Everyone asks it: Postfix through resolv.conf, the bridge through `dns.servers`.
-/// `broken.example.` is a zone that it should have and has not: SERVFAIL for every name below.
+/// A zone of the laboratory's DNS.
+struct KnotZone: Sendable {
+    enum State: Sendable {
+        case unsigned
+        /// knot signs it whenever it is loaded.
+        case signed
+        /// The server should have it and has not: SERVFAIL for every name in it.
+        case missing
+    }
+
+    /// With the dot at its end.
+    let name: String
+    var state = State.unsigned
+}
+
+/// An authoritative DNS server of the laboratory: knotd, with zones of its own.
 actor KnotServer {
+    /// Where the laboratory's own one is: Postfix finds it in resolv.conf, the bridge in `dns.servers`.
     static let address = "127.0.0.53"
     static let addressIPv6 = "::1"
 
+    /// `broken.example.` is a zone that it should have and has not.
+    static let zones = [KnotZone(name: "example."), KnotZone(name: "broken.example.", state: .missing)]
+
+    /// The DS records of the signed zones, in text.
+    nonisolated let delegationSigners: [String: [String]]
     private let directory: String
+    private let zones: [KnotZone]
+    private let address: String
     private var process: ChildProcess?
     private var serial = 1
 
     private var configuration: String { directory + "/knot.conf" }
 
-    init(in directory: String) throws {
+    /// - Parameter addresses: the first one is also its name server's in every zone.
+    init(
+        in directory: String, at addresses: [String] = [address, addressIPv6], zones: [KnotZone] = zones
+    ) async throws {
         self.directory = directory
+        self.zones = zones
+        address = addresses[0]
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let text = """
+        try Self.configuration(directory, addresses, zones)
+            .write(toFile: directory + "/knot.conf", atomically: false, encoding: .utf8)
+        var signers: [String: [String]] = [:]
+        for zone in zones where zone.state == .signed {
+            let keymgr = ["-c", directory + "/knot.conf", zone.name]
+            let generation = ["generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes"]
+            try await ChildProcess.must("/usr/sbin/keymgr", keymgr + generation)
+            signers[zone.name] = try await ChildProcess.must("/usr/sbin/keymgr", keymgr + ["ds"])
+                .split(separator: "\n").map(String.init)
+        }
+        delegationSigners = signers
+    }
+
+    /// - Parameter lines: of each zone's file, but for SOA and NS; all names absolute.
+    func start(serving lines: [String: [String]]) async throws {
+        try write(lines)
+        try await start()
+    }
+
+    /// Starts with the zones it had.
+    func start() async throws {
+        let log = LogFile(path: directory + "/knot.log")
+        let offset = log.end
+        let process = try ChildProcess("/usr/sbin/knotd", ["-c", configuration], log: log)
+        self.process = process
+        _ = try await eventually("knotd serves its zones") { [zones] in
+            if process.status != nil { throw LabFailure("knotd ended: \(log.text(from: offset))") }
+            let text = log.text(from: offset)
+            let isLoaded = zones.filter { $0.state != .missing }.allSatisfy { text.contains("[\($0.name)] loaded") }
+            return isLoaded && text.contains("server started") ? true : nil
+        }
+        _ = try await eventually("knotd answers its control socket") { [configuration] in
+            try await ChildProcess.run("/usr/sbin/knotc", ["-c", configuration, "status"]).status == 0 ? true : nil
+        }
+    }
+
+    /// Replaces zones; when this returns, they are being served.
+    func serve(_ lines: [String: [String]]) async throws {
+        try write(lines)
+        let reload = ["-c", configuration, "-b", "zone-reload"]
+        try await ChildProcess.must("/usr/sbin/knotc", reload + lines.keys.sorted())
+    }
+
+    func stop() async throws {
+        try await process?.end()
+        process = nil
+    }
+
+    private func write(_ lines: [String: [String]]) throws {
+        serial += 1
+        for (zone, lines) in lines {
+            let prefix = zone == "." ? "" : zone
+            let head = [
+                "$ORIGIN .", "$TTL 300",
+                "\(zone) SOA ns.\(prefix) hostmaster.\(prefix) \(serial) 3600 600 86400 300",
+                "\(zone) NS ns.\(prefix)", "ns.\(prefix) A \(address)",
+            ]
+            let text = (head + lines).joined(separator: "\n") + "\n"
+            try text.write(toFile: "\(directory)/\(zone)zone", atomically: false, encoding: .utf8)
+        }
+    }
+
+    private static func configuration(_ directory: String, _ addresses: [String], _ zones: [KnotZone]) -> String {
+        let zones = zones.map { zone in
+            "  - domain: \(zone.name)\n    file: \(zone.state == .missing ? "missing." : zone.name)zone\n"
+                + (zone.state == .signed ? "    dnssec-signing: on\n    dnssec-policy: laboratory\n" : "")
+        }
+        return """
             server:
-                listen: [ \(Self.address)@53, \(Self.addressIPv6)@53 ]
+                listen: [ \(addresses.map { "\($0)@53" }.joined(separator: ", ")) ]
                 rundir: \(directory)
                 udp-workers: 1
                 tcp-workers: 1
@@ -31,6 +123,11 @@ actor KnotServer {
             log:
               - target: stderr
                 any: info
+            policy:
+              - id: laboratory
+                manual: on
+                single-type-signing: on
+                algorithm: ECDSAP256SHA256
             template:
               - id: default
                 storage: \(directory)
@@ -38,55 +135,7 @@ actor KnotServer {
                 zonefile-load: whole
                 journal-content: none
             zone:
-              - domain: example.
-                file: example.zone
-              - domain: broken.example.
-                file: missing.zone
-
+            \(zones.joined())
             """
-        try text.write(toFile: directory + "/knot.conf", atomically: false, encoding: .utf8)
-    }
-
-    func start(serving lines: [String]) async throws {
-        try write(lines)
-        try await start()
-    }
-
-    /// Starts with the zone it had.
-    func start() async throws {
-        let log = LogFile(path: directory + "/knot.log")
-        let offset = log.end
-        let process = try ChildProcess("/usr/sbin/knotd", ["-c", configuration], log: log)
-        self.process = process
-        _ = try await eventually("knotd serves the zone") {
-            if process.status != nil { throw LabFailure("knotd ended: \(log.text(from: offset))") }
-            let text = log.text(from: offset)
-            return text.contains("[example.] loaded") && text.contains("server started") ? true : nil
-        }
-        _ = try await eventually("knotd answers its control socket") { [configuration] in
-            try await ChildProcess.run("/usr/sbin/knotc", ["-c", configuration, "status"]).status == 0 ? true : nil
-        }
-    }
-
-    /// Replaces the zone; when this returns, it is being served.
-    func serve(_ lines: [String]) async throws {
-        try write(lines)
-        try await ChildProcess.must("/usr/sbin/knotc", ["-c", configuration, "-b", "zone-reload", "example."])
-    }
-
-    func stop() async throws {
-        try await process?.end()
-        process = nil
-    }
-
-    private func write(_ lines: [String]) throws {
-        serial += 1
-        let head = [
-            "$ORIGIN .", "$TTL 300",
-            "example. SOA ns.example. hostmaster.example. \(serial) 3600 600 86400 300",
-            "example. NS ns.example.", "ns.example. A \(Self.address)",
-        ]
-        let text = (head + lines).joined(separator: "\n") + "\n"
-        try text.write(toFile: directory + "/example.zone", atomically: false, encoding: .utf8)
     }
 }

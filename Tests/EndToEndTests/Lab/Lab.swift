@@ -45,7 +45,7 @@ actor Lab {
         try FileManager.default.createDirectory(
             atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         authority = try await CertificateAuthority(in: directory + "/ca")
-        dns = try KnotServer(in: directory + "/dns")
+        dns = try await KnotServer(in: directory + "/dns")
         web = try NginxServer(in: directory + "/web", authority: authority)
         mx = try await PostfixMX(in: directory + "/mx", authority: authority)
         sender = try await PostfixSender(in: directory + "/sender", authority: authority)
@@ -118,8 +118,8 @@ actor Lab {
         guard try await bridge.stop() == 0 else { throw LabFailure("sts-bridge did not drain: \(bridge.log.text())") }
     }
 
-    private var zone: [String] {
-        MXHost.all.map(\.zoneLine) + domains.values.sorted { $0.name < $1.name }.flatMap(\.zoneLines)
+    private var zone: [String: [String]] {
+        ["example.": MXHost.all.flatMap { $0.zoneLines() } + LabDomain.zoneLines(of: domains.values, below: "example")]
     }
 
     private static func requireNamespace() throws {
@@ -135,6 +135,8 @@ actor Lab {
 /// What tells a bridge about the laboratory: its DNS, its authority, and that loopback addresses are fine here.
 struct Surroundings: Sendable {
     var servers = [KnotServer.address]
+    /// The keys that DNSSEC begins with; nil: the root's.
+    var trustAnchorFile: String?
     var timeout = "2s"
     var onUnknown = "deliver"
     var minimumTTL = "60s"
@@ -150,7 +152,7 @@ struct Surroundings: Sendable {
         """
         dns:
           servers: [\(servers.map { "\"\($0)\"" }.joined(separator: ", "))]
-          timeout: \(timeout)
+          timeout: \(timeout)\(trustAnchorFile.map { "\n  trust-anchor-file: \($0)" } ?? "")
         fetch:
           timeout: 5s
           ca-file: \(authority.root)

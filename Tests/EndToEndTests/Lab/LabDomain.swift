@@ -55,6 +55,11 @@ struct LabDomain: Sendable {
         }
     }
 
+    /// What the zone files of these say, as far as they are below a top-level domain.
+    static func zoneLines(of domains: some Collection<LabDomain>, below parent: String) -> [String] {
+        domains.filter { $0.name.hasSuffix(".\(parent)") }.sorted { $0.name < $1.name }.flatMap(\.zoneLines)
+    }
+
     /// A character-string in zone-file syntax; every octet that is not plain becomes `\DDD`.
     static func quoted(_ string: String) -> String {
         let plain = UInt8(ascii: " ")...UInt8(ascii: "~")

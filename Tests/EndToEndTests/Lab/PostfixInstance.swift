@@ -8,14 +8,22 @@ actor PostfixInstance {
     nonisolated let log: LogFile
     nonisolated var configuration: String { directory + "/etc" }
     nonisolated var queue: String { directory + "/spool" }
+    /// Its own resolv.conf; nil: that of the laboratory.
+    private let resolver: String?
     private var process: ChildProcess?
 
-    init(in directory: String, main: [String], master: [String]) async throws {
+    /// - Parameter resolver: the address of the DNS server that this Postfix alone asks.
+    init(in directory: String, main: [String], master: [String], resolver: String? = nil) async throws {
         self.directory = directory
         self.log = LogFile(path: directory + "/mail.log")
         for part in ["etc", "spool", "data"] {
             try FileManager.default.createDirectory(
                 atPath: "\(directory)/\(part)", withIntermediateDirectories: true)
+        }
+        self.resolver = resolver.map { _ in directory + "/etc/resolv.conf" }
+        if let resolver {
+            try Self.write(
+                ["nameserver \(resolver)", "options timeout:2 attempts:2"], to: directory + "/etc/resolv.conf")
         }
         try await ChildProcess.must("/bin/chown", ["postfix", directory + "/data"])
         let common = [
@@ -35,8 +43,11 @@ actor PostfixInstance {
     func start() async throws {
         let console = LogFile(path: directory + "/console.log")
         let offset = log.end
-        let process = try ChildProcess(
-            "/usr/sbin/postfix", ["-c", configuration, "start-fg"], log: console)
+        let postfix = ["/usr/sbin/postfix", "-c", configuration, "start-fg"]
+        // Programs know of one resolv.conf only: this one gets it in a mount namespace of its own.
+        let ownResolver = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", Self.bindResolver, resolver ?? ""]
+        let command = resolver == nil ? postfix : ownResolver + postfix
+        let process = try ChildProcess(command[0], Array(command[1...]), log: console)
         self.process = process
         _ = try await eventually("Postfix in \(directory) starts") { [log] in
             if process.status != nil {
@@ -61,6 +72,8 @@ actor PostfixInstance {
     private static func write(_ lines: [String], to path: String) throws {
         try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)
     }
+
+    private static let bindResolver = #"mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@""#
 
     /// What both instances need of master.cf; services that talk to the world are added by each.
     private static let services = [

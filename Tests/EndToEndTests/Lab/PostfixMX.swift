@@ -7,6 +7,20 @@ struct MXHost: Sendable {
     var port: UInt16 = 25
     /// Nil: it offers no STARTTLS.
     let certificate: Certificate?
+    /// What DNS says of its certificate at `_25._tcp.`
+    var tlsa = TLSA.absent
+
+    enum TLSA: Sendable {
+        case absent
+        /// `3 1 1` of the key that all hosts have.
+        case right
+        /// `3 1 1` of a key that nobody has.
+        case wrong
+        /// `1 1 1`, which is no use for SMTP (RFC 7672 §3.1.3).
+        case unusable
+        /// The server fails when it is asked for it.
+        case failing
+    }
 
     /// All is as it should be.
     static let good = MXHost(
@@ -40,7 +54,42 @@ struct MXHost: Sendable {
         good, second, wrongName, expired, selfSigned, plaintext, stranger, impostor, relay, badRelay, bareRelay,
     ]
 
-    var zoneLine: String { "\(name). 300 A \(address)" }
+    /// Hosts of the signed Internet (`SignedInternet`).
+    static let signed = MXHost(
+        name: "good.mx.signed", address: "127.0.3.21", certificate: .naming(["good.mx.signed"]), tlsa: .right)
+    static let signedSelfSigned = MXHost(
+        name: "self-signed.mx.signed", address: "127.0.3.22", certificate: .selfSigned(["self-signed.mx.signed"]),
+        tlsa: .right)
+    /// All is well for those who know nothing of DANE.
+    static let wrongTLSA = MXHost(
+        name: "wrong-tlsa.mx.signed", address: "127.0.3.23", certificate: .naming(["wrong-tlsa.mx.signed"]),
+        tlsa: .wrong)
+    static let withoutTLSA = MXHost(
+        name: "without-tlsa.mx.signed", address: "127.0.3.24", certificate: .naming(["without-tlsa.mx.signed"]))
+    static let failingTLSA = MXHost(
+        name: "failing-tlsa.mx.signed", address: "127.0.3.25", certificate: .naming(["failing-tlsa.mx.signed"]),
+        tlsa: .failing)
+    static let unusableTLSA = MXHost(
+        name: "unusable-tlsa.mx.signed", address: "127.0.3.26", certificate: .selfSigned(["unusable-tlsa.mx.signed"]),
+        tlsa: .unusable)
+
+    static let onSignedInternet = [
+        signed, signedSelfSigned, wrongTLSA, withoutTLSA, failingTLSA, unusableTLSA,
+    ]
+
+    /// - Parameter key: SHA-256 of the hosts' public key, in hexadecimal.
+    func zoneLines(key: String = "") -> [String] {
+        let owner = "_25._tcp.\(name)."
+        let record: [String] =
+            switch tlsa {
+            case .absent: []
+            case .right: ["\(owner) 300 TLSA 3 1 1 \(key)"]
+            case .wrong: ["\(owner) 300 TLSA 3 1 1 \(String(repeating: "5a", count: 32))"]
+            case .unusable: ["\(owner) 300 TLSA 1 1 1 \(key)"]
+            case .failing: ["_tcp.\(name). 300 NS ns.signed."]
+            }
+        return ["\(name). 300 A \(address)"] + record
+    }
     /// `[host]:port`, as a relayhost is written.
     var asRelayhost: String { "[\(name)]:\(port)" }
 }
@@ -51,18 +100,19 @@ struct PostfixMX: Sendable {
     let instance: PostfixInstance
 
     init(in directory: String, authority: CertificateAuthority) async throws {
+        let hosts = MXHost.all + MXHost.onSignedInternet
         let main = [
             "myhostname = mx.example",
             // The addresses are everywhere on lo, but on no interface by name: Postfix calls such ones proxied.
             "inet_interfaces = 127.0.0.1",
-            "proxy_interfaces = \(MXHost.all.map(\.address).joined(separator: ", "))",
+            "proxy_interfaces = \(hosts.map(\.address).joined(separator: ", "))",
             "virtual_mailbox_domains = static:all", "virtual_transport = discard:",
             "local_transport = discard:", "local_recipient_maps =",
             "smtpd_tls_loglevel = 1", "smtpd_tls_session_cache_database =",
             "smtpd_peername_lookup = no",
         ]
         var master: [String] = []
-        for host in MXHost.all {
+        for host in hosts {
             var options = ["-o syslog_name=mx/\(host.name)"]
             if let certificate = host.certificate {
                 let path = try await authority.issue(certificate, as: "mx-\(host.name)")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The Message-ID that a test gave its message, by which all logs know it.
 struct MessageID: Sendable {
@@ -42,7 +43,12 @@ struct PostfixSender: Sendable {
 
     let instance: PostfixInstance
 
-    init(in directory: String, authority: CertificateAuthority) async throws {
+    /// - Parameters:
+    ///   - port: where it finds the bridge's socketmap.
+    ///   - dnssec: the validating resolver that it asks, for DANE of its own; nil: it knows nothing of DNSSEC.
+    init(
+        in directory: String, authority: CertificateAuthority, port: UInt16 = BridgeProcess.port, dnssec: String? = nil
+    ) async throws {
         let transports = "inline:{{\(Route.tcp.address) = smtp-tcp:}, {\(Route.jail.address) = smtp-jail:}}"
         let relays = [
             (Route.relay, MXHost.relay), (Route.badRelay, MXHost.badRelay), (Route.bareRelay, MXHost.bareRelay),
@@ -51,10 +57,11 @@ struct PostfixSender: Sendable {
             "myhostname = sender.example", "inet_interfaces = 127.0.0.1",
             "smtp_tls_security_level = may", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
             "smtp_tls_session_cache_database =",
-            "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(BridgeProcess.port):postfix",
+            "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):postfix",
             "sender_dependent_default_transport_maps = \(transports)",
             "sender_dependent_relayhost_maps = inline:{\(relays.joined(separator: ", "))}",
             "default_destination_concurrency_failed_cohort_limit = 0",
+            "smtp_dns_support_level = \(dnssec == nil ? "enabled" : "dnssec")",
         ]
         let jailed = "-o smtp_tls_policy_maps=socketmap:unix:\(Self.jailSocket):postfix -o syslog_name=postfix/jail"
         let overTCP = "-o smtp_tls_policy_maps=tcp:127.0.0.1:\(BridgeProcess.tcpTablePort) -o syslog_name=postfix/tcp"
@@ -63,7 +70,7 @@ struct PostfixSender: Sendable {
             "smtp-tcp  unix - - n - - smtp \(overTCP)",
             "smtp-jail unix - - y - - smtp \(jailed)",
         ]
-        instance = try await PostfixInstance(in: directory, main: main, master: master)
+        instance = try await PostfixInstance(in: directory, main: main, master: master, resolver: dnssec)
         // Debian's start-up script copies these into the jail; a chrooted smtp(8) cannot resolve names without.
         for file in ["resolv.conf", "nsswitch.conf", "hosts", "services", "host.conf"] {
             guard let content = FileManager.default.contents(atPath: "/etc/\(file)") else { continue }
@@ -104,7 +111,11 @@ struct PostfixSender: Sendable {
         let (status, output) = try await ChildProcess.run(
             "/usr/sbin/postmap", ["-c", instance.configuration, "-q", key, table])
         guard !output.contains("warning") && !output.contains("fatal") else { throw LabFailure(output) }
-        return status == 0 ? output.trimmingCharacters(in: .newlines) : nil
+        guard status == 0 else { return nil }
+        let value = output.trimmingCharacters(in: .newlines)
+        let faults = TLSPolicyEntryGrammar(.postfix3_7).violations(of: value)
+        guard faults.isEmpty else { throw LabFailure("Postfix would not take \(value): \(faults)") }
+        return value
     }
 
     private func verdict(of queueID: String, from offset: Int) async throws -> Verdict {

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A blocking TCP connection over IPv4, for a client that asks one thing and waits for it.
 ///
@@ -140,6 +141,8 @@ enum SocketmapClient {
             guard reply.count == colon + length + 2, reply.last == UInt8(ascii: ",") else {
                 throw LabFailure("a netstring and more: \(String(decoding: reply, as: UTF8.self))")
             }
+            let faults = ConversationGrammar.faults(in: reply)
+            guard faults.isEmpty else { throw LabFailure("Postfix would not take the reply: \(faults)") }
             return String(decoding: reply[(colon + 1)..<(reply.count - 1)], as: UTF8.self)
         }
     }

@@ -1,0 +1,157 @@
+import Testing
+
+extension EndToEnd {
+    /// RFC 8461 §2: MTA-STS must not override DANE. Zones that knot signs, a Postfix with `smtp_dns_support_level = dnssec`
+    /// behind a validating unbound, and a bridge that validates by itself.
+    @Suite(.onSignedInternet) struct DANE {
+        // MARK: DANE and an enforced policy
+
+        @Test func `DANE-2.2-a a wrong TLSA record holds the mail, though certificate and policy are good`()
+            async throws
+        {
+            let world = try SignedInternet.running
+            try await world.publish(
+                LabDomain("wrong.signed", mx: [.wrongTLSA], policy: Policy.enforce(MXHost.wrongTLSA.name)))
+            let delivery = try await world.sender.send(to: "u@wrong.signed")
+            world.lab.expectDeferred(delivery, because: "no matching DANE TLSA records")
+            #expect(try await world.reply(to: "wrong.signed") == "OK dane-only")
+        }
+
+        @Test func `DANE-2.2-a a good TLSA record delivers to a self-signed certificate, in spite of the policy`()
+            async throws
+        {
+            let world = try SignedInternet.running
+            try await world.publish(
+                LabDomain("self.signed", mx: [.signedSelfSigned], policy: Policy.enforce(MXHost.signedSelfSigned.name)))
+            let delivery = try await world.sender.send(to: "u@self.signed")
+            try await world.lab.expectVerified(delivery, at: .signedSelfSigned)
+            #expect(try await world.reply(to: "self.signed") == "OK dane-only")
+        }
+
+        @Test func `DANE-2.2.1-e where DANE covers one host of two, the policy holds for both`() async throws {
+            let world = try SignedInternet.running
+            let hosts = [MXHost.signedSelfSigned, .withoutTLSA]
+            try await world.publish(
+                LabDomain("partial.signed", mx: hosts, policy: Policy.enforce(hosts[0].name, hosts[1].name)))
+            let delivery = try await world.sender.send(to: "u@partial.signed")
+            try await world.lab.expectVerified(delivery, at: .withoutTLSA)
+            #expect(delivery.first.session(with: .signedSelfSigned) == "Untrusted", "by PKIX, as the policy demands")
+            #expect(try await world.reply(to: "partial.signed").hasPrefix("OK secure match="))
+        }
+
+        @Test func `an unsigned domain has its policy and nothing else`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(LabDomain("unsigned.example", policy: Policy.enforce()))
+            try await world.lab.expectVerified(try await world.sender.send(to: "u@unsigned.example"), at: .good)
+            #expect(try await world.reply(to: "unsigned.example").hasPrefix("OK secure match="))
+        }
+
+        @Test func `DANE-2.1.2-c TLSA that cannot be had holds mail only where a policy is enforced`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(
+                LabDomain("failing.signed", mx: [.failingTLSA], policy: Policy.enforce(MXHost.failingTLSA.name)))
+            let question = "_25._tcp.\(MXHost.failingTLSA.name) TLSA: SERVFAIL (servers \(SignedInternet.address))"
+            world.lab.expectDeferred(
+                try await world.sender.send(to: "u@failing.signed"),
+                because: "socketmap server temporary error: DANE of failing.signed unknown: \(question)")
+            let hosts = [MXHost.failingTLSA, .withoutTLSA]
+            try await world.publish(
+                LabDomain("half-failing.signed", mx: hosts, policy: Policy.enforce(hosts[0].name, hosts[1].name)))
+            let delivery = try await world.sender.send(to: "u@half-failing.signed")
+            try await world.lab.expectVerified(delivery, at: .failingTLSA)
+            #expect(try await world.reply(to: "half-failing.signed").hasPrefix("OK secure match="))
+        }
+
+        // MARK: DANE without a policy
+
+        @Test func `without a policy Postfix judges by DANE`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(
+                .plain("dane.signed", mx: [.signedSelfSigned]), .plain("dane-wrong.signed", mx: [.wrongTLSA]),
+                .plain("dane-failing.signed", mx: [.failingTLSA]),
+                .plain("dane-partial.signed", mx: [.withoutTLSA, .signed]),
+                .plain("dane-unusable.signed", mx: [.unusableTLSA]))
+            try await world.lab.expectVerified(
+                try await world.sender.send(to: "u@dane.signed"), at: .signedSelfSigned)
+            world.lab.expectDeferred(
+                try await world.sender.send(to: "u@dane-wrong.signed"), because: "no matching DANE TLSA records")
+            // RFC 7672 §2.1.2: no mail through a host whose TLSA cannot be had; that is Postfix's own judgement here.
+            world.lab.expectDeferred(
+                try await world.sender.send(to: "u@dane-failing.signed"), because: "TLSA lookup error")
+            try await world.lab.expectDelivered(
+                try await world.sender.send(to: "u@dane-partial.signed"), at: .withoutTLSA, session: "Trusted")
+            // §2.2: encrypted and not authenticated.
+            try await world.lab.expectDelivered(
+                try await world.sender.send(to: "u@dane-unusable.signed"), at: .unusableTLSA, session: "Untrusted")
+            for domain in ["dane", "dane-wrong", "dane-failing", "dane-partial", "dane-unusable"] {
+                #expect(try await world.reply(to: "\(domain).signed") == "OK dane")
+            }
+        }
+
+        @Test func `a signed domain without TLSA, and a testing policy beside DANE, change nothing`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(
+                .plain("nothing.signed", mx: [.withoutTLSA]),
+                LabDomain("trying.signed", mx: [.signed], policy: Policy.testing(MXHost.withoutTLSA.name)))
+            #expect(try await world.reply(to: "nothing.signed") == "NOTFOUND ")
+            #expect(try await world.reply(to: "trying.signed") == "OK dane")
+            try await world.lab.expectVerified(try await world.sender.send(to: "u@trying.signed"), at: .signed)
+        }
+
+        // MARK: What changes
+
+        @Test func `a TLSA record published later goes before the policy that is held`() async throws {
+            let world = try SignedInternet.running
+            let unsigned = LabDomain(
+                "later.signed", mx: [.withoutTLSA], policy: Policy.enforce(MXHost.withoutTLSA.name))
+            try await world.publish(unsigned.with { $0.timeToLive = 1 })
+            #expect(try await world.reply(to: "later.signed").hasPrefix("OK secure match="))
+            try await world.publish(
+                unsigned.with {
+                    $0.timeToLive = 1
+                    $0.mx = [MXHost.wrongTLSA.name]
+                })
+            _ = try await eventually("the finding is made anew") {
+                try await world.reply(to: "later.signed") == "OK dane-only" ? true : nil
+            }
+            world.lab.expectDeferred(
+                try await world.sender.send(to: "u@later.signed"), because: "no matching DANE TLSA records")
+        }
+
+        // MARK: More kinds of domains
+
+        @Test func `a domain of a zone with wrong signatures holds nothing that was never known to be signed`()
+            async throws
+        {
+            let world = try SignedInternet.running
+            try await world.publish(.plain("any.bogus", mx: [.signed]))
+            // TXT is not validated by us (RFC 8461 needs no DNSSEC), so it is answered; MX is bogus and DANE unknown.
+            #expect(try await world.reply(to: "any.bogus") == "NOTFOUND ")
+            world.lab.expectDeferred(
+                try await world.sender.send(to: "u@any.bogus"), because: "Host not found, try again")
+        }
+
+        @Test func `a smart host and a domain without MX are judged by their own name`() async throws {
+            let world = try SignedInternet.running
+            #expect(try await world.reply(to: "[\(MXHost.wrongTLSA.name)]") == "OK dane")
+            #expect(try await world.reply(to: MXHost.signed.name) == "OK dane")
+            #expect(try await world.reply(to: "[\(MXHost.withoutTLSA.name)]") == "NOTFOUND ")
+            #expect(try await world.reply(to: "[\(MXHost.signed.name)]:2525") == "NOTFOUND ", "TLSA goes by port")
+        }
+
+        @Test func `query shows each answer with its security, and what Postfix would hear`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(
+                LabDomain(
+                    "shown.signed", mx: [.wrongTLSA, .failingTLSA], policy: Policy.enforce(MXHost.wrongTLSA.name)))
+            let (status, output) = try await world.bridge.query("shown.signed")
+            #expect(status == 0, "\(output)")
+            #expect(output.contains("shown.signed MX: secure, 2 records"), "\(output)")
+            #expect(output.contains("_25._tcp.wrong-tlsa.mx.signed TLSA: secure, 1 record"), "\(output)")
+            #expect(output.contains("_25._tcp.failing-tlsa.mx.signed TLSA: SERVFAIL"), "\(output)")
+            #expect(output.contains("dane-only"), "\(output)")
+            let bogus = try await world.bridge.query("any.bogus")
+            #expect(bogus.output.contains("any.bogus MX: bogus"), "\(bogus.output)")
+        }
+    }
+}
