@@ -46,8 +46,7 @@ package struct FindingLedger: Sendable {
 
         mutating func learn(_ finding: DANEFinding, lifetime: Duration, at now: WallTime) {
             let wasSigned = !finding.isComplete && (complete?.finding.isSigned ?? false)
-            let reason = finding.isComplete ? nil : finding.reason
-            let standing = DANEStanding.known(finding.coverage(wasSigned: wasSigned), reason: reason)
+            let standing = DANEStanding.known(finding.coverage(wasSigned: wasSigned), reason: finding.reason)
             latest = Kept(finding: finding, standing: standing, at: now, lifetime: lifetime)
             if finding.isComplete { complete = latest }
         }

@@ -139,6 +139,27 @@ extension EndToEnd {
             #expect(try await world.reply(to: "[\(MXHost.signed.name)]:2525") == "NOTFOUND ", "TLSA goes by port")
         }
 
+        @Test func `an MX set that is no good is answered within the deadline, and with its reason`() async throws {
+            let world = try SignedInternet.running
+            let policy = Policy.enforce(MXHost.signed.name)
+            try await world.publish(
+                LabDomain("thousand.signed", policy: policy).with { $0.mx = (1...1_000).map { "mx\($0).many.signed" } },
+                LabDomain("address.signed", policy: policy).with { $0.mx = ["192.0.2.1"] },
+                LabDomain("loop.signed", policy: policy).with {
+                    $0.mx = ["round.loop.signed"]
+                    $0.records = [
+                        "round.loop.signed. CNAME about.loop.signed.", "about.loop.signed. CNAME round.loop.signed.",
+                    ]
+                })
+            // 980 hosts that were not looked at: they may have TLSA.
+            let thousand = try await world.reply(to: "thousand.signed")
+            let reason = "thousand.signed MX: 980 hosts too many, which were not looked at"
+            #expect(thousand == "TEMP DANE of thousand.signed unknown: \(reason)")
+            #expect(try await world.reply(to: "address.signed").hasPrefix("OK secure match="), "nobody connects to it")
+            let loop = try await world.reply(to: "loop.signed")
+            #expect(loop.hasPrefix("TEMP DANE of loop.signed unknown: round.loop.signed A: "), "\(loop)")
+        }
+
         @Test func `query shows each answer with its security, and what Postfix would hear`() async throws {
             let world = try SignedInternet.running
             try await world.publish(

@@ -115,4 +115,14 @@ import TestSupport
         #expect(tests.ledger.landed(id, nil, at: clock.now) == .known(.complete, reason: nil))
         #expect(try tests.start().atMost == .seconds(2))
     }
+
+    @Test func `hosts that were too many to look at are told as the reason`() throws {
+        var tests = self
+        let absent = HostFinding(name: "mx1.example.com", preference: 10, ground: .noAddress, isSigned: true)
+        let many = DANEFinding(
+            destination: destination, mx: .records(isSecure: true), hosts: [absent], leftOut: 980, timeToLive: 300)
+        let standing = try tests.learn(many)
+        #expect(standing == .known(.unknown(someHostHasNone: false), reason: many.reason))
+        #expect(many.reason?.contains("980 hosts too many") == true)
+    }
 }
