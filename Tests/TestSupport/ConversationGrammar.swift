@@ -51,5 +51,7 @@ package enum ConversationGrammar {
         return colon + 1 + length + 1
     }
 
-    private static func text(_ octets: some Sequence<UInt8>) -> String { String(decoding: Array(octets), as: UTF8.self) }
+    private static func text(_ octets: some Sequence<UInt8>) -> String {
+        String(decoding: Array(octets), as: UTF8.self)
+    }
 }

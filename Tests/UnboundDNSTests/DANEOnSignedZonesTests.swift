@@ -91,7 +91,9 @@ extension SignedZoneTests {
             #expect(!stub.asked.contains { $0.hasPrefix("_25._tcp") })
         }
 
-        @Test func `DANE-2.1.1-b an unsigned NXDOMAIN of one host is an answer, and the host does not count`() async throws {
+        @Test func `DANE-2.1.1-b an unsigned NXDOMAIN of one host is an answer, and the host does not count`()
+            async throws
+        {
             let finding = try await report(on: "gone.unsigned").finding
             #expect(finding.hosts.map(\.judgement) == [.absent, .none])
             #expect(finding.isComplete)
