@@ -39,7 +39,7 @@ final class ArchiveReader: Sendable {
             let count = Mutex(0)
             do throws(ArchiveFailure) {
                 try await archive.load { rows in
-                    let kept = rows.compactMap(self.parse)
+                    let kept = rows.compactMap { self.parse($0, .start) }
                     count.withLock { $0 += kept.count }
                     take(kept)
                 }
@@ -57,37 +57,37 @@ final class ArchiveReader: Sendable {
     /// What is kept of a domain, or is about to be.
     func policy(of domain: PolicyDomain) async -> Recollection {
         switch writer.pending(of: domain) {
-        case .keep(let policy): return parse(.policy(policy)).map(Recollection.policy) ?? .nothing
+        case .keep(let policy): return parse(.policy(policy), .lookup).map(Recollection.policy) ?? .nothing
         case .remove: return .nothing
         case nil: break
         }
         do throws(ArchiveFailure) {
             let row = try await archive.row(of: domain)
             alarm.calm()
-            return row.flatMap(parse).map(Recollection.policy) ?? .nothing
+            return row.flatMap { parse($0, .lookup) }.map(Recollection.policy) ?? .nothing
         } catch {
             alarm.raise(error, nil)
             return .unreadable
         }
     }
 
-    private func parse(_ row: ArchivedRow) -> KeptPolicy? {
+    private func parse(_ row: ArchivedRow, _ origin: Origin) -> KeptPolicy? {
         switch row {
         case .unreadable(let domain, let reason):
-            drop(domain, reason)
+            drop(domain, reason, origin)
             return nil
         case .policy(let archived):
             do throws(PolicyError) {
                 return try KeptPolicy(archived)
             } catch {
-                drop(archived.domain.name.text, "\(error)")
+                drop(archived.domain.name.text, "\(error)", origin)
                 return nil
             }
         }
     }
 
-    private func drop(_ domain: String, _ reason: String) {
+    private func drop(_ domain: String, _ reason: String, _ origin: Origin) {
         let isNews = unreadable.withLock { told in told.count < Self.maximumTold && told.insert(domain).inserted }
-        if isNews { log.unreadable(domain, reason: reason) }
+        if isNews { log.unreadable(domain, reason: reason, origin) }
     }
 }

@@ -5,14 +5,18 @@ import MTASTS
 /// Tells changes to the log, one line each: messages are constants, facts are metadata.
 ///
 /// Levels: info for a policy learnt or changed and for a recovery; warning for what weakens or endangers protection, or
-/// holds mail; error for our own archive. Lookups are the LookupServer's to log, at debug.
+/// holds mail; error for our own archive. Each line about a domain says by its `origin` why we know. Lookups are the
+/// LookupServer's to log, at debug. The contract is in Documentation/logs.md.
 struct ChangeLog: Sendable {
     let logger: Logger
     let decisions: DecisionSettings
 
     /// - Parameter now: what is left of a life is counted from here.
     func record(_ news: News, at now: WallTime) {
-        for change in news.changes { record(change, of: news.domain, at: now) }
+        guard !news.changes.isEmpty else { return }
+        var logger = logger
+        logger[metadataKey: "origin"] = "\(news.origin.rawValue)"
+        for change in news.changes { record(change, of: news.domain, at: now, by: logger) }
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {
@@ -32,13 +36,15 @@ struct ChangeLog: Sendable {
     }
 
     /// - Parameter domain: as it stands in the archive.
-    func unreadable(_ domain: String, reason: String) {
+    func unreadable(_ domain: String, reason: String, _ origin: Origin) {
         logger.error(
             "kept policy cannot be read, dropped",
-            metadata: ["domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)"])
+            metadata: [
+                "domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)", "origin": "\(origin.rawValue)",
+            ])
     }
 
-    private func record(_ change: Change, of domain: PolicyDomain, at now: WallTime) {
+    private func record(_ change: Change, of domain: PolicyDomain, at now: WallTime, by logger: Logger) {
         switch change {
         case .learnt(let held):
             logger.info("policy learnt", metadata: Self.facts(of: held, domain))

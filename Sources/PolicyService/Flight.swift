@@ -71,10 +71,23 @@ package struct Landing: Equatable, Sendable {
     package let news: News
 }
 
+/// Why something was found out: each log line about a domain says it.
+package enum Origin: String, Sendable {
+    /// Postfix asked.
+    case lookup
+    /// In the background.
+    case refresh
+    /// The operator asked for it.
+    case admin
+    /// The archive was loaded.
+    case start
+}
+
 /// What the log has to say of a domain.
 package struct News: Equatable, Sendable {
     package let domain: PolicyDomain
     package let changes: [Change]
+    package let origin: Origin
 }
 
 /// What is to be done in the background.
@@ -96,6 +109,7 @@ struct Flight: Sendable {
     /// There was nothing to answer with when it started, so those who join wait for its end, not for the patience.
     var nothingAtHand: Bool
     var isRefresh = false
+    var origin: Origin { isRefresh ? .refresh : .lookup }
     /// A lookup waits for this refresh.
     var isAwaited = false
     /// The policy host's addresses, while they count in the budget.

@@ -252,7 +252,9 @@ package struct PolicyLedger: Sendable {
         // A refresh that nobody waited for is no use of the domain.
         entries.replace(entry, for: domain, rank: entry.rank(at: now))
         let known = standing ?? entry.standing(at: now, retryAfter: settings.retryAfter)
-        return Landing(standing: known ?? .unknown(.unfinished), news: News(domain: domain, changes: changes))
+        return Landing(
+            standing: known ?? .unknown(.unfinished),
+            news: News(domain: domain, changes: changes, origin: flight.origin))
     }
 
     // MARK: What is remembered

@@ -26,7 +26,7 @@ extension PolicyLedger {
         guard var entry = entries.peek(domain) else { return false }
         entry.appointment = nil
         let changes = entry.lifeChange(at: now)
-        if !changes.isEmpty { due.news.append(News(domain: domain, changes: changes)) }
+        if !changes.isEmpty { due.news.append(News(domain: domain, changes: changes, origin: .refresh)) }
         // A flight that is under way makes the next appointment when it settles.
         let isDue = entry.flight == nil && (entry.refreshAt.map { $0 <= now } ?? false)
         guard isDue, entry.isInUse(at: now, settings.refresh), let held = entry.applicable(at: now) else {
