@@ -9,14 +9,13 @@ import MTASTS
 /// LookupServer's to log, at debug. The contract is in Documentation/logs.md.
 struct ChangeLog: Sendable {
     let logger: Logger
-    let decisions: DecisionSettings
 
     /// - Parameter now: what is left of a life is counted from here.
-    func record(_ news: News, at now: WallTime) {
+    func record(_ news: News, at now: WallTime, _ decisions: DecisionSettings) {
         guard !news.changes.isEmpty else { return }
         var logger = logger
         logger[metadataKey: "origin"] = "\(news.origin.rawValue)"
-        for change in news.changes { record(change, of: news.domain, at: now, by: logger) }
+        for change in news.changes { record(change, of: news.domain, at: now, decisions, logger) }
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {
@@ -44,7 +43,9 @@ struct ChangeLog: Sendable {
             ])
     }
 
-    private func record(_ change: Change, of domain: PolicyDomain, at now: WallTime, by logger: Logger) {
+    private func record(
+        _ change: Change, of domain: PolicyDomain, at now: WallTime, _ decisions: DecisionSettings, _ logger: Logger
+    ) {
         switch change {
         case .learnt(let held):
             logger.info("policy learnt", metadata: Self.facts(of: held, domain))

@@ -37,11 +37,9 @@ package final class PolicyService: Service {
         case exchange
     }
 
-    private let discovery: PolicyDiscovery
-    private let dane: DANEDiscovery?
+    private let settings: Mutex<ServiceSettings>
     private let writer: ArchiveWriter
     private let reader: ArchiveReader
-    private let decisions: DecisionSettings
     private let now: @Sendable () -> WallTime
     private let sleep: @Sendable (Duration) async throws -> Void
     private let log: ChangeLog
@@ -69,21 +67,37 @@ package final class PolicyService: Service {
             State(
                 ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed),
                 findings: FindingLedger(settings: ledger)))
-        self.discovery = discovery
-        self.dane = dane
-        self.decisions = decisions
+        settings = Mutex(
+            ServiceSettings(discovery: discovery, dane: dane, decisions: decisions, ledger: ledger))
         self.now = now
         self.sleep = sleep
-        log = ChangeLog(logger: logger, decisions: decisions)
+        log = ChangeLog(logger: logger)
         let alarm = ArchiveAlarm(log: log, metrics: metrics)
         writer = ArchiveWriter(archive, limit: ledger.maximumDomains, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
         (work, start) = AsyncStream.makeStream()
     }
 
+    // MARK: Settings
+
+    private var discovery: PolicyDiscovery { settings.withLock(\.discovery) }
+    private var dane: DANEDiscovery? { settings.withLock(\.dane) }
+    private var decisions: DecisionSettings { settings.withLock(\.decisions) }
+
+    /// From now on these settings are in force: for the answers to those who wait too, and for what is found out from now
+    /// on. What is under way goes on as it began. Whether DANE is looked for stays, as long as it can be.
+    package func use(_ new: ServiceSettings) {
+        settings.withLock { $0 = new }
+        withState { state in
+            state.ledger.use(new.ledger)
+            state.findings.use(new.ledger)
+            state.usesDANE = state.usesDANE && new.dane != nil
+        }
+    }
+
     /// From now on DANE is looked for, or not.
     package func useDANE(_ isUsed: Bool) {
-        guard dane != nil else { return }
+        let isUsed = isUsed && dane != nil
         state.withLock { $0.usesDANE = isUsed }
     }
 
@@ -288,7 +302,7 @@ package final class PolicyService: Service {
             let landing = state.ledger.settle(flight, at: now)
             return (landing, state.waitingList.policyLanded(flight, landing?.standing ?? .unknown(.unfinished)))
         }
-        if let landing { log.record(landing.news, at: now) }
+        if let landing { log.record(landing.news, at: now, decisions) }
         answer(waited)
     }
 
@@ -320,7 +334,7 @@ package final class PolicyService: Service {
         while !Task.isCancelled {
             let now = now()
             let due = withLedger { $0.due(at: now) }
-            for news in due.news { log.record(news, at: now) }
+            for news in due.news { log.record(news, at: now, decisions) }
             for plan in due.refreshes { start.yield(.fly(plan)) }
             writer.check()
             if purgedAt.map({ !now.isWithin(Self.purgeInterval, of: $0) }) ?? true {

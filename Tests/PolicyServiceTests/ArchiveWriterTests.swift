@@ -14,7 +14,7 @@ import TestSupport
 
     init() {
         let alarm = ArchiveAlarm(
-            log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()), metrics: metrics)
+            log: ChangeLog(logger: log.logger()), metrics: metrics)
         let clock = clock
         writer = ArchiveWriter(archive, alarm: alarm) { try await clock.sleep($0) }
     }
@@ -94,7 +94,7 @@ import TestSupport
     @Test func `what gathers while it fails is bounded, and what was let go is told at the end`() async throws {
         archive.fail(with: ArchiveFailure("disk full"))
         let alarm = ArchiveAlarm(
-            log: ChangeLog(logger: log.logger(), decisions: DecisionSettings()), metrics: metrics)
+            log: ChangeLog(logger: log.logger()), metrics: metrics)
         let writer = ArchiveWriter(archive, limit: 10, alarm: alarm) { try await clock.sleep($0) }
         let changes = try (1...300).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
         writer.note(changes)
