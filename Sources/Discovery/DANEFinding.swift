@@ -50,13 +50,25 @@ package struct DANEFinding: Equatable, Sendable {
         mx.isSigned || hosts.contains { $0.failure != nil && $0.isSigned }
     }
 
+    /// A signature was seen anywhere.
+    package var sawSignature: Bool { mx.isSigned || hosts.contains(where: \.isSigned) }
+
+    /// Whether an error that a later finding met may hide what was signed here: the MX set was, or the host that fails
+    /// now; any host, where the MX query fails.
+    package func vouches(forErrorsOf later: DANEFinding) -> Bool {
+        if mx.isSigned { return !later.isComplete }
+        if case .failed = later.mx { return sawSignature }
+        let failing = Set(later.hosts.lazy.filter { $0.failure != nil }.map(\.name))
+        return hosts.contains { $0.isSigned && failing.contains($0.name) }
+    }
+
     /// No question failed.
     package var isComplete: Bool { failure == nil }
 
-    /// The first failure on the way.
+    /// The first failure on the way; one below a signed name goes before, for it is what mail may wait for.
     package var failure: DNSFailure? {
         if case .failed(let failure) = mx { return failure }
-        return hosts.lazy.compactMap(\.failure).first
+        return hosts.first { $0.isSigned && $0.failure != nil }?.failure ?? hosts.lazy.compactMap(\.failure).first
     }
 
     /// For the mail log: the question that failed and how, in printable ASCII of at most `longestReason` characters;

@@ -10,7 +10,7 @@ package struct MXRecord: Equatable, Sendable {
         case host(String)
         /// The root, which says "no mail here" where it stands alone (RFC 7505 §3).
         case root
-        /// An address, or octets that no host name has: Postfix does not connect to it, and no question is asked. Made
+        /// An address, or octets that no host name has: DANE does not apply to it, and no question is asked. Made
         /// fit for showing.
         case noHost(String)
     }

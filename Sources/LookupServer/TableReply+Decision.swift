@@ -27,11 +27,16 @@ extension TableReply {
         case .encrypt: self = .entry(.encrypt)
         case .cleartext: self = .entry(.cleartext)
         case .deferred(.policy(let ignorance)):
-            self = .temporary(Reason("policy of \(domain) unknown: \(ignorance)"))
+            self = .temporary(Reason("policy of \(Self.short(domain)) unknown: \(ignorance)"))
         case .deferred(.dane(let reason)):
-            self = .temporary(Reason("DANE of \(domain) unknown: \(reason)"))
+            self = .temporary(Reason("DANE of \(Self.short(domain)) unknown: \(reason)"))
         case .deferred(.pinWithoutNames):
             self = .temporary(Reason("\(domain) is \(Decision.Deferral.pinWithoutNames)"))
         }
+    }
+
+    /// A long name is cut, so that room is left for the question that failed and why.
+    private static func short(_ domain: PolicyDomain) -> String {
+        RemoteText.printable("\(domain)", limit: 60)
     }
 }

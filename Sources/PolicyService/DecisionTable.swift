@@ -44,7 +44,7 @@ extension Decision {
             guard let enforced else { return Decision(rule: .daneUnknown, action: settings.dane) }
             if someHostHasNone { return Decision(rule: .daneUnknown, action: .secure(enforced)) }
             return Decision(
-                rule: .daneUnknown, action: .deferred(.dane(reason ?? "DANE: discovery not finished in time")))
+                rule: .daneUnknown, action: .deferred(.dane(reason ?? "discovery not finished in time")))
         }
     }
 

@@ -35,17 +35,28 @@ package struct FindingLedger: Sendable {
             return now.isWithin(latest.lifetime, of: latest.at)
         }
 
+        /// `nil`: nobody has asked for long, so what was found out then says nothing of now.
         func standing(at now: WallTime, _ settings: LedgerSettings) -> DANEStanding? {
-            if let complete, now.isWithin(complete.lifetime + settings.maximumTTL, of: complete.at) {
-                return complete.standing
-            }
-            // Nobody has asked for long, or all that was asked since failed.
-            guard let latest, !latest.finding.isComplete else { return nil }
-            return latest.standing
+            let (latest, complete) = (inForce(latest, at: now, settings), inForce(complete, at: now, settings))
+            // TLSA records that were seen are news, though another question failed.
+            if let latest, latest.standing.hasTLSA { return latest.standing }
+            return (complete ?? latest)?.standing
+        }
+
+        private func inForce(_ kept: Kept?, at now: WallTime, _ settings: LedgerSettings) -> Kept? {
+            guard let kept, now.isWithin(kept.lifetime + settings.maximumTTL, of: kept.at) else { return nil }
+            return kept
+        }
+
+        /// For one who cannot wait for a first finding: all questions count as failed. Where DNSSEC was seen before, they
+        /// may hide what it signed.
+        var unfinished: DANEStanding {
+            guard let complete, complete.finding.sawSignature else { return FindingLedger.unfinished }
+            return .known(.unknown(someHostHasNone: false), reason: "discovery not finished in time")
         }
 
         mutating func learn(_ finding: DANEFinding, lifetime: Duration, at now: WallTime) {
-            let wasSigned = !finding.isComplete && (complete?.finding.isSigned ?? false)
+            let wasSigned = complete?.finding.vouches(forErrorsOf: finding) ?? false
             let standing = DANEStanding.known(finding.coverage(wasSigned: wasSigned), reason: finding.reason)
             latest = Kept(finding: finding, standing: standing, at: now, lifetime: lifetime)
             if finding.isComplete { complete = latest }
@@ -105,7 +116,8 @@ package struct FindingLedger: Sendable {
 
     /// What can be said now, for one who cannot wait any longer: an unfinished first discovery is one that failed.
     package func standing(of destination: DANEDestination, at now: WallTime) -> DANEStanding {
-        entries.peek(destination).flatMap { $0.standing(at: now, settings) } ?? Self.unfinished
+        guard let entry = entries.peek(destination) else { return Self.unfinished }
+        return entry.standing(at: now, settings) ?? entry.unfinished
     }
 
     /// A discovery has ended.
@@ -119,16 +131,26 @@ package struct FindingLedger: Sendable {
         entry.flight = nil
         if let finding { entry.learn(finding, lifetime: lifetime(of: finding), at: now) }
         _ = entries.store(entry, for: flight.destination, rank: 0)
-        return entry.standing(at: now, settings) ?? Self.unfinished
+        return entry.standing(at: now, settings) ?? entry.unfinished
     }
 
     // MARK: What is remembered
 
-    private static let unfinished = DANEStanding.known(.notApplicable, reason: nil)
+    fileprivate static let unfinished = DANEStanding.known(.notApplicable, reason: nil)
 
     /// What failed is asked again soon.
     private func lifetime(of finding: DANEFinding) -> Duration {
         guard finding.isComplete else { return settings.minimumTTL }
         return settings.lifetime(ofTTL: finding.timeToLive)
+    }
+}
+
+extension DANEStanding {
+    /// A host with TLSA records was seen.
+    fileprivate var hasTLSA: Bool {
+        switch self {
+        case .known(.complete, _), .known(.partial, _): true
+        case .known(.unknown, _), .known(.notApplicable, _), .off: false
+        }
     }
 }

@@ -46,6 +46,8 @@ package enum PostfixConflict: Hashable, Sendable {
     case replySwitchesDANEOff(level: String)
     case replyDANEWithoutDNSSEC
     case replyNone
+    /// Postfix does DANE, and we cannot look for it.
+    case policyOverridesDANE
     /// Nobody to ask: off, and an enforced policy then overrides whatever DANE Postfix does.
     case daneUnknown
 
@@ -57,7 +59,7 @@ package enum PostfixConflict: Hashable, Sendable {
     package var consequence: Consequence {
         switch self {
         case .dialect, .daneWithoutDNSSEC: .stopsTheStart
-        case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone, .daneUnknown: .warning
+        case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone, .policyOverridesDANE, .daneUnknown: .warning
         }
     }
 
@@ -66,14 +68,19 @@ package enum PostfixConflict: Hashable, Sendable {
         switch self {
         case .dialect: "postfix.version"
         case .daneWithoutDNSSEC, .daneUnknown: "postfix.dane"
+        case .policyOverridesDANE: "dns.dnssec"
         case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone: "policy.no-policy-reply"
         }
     }
 
     /// All of them, those that stop the start first.
     ///
-    /// - Parameter postfix: the Postfix on this host; `nil`: there is none.
-    package static func all(_ choices: PostfixChoices, beside postfix: LocalPostfix?) -> [PostfixConflict] {
+    /// - Parameters:
+    ///   - postfix: the Postfix on this host; `nil`: there is none.
+    ///   - looksForDANE: whether we do; it may be wanted and not be possible.
+    package static func all(
+        _ choices: PostfixChoices, beside postfix: LocalPostfix?, looksForDANE: Bool
+    ) -> [PostfixConflict] {
         var conflicts: [PostfixConflict] = []
         if let configured = choices.release, let found = postfix?.release,
             !Dialect(for: configured).isUnderstood(where: Dialect(for: found))
@@ -83,10 +90,11 @@ package enum PostfixConflict: Hashable, Sendable {
         let lacksDNSSEC = postfix.map { !$0.validatesDNS } ?? false
         if choices.dane == .on, lacksDNSSEC { conflicts.append(.daneWithoutDNSSEC) }
         if choices.dane == .auto, postfix == nil { conflicts.append(.daneUnknown) }
+        let losesDANE = !looksForDANE && postfix?.validatesDNS == true
+        if losesDANE, choices.dane != .off { conflicts.append(.policyOverridesDANE) }
         switch choices.noPolicyReply {
         case .may, .encrypt, .cleartext:
-            if let postfix, postfix.validatesDNS, !choices.wantsDANE(beside: postfix), let reply = choices.noPolicyReply
-            {
+            if losesDANE, let reply = choices.noPolicyReply {
                 conflicts.append(.replySwitchesDANEOff(level: reply.level))
             }
         case .dane, .daneOnly:
@@ -109,15 +117,19 @@ extension PostfixConflict: CustomStringConvertible {
                 + "for `may` and hold mail on `dane-only`; set it in main.cf, or postfix.dane to auto or off"
         case .replySwitchesDANEOff(let level):
             "policy.no-policy-reply is \(level), which switches Postfix's own DANE off (smtp_dns_support_level = dnssec) "
-                + "for every destination without a policy, and postfix.dane is off; expected not-found, or postfix.dane: auto"
+                + "for every destination without a policy, and the bridge does not look for it; expected not-found, or "
+                + "postfix.dane: auto and dns.dnssec: auto"
         case .replyDANEWithoutDNSSEC:
             "policy.no-policy-reply is dane, but postconf does not say smtp_dns_support_level = dnssec, so Postfix takes "
                 + "it for `may`"
         case .replyNone:
             "policy.no-policy-reply is none, which tells Postfix not to use TLS at all for destinations without a policy, "
                 + "not even where it is offered"
+        case .policyOverridesDANE:
+            "Postfix does DANE (smtp_dns_support_level = dnssec) and the bridge cannot look for it, so an enforced policy "
+                + "overrides Postfix's own DANE; expected dns.dnssec: auto and a dns.trust-anchor-file, or postfix.dane: off"
         case .daneUnknown:
-            "no postconf on this host, so postfix.dane: auto is off: an enforced policy overrides Postfix's own DANE; "
+            "postconf could not be asked on this host, so postfix.dane: auto is off: an enforced policy overrides Postfix's own DANE; "
                 + "set postfix.dane to on or off"
         }
     }

@@ -15,11 +15,13 @@ enum DescriptorLimit {
     static func connections(wanted: Int, fetches: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
-        let free = Int(clamping: limit.rlim_cur) - resolverSockets - fetches - ownFiles
+        let free = Int(clamping: limit.rlim_cur) - resolvers * resolverSockets - fetches - ownFiles
         return min(wanted, max(free, 16))
     }
 
-    /// libunbound's `outgoing-range`: a socket for each query under way.
+    /// One that validates, one that does not; and the first one's successor, while it takes over.
+    private static let resolvers = 3
+    /// libunbound's `outgoing-range`: a socket for each query under way. Where the limit is low, queries wait for sockets.
     private static let resolverSockets = 1_024
     /// Listeners, event loops, pipes, the log, with room.
     private static let ownFiles = 64

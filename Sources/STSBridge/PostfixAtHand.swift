@@ -9,7 +9,8 @@ struct PostfixAtHand {
     let dialect: Dialect
     let wantsDANE: Bool
     let decisions: DecisionSettings
-    let conflicts: [PostfixConflict]
+    private let choices: PostfixChoices
+    private let local: LocalPostfix?
     /// postconf is there and does not answer.
     let failure: PostconfFailure?
 
@@ -30,16 +31,23 @@ struct PostfixAtHand {
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
         dialect = choices.dialect(beside: local)
         wantsDANE = choices.wantsDANE(beside: local) && configuration.dnssec != .off
-        conflicts = PostfixConflict.all(choices, beside: local)
+        self.choices = choices
+        self.local = local
         var decisions = configuration.decisions
         // Without a Postfix to ask: what most have, `may`.
         decisions.mayAnswerDANE = (configuration.securityLevel ?? local?.securityLevel)?.givesWayToDANE ?? true
         self.decisions = decisions
     }
 
+    /// - Parameter looksForDANE: whether we do; it may be wanted and not be possible.
+    func conflicts(looksForDANE: Bool) -> [PostfixConflict] {
+        PostfixConflict.all(choices, beside: local, looksForDANE: looksForDANE)
+    }
+
     /// - Throws: `CommandFailure` for what stops the start.
     func check() throws(CommandFailure) {
-        guard let conflict = conflicts.first(where: { $0.consequence == .stopsTheStart }) else { return }
+        guard let conflict = conflicts(looksForDANE: wantsDANE).first(where: { $0.consequence == .stopsTheStart })
+        else { return }
         throw CommandFailure(.usage, "\(conflict)")
     }
 }

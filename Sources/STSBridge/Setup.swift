@@ -39,7 +39,8 @@ struct Setup: Sendable {
         if let failure = postfix.failure {
             logger.warning("Postfix cannot be asked, its settings are guessed", metadata: ["reason": "\(failure)"])
         }
-        for conflict in postfix.conflicts where conflict.consequence == .warning {
+        for conflict in postfix.conflicts(looksForDANE: upstream.validator != nil)
+        where conflict.consequence == .warning {
             logger.warning("configuration does not fit", metadata: ["key": "\(conflict.key)", "reason": "\(conflict)"])
         }
         let (wanted, possible) = (configuration.lookup.maximumConnections, lookup.maximumConnections)

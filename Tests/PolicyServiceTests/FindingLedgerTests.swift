@@ -125,4 +125,74 @@ import TestSupport
         #expect(standing == .known(.unknown(someHostHasNone: false), reason: many.reason))
         #expect(many.reason?.contains("980 hosts too many") == true)
     }
+
+    // MARK: Known to be signed
+
+    @Test func `what was signed once is not forgotten where the next discovery does not end in time`() throws {
+        var tests = self
+        _ = try tests.learn(finding(usable))
+        clock.advance(.seconds(2 * 3_600))
+        let unfinished = DANEStanding.known(
+            .unknown(someHostHasNone: false), reason: "discovery not finished in time")
+        let flight = try tests.start()
+        #expect(flight.atMost == nil)
+        #expect(tests.ledger.standing(of: destination, at: clock.now) == unfinished)
+        let cut = tests.ledger.landed(flight.id, nil, at: clock.now)
+        #expect(cut == unfinished)
+    }
+
+    @Test(arguments: [MXFinding.notAsked, .records(isSecure: false)])
+    func `a host that was signed is known to be, whoever named it`(mx: MXFinding) throws {
+        var tests = self
+        func found(_ ground: HostFinding.Ground, isSigned: Bool) -> DANEFinding {
+            let host = HostFinding(name: "mx.example.com", preference: 10, ground: ground, isSigned: isSigned)
+            return DANEFinding(destination: destination, mx: mx, hosts: [host], timeToLive: 300)
+        }
+        _ = try tests.learn(found(usable, isSigned: true))
+        clock.advance(.seconds(2 * 3_600))
+        let failed = found(.lookupFailed(serverFailure), isSigned: false)
+        let standing = try tests.learn(failed)
+        #expect(standing == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+    }
+
+    @Test func `another host's signature says nothing of an unsigned one that fails`() throws {
+        var tests = self
+        func found(_ second: HostFinding.Ground) -> DANEFinding {
+            DANEFinding(
+                destination: destination, mx: .records(isSecure: false),
+                hosts: [
+                    HostFinding(name: "signed.example.com", preference: 10, ground: .noTLSA, isSigned: true),
+                    HostFinding(name: "unsigned.example.com", preference: 20, ground: second, isSigned: false),
+                ], timeToLive: 300)
+        }
+        _ = try tests.learn(found(.insecureAddress))
+        clock.advance(.seconds(2 * 3_600))
+        let failed = found(.lookupFailed(serverFailure))
+        let standing = try tests.learn(failed)
+        #expect(standing == .known(.notApplicable, reason: failed.reason))
+    }
+
+    @Test func `TLSA records that are new count at once, though another host fails`() throws {
+        var tests = self
+        _ = try tests.learn(finding(.noTLSA))
+        clock.advance(.seconds(300))
+        let news = DANEFinding(
+            destination: destination, mx: .records(isSecure: true),
+            hosts: [
+                HostFinding(name: "mx.example.com", preference: 10, ground: usable, isSigned: true),
+                HostFinding(
+                    name: "mx2.example.com", preference: 20, ground: .lookupFailed(serverFailure), isSigned: true),
+            ], timeToLive: 300)
+        let standing = try tests.learn(news)
+        #expect(standing == .known(.complete, reason: news.reason))
+    }
+
+    @Test func `a failure of long ago is no answer at hand`() throws {
+        var tests = self
+        let failed = DANEFinding(destination: destination, mx: .failed(serverFailure), timeToLive: 0)
+        _ = try tests.learn(failed)
+        clock.advance(.seconds(30 * 86_400))
+        let patience = try tests.start().atMost
+        #expect(patience == nil)
+    }
 }

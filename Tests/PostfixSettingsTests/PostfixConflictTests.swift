@@ -14,7 +14,7 @@ import Testing
     ])
     func `lesson 37 words that the Postfix at hand refuses stop the start`(configured: Int, found: Int, stops: Bool) {
         let choices = PostfixChoices(release: PostfixRelease(major: 3, minor: configured), dane: .off)
-        let conflicts = PostfixConflict.all(choices, beside: Self.postfix(found))
+        let conflicts = PostfixConflict.all(choices, beside: Self.postfix(found), looksForDANE: false)
         #expect(conflicts.map(\.consequence) == (stops ? [.stopsTheStart] : []))
         #expect(conflicts.allSatisfy { $0.key == "postfix.version" })
     }
@@ -22,8 +22,8 @@ import Testing
     @Test func `a version that cannot be read, or no Postfix at all, contradicts no version`() {
         let choices = PostfixChoices(release: PostfixRelease(major: 3, minor: 12), dane: .off)
         let unreadable = LocalPostfix(release: nil, validatesDNS: false, securityLevel: .opportunistic(""))
-        #expect(PostfixConflict.all(choices, beside: unreadable).isEmpty)
-        #expect(PostfixConflict.all(choices, beside: nil).isEmpty)
+        #expect(PostfixConflict.all(choices, beside: unreadable, looksForDANE: false).isEmpty)
+        #expect(PostfixConflict.all(choices, beside: nil, looksForDANE: false).isEmpty)
     }
 
     @Test func `the dialect is the configured version's, else that of the Postfix at hand, else classic`() {
@@ -49,11 +49,18 @@ import Testing
     /// Every DANE setting, reply and Postfix; the conflicts each has.
     @Test(arguments: PostfixChoices.DANE.allCases, [nil, false, true])
     func `every combination has its conflicts`(dane: PostfixChoices.DANE, dnssec: Bool?) {
+        for works in [true, false] { check(dane, dnssec, works) }
+    }
+
+    /// - Parameter works: whether DNSSEC does, so that what is wanted is possible.
+    private func check(_ dane: PostfixChoices.DANE, _ dnssec: Bool?, _ works: Bool) {
         let postfix = dnssec.map { Self.postfix(7, dnssec: $0) }
         var always: [PostfixConflict] = []
         if dane == .on, dnssec == false { always.append(.daneWithoutDNSSEC) }
         if dane == .auto, dnssec == nil { always.append(.daneUnknown) }
-        let isOff = dane == .off && dnssec == true
+        let looksForDANE = works && PostfixChoices(dane: dane).wantsDANE(beside: postfix)
+        let isOff = dnssec == true && !looksForDANE
+        if isOff, dane != .off { always.append(.policyOverridesDANE) }
         let noDNSSEC: [PostfixConflict] = dnssec == false ? [.replyDANEWithoutDNSSEC] : []
         let replies: [(TLSPolicyEntry?, [PostfixConflict])] = [
             (nil, []), (.may, isOff ? [.replySwitchesDANEOff(level: "may")] : []),
@@ -62,7 +69,7 @@ import Testing
         ]
         for (reply, expected) in replies {
             let choices = PostfixChoices(dane: dane, noPolicyReply: reply)
-            #expect(PostfixConflict.all(choices, beside: postfix) == always + expected)
+            #expect(PostfixConflict.all(choices, beside: postfix, looksForDANE: looksForDANE) == always + expected)
         }
     }
 
@@ -72,9 +79,9 @@ import Testing
         #expect(conflict.description.hasPrefix("postfix.version is 3.12, but postconf says 3.7,"))
         let all: [PostfixConflict] = [
             conflict, .daneWithoutDNSSEC, .replySwitchesDANEOff(level: "may"), .replyDANEWithoutDNSSEC, .replyNone,
-            .daneUnknown,
+            .daneUnknown, .policyOverridesDANE,
         ]
         #expect(all.allSatisfy { $0.description.contains($0.key) })
-        #expect(all.map { $0.consequence == .stopsTheStart } == [true, true, false, false, false, false])
+        #expect(all.map { $0.consequence == .stopsTheStart } == [true, true, false, false, false, false, false])
     }
 }

@@ -50,6 +50,10 @@ import Testing
         ("postfix:\n  version: new\n", 2, "postfix.version: \"new\"; expected auto, or a version such as 3.7"),
         ("lookup:\n  on-unknown: maybe\n", 2, "lookup.on-unknown: \"maybe\"; expected one of deliver, defer"),
         ("log:\n  level: info\n  level: debug\n", 2, "set twice"),
+        (
+            "postfix:\n  dane: on\ndns:\n  dnssec: off\n", 2,
+            "postfix.dane is on and dns.dnssec off; expected dns.dnssec: auto"
+        ),
         ("cache:\n  max-ttl: 30s\n", 2, "cache.min-ttl is 1m and cache.max-ttl 30s"),
         ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
         ("a: [\n", 2, "not YAML"),
@@ -149,7 +153,7 @@ import Testing
           max-connections: 20
         postfix:
           version: "3.3"
-          dane: on
+          dane: off
           security-level: dane-only
         policy:
           no-policy-reply: may

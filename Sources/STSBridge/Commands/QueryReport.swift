@@ -208,17 +208,20 @@ extension QueryReport {
         let mx: String
         let mxAnswer: String?
         let hosts: [Host]
+        /// What could not be found out, where something could not.
+        let unknown: String?
         let milliseconds: Double
 
         init(_ report: DANEReport) {
-            mx = RemoteText.printable("\(report.finding.mx)", limit: 300)
-            mxAnswer = report.mx.map { RemoteText.printable("\($0)", limit: 300) }
+            mx = RemoteText.printable("\(report.finding.mx)", limit: 900)
+            mxAnswer = report.mx.map { RemoteText.printable("\($0)", limit: 900) }
             hosts = zip(report.finding.hosts, report.hosts).map { host, steps in
                 Host(
                     name: RemoteText.printable(host.name, limit: 253),
-                    judgement: RemoteText.printable("\(host.ground)", limit: 300),
-                    answers: steps.map { RemoteText.printable("\($0)", limit: 300) })
+                    judgement: RemoteText.printable("\(host.ground)", limit: 900),
+                    answers: steps.map { RemoteText.printable("\($0)", limit: 900) })
             }
+            unknown = report.finding.reason
             milliseconds = report.duration / .milliseconds(1)
         }
     }

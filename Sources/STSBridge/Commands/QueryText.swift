@@ -61,6 +61,7 @@ enum QueryText {
             rows.append(("mx host", "\(host.name): \(host.judgement)"))
             rows += host.answers.map { ("dns", $0) }
         }
+        rows += dane.unknown.map { [("unknown", $0)] } ?? []
         return rows
     }
 

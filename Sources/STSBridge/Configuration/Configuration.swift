@@ -48,6 +48,12 @@ struct Configuration: Sendable {
                 "listen.socketmap and listen.tcp-table are empty; expected an address, Postfix could ask nobody"
             )
         }
+        if postfix.dane == .on, dnssec == .off {
+            return (
+                ["postfix.dane", "dns.dnssec"],
+                "postfix.dane is on and dns.dnssec off; expected dns.dnssec: auto, there is no DANE without DNSSEC"
+            )
+        }
         return nil
     }
 }

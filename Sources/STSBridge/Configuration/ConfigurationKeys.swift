@@ -29,7 +29,7 @@ extension ConfigurationKey {
         .value("postfix.version", \.postfix.release, expected: "auto, or a version such as 3.7") { text in
             text == "auto" ? .some(nil) : PostfixRelease(text).map(Optional.some)
         } format: {
-            $0.map { "\($0.major).\($0.minor)" } ?? "auto"
+            $0.map { "\($0.major).\($0.minor)" + ($0.isSnapshot ? "-snapshot" : "") } ?? "auto"
         },
         .choice("postfix.dane", \.postfix.dane),
         .value("postfix.security-level", \.securityLevel, expected: "auto, or a level of Postfix's such as may or dane")
