@@ -7,6 +7,8 @@ import PostfixTable
 struct PostfixAtHand {
     /// For tcp_table, and map names that choose none.
     let dialect: Dialect
+    /// All the words it knows; `nil`: nobody could be asked.
+    let understood: Dialect?
     let wantsDANE: Bool
     let decisions: DecisionSettings
     private let choices: PostfixChoices
@@ -30,6 +32,7 @@ struct PostfixAtHand {
         var choices = configuration.postfix
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
         dialect = choices.dialect(beside: local)
+        understood = local?.release.map { Dialect(for: $0) }
         wantsDANE = choices.wantsDANE(beside: local) && configuration.dnssec != .off
         self.choices = choices
         self.local = local

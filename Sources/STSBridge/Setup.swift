@@ -29,6 +29,7 @@ struct Setup: Sendable {
     var lookup: LookupSettings {
         var lookup = configuration.lookup
         lookup.dialect = postfix.dialect
+        lookup.understood = postfix.understood
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
         return lookup
