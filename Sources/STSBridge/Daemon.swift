@@ -8,11 +8,13 @@ import ServiceLifecycle
 /// The rooms, wired by one configuration. No logic here.
 struct Daemon {
     private let setup: Setup
+    private let log: LogControl
     private let logger: Logger
 
     /// - Throws: `CommandFailure` when something the configuration names cannot be had, or does not go together.
     init(_ configuration: Configuration) throws(CommandFailure) {
-        logger = configuration.logger
+        log = LogControl(configuration)
+        logger = log.logger
         setup = try Setup(configuration, logger: logger)
         try setup.postfix.check()
     }

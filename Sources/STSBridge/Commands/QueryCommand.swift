@@ -28,7 +28,7 @@ struct QueryCommand: AsyncParsableCommand {
         guard let nextHop = NextHop(key: Array(key.utf8)) else {
             return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
-        let setup = try Setup(configuration, logger: configuration.logger)
+        let setup = try Setup(configuration, logger: LogControl(configuration).logger)
         let report = await Self.report(on: key, nextHop, setup)
         await setup.upstream.close()
         return report

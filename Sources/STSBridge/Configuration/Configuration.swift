@@ -74,6 +74,9 @@ enum CacheStore: String, CaseIterable, Sendable {
 }
 
 enum LogFormat: String, CaseIterable, Sendable {
+    /// Written as `journal` where standard error is the journal's.
     case text
     case json
+    /// Text with a priority in front, and without a time.
+    case journal
 }
