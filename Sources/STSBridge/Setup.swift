@@ -1,6 +1,7 @@
 import Logging
 import LookupServer
 import PolicyService
+import UnboundDNS
 
 /// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
 ///
@@ -33,6 +34,19 @@ struct Setup: Sendable {
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
         return lookup
+    }
+
+    var service: ServiceSettings {
+        ServiceSettings(
+            discovery: upstream.discovery, dane: upstream.dane, decisions: postfix.decisions, ledger: ledger)
+    }
+
+    /// What DNSSEC has to be watched through; `nil`: nobody looks for DANE, or it is wanted whatever the servers do.
+    var watched: UnboundValidator? { configuration.dnssec == .auto ? upstream.validator : nil }
+
+    /// What follows from the Postfix at hand, for the log.
+    var facts: Logger.Metadata {
+        ["dialect": "\(postfix.dialect.rawValue)", "dane": "\(upstream.validator == nil ? "off" : "on")"]
     }
 
     /// Says what in the configuration does not go together with Postfix, or with this process's limits.

@@ -47,9 +47,19 @@ struct ConfigurationOption: ParsableArguments {
             valueName: "file"))
     var config: String?
 
+    var source: ConfigurationSource { ConfigurationSource(path: config) }
+
+    func read() throws(CommandFailure) -> Configuration { try source.read() }
+}
+
+/// Where a configuration comes from, now or again: a file and the environment.
+struct ConfigurationSource: Sendable {
+    /// `nil`: the default path, if it exists.
+    let path: String?
+
     func read() throws(CommandFailure) -> Configuration {
         do {
-            return try ConfigurationReader.read(path: config, environment: ProcessInfo.processInfo.environment)
+            return try ConfigurationReader.read(path: path, environment: ProcessInfo.processInfo.environment)
         } catch {
             throw CommandFailure(error)
         }

@@ -17,6 +17,8 @@ struct Configuration: Sendable {
     var securityLevel: SecurityLevel?
     var lookup = LookupSettings()
     var decisions = DecisionSettings()
+    /// `policy.observe`: Postfix hears nothing of what is decided.
+    var isObserving = false
     /// Empty: those of /etc/resolv.conf.
     var nameServers: [NameServer] = []
     var dnsTimeout = Duration.seconds(5)
