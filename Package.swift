@@ -208,9 +208,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "DoctorTests", dependencies: ["Doctor", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "STSBridgeTests", dependencies: ["STSBridge"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
+            name: "STSBridgeTests",
+            dependencies: ["STSBridge", "TestSupport", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

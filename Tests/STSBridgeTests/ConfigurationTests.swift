@@ -118,6 +118,7 @@ import Testing
         policy:
           no-policy-reply: not-found
           enforce-testing: false
+          observe: false
         lookup:
           deadline: 20s
           on-unknown: deliver
@@ -158,6 +159,7 @@ import Testing
         policy:
           no-policy-reply: may
           enforce-testing: true
+          observe: true
         lookup:
           deadline: 21s
           on-unknown: defer
