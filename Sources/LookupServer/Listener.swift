@@ -203,7 +203,7 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         self.description = description
     }
 
-    static let notNow = ListenFailure("the daemon is starting or stopping, its listeners cannot change; try again")
+    package static let notNow = ListenFailure("the daemon is starting or stopping, its listeners cannot change; try again")
 
     static func cause(_ error: any Error) -> String {
         switch error {
