@@ -1,3 +1,4 @@
+import Admin
 import Logging
 import LookupServer
 import NIOPosix
@@ -39,9 +40,11 @@ struct Daemon {
         logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
         setup.tellConflicts(logger)
         // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries.
-        try await run([
+        var services: [any Service] = [
             policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: untilListening),
-        ])
+        ]
+        if let admin = admin(policies, reloader) { services.append(admin) }
+        try await run(services)
         await reloader.setup.upstream.close()
         try await eventLoops.shutdownGracefully()
         logger.info("stopped")
@@ -57,6 +60,21 @@ struct Daemon {
             watch.use(new.watched)
             log.use(new.configuration)
         }
+    }
+
+    /// What the operator asks and orders.
+    private func admin(_ policies: PolicyService, _ reloader: Reloader) -> AdminService? {
+        guard let path = setup.configuration.adminSocket else { return nil }
+        let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
+        let seams = AdminSeams(setup: { reloader.setup }) { () throws(ReloadRefusal) in
+            switch await reloader.reload() {
+            case .reloaded(let changes, let needsRestart):
+                return Reloaded(changed: changes.map(\.key), needsRestart: needsRestart)
+            case .refused(let reason):
+                throw ReloadRefusal(reason)
+            }
+        }
+        return AdminService(policies, socket: socket, seams: seams, logger: logger)
     }
 
     private func run(_ services: [any Service]) async throws {

@@ -18,7 +18,6 @@ struct Configuration: Sendable {
     var lookup = LookupSettings()
     var decisions = DecisionSettings()
     /// `policy.observe`: Postfix hears nothing of what is decided.
-    var isObserving = false
     /// Empty: those of /etc/resolv.conf.
     var nameServers: [NameServer] = []
     var dnsTimeout = Duration.seconds(5)
@@ -32,6 +31,8 @@ struct Configuration: Sendable {
     var store = CacheStore.sqlite
     /// Absolute.
     var cachePath = "/var/lib/sts-bridge/policies.sqlite"
+    /// Absolute; `nil`: no operator's API.
+    var adminSocket: String? = "/run/sts-bridge/admin.sock"
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 

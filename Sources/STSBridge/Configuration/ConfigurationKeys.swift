@@ -1,3 +1,4 @@
+import Admin
 import CurlHTTPS
 import Discovery
 import Logging
@@ -7,7 +8,7 @@ import UnboundDNS
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the file. README's table is checked against this list.
-    static let all: [ConfigurationKey] = listen + postfix + policy + lookup + dns + fetch + cache + log
+    static let all: [ConfigurationKey] = listen + postfix + policy + lookup + dns + fetch + cache + admin + log
 
     private static let listen: [ConfigurationKey] = [
         .list(
@@ -78,7 +79,7 @@ extension ConfigurationKey {
             """),
         .flag("policy.enforce-testing", \.decisions.enforceTesting, "treat `mode: testing` like `enforce`"),
         .flag(
-            "policy.observe", \.isObserving,
+            "policy.observe", \.decisions.observes,
             "answer \"not found\" to everything, and log and count what would have been said"),
     ]
 
@@ -161,6 +162,20 @@ extension ConfigurationKey {
             "cache.min-ttl", \.ledger.minimumTTL, "TXT and negative answers are kept at least this long",
             .seconds(0) ... .seconds(3_600)),
         .duration("cache.max-ttl", \.ledger.maximumTTL, "and at most this long", .seconds(1) ... .seconds(86_400)),
+    ]
+
+    private static let admin: [ConfigurationKey] = [
+        .value(
+            "admin.socket", \.adminSocket,
+            "where the operator's commands reach the daemon; nothing: nowhere",
+            expected: "an absolute path of at most \(AdminSocket.maximumPath) octets, or nothing"
+        ) { text in
+            if text.isEmpty { return .some(nil) }
+            let isPath = text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0")
+            return isPath && text.utf8.count <= AdminSocket.maximumPath ? text : nil
+        } format: {
+            $0 ?? ""
+        }.afterRestart
     ]
 
     private static let log: [ConfigurationKey] = [

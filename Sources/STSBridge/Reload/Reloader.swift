@@ -1,6 +1,7 @@
 import Dispatch
 import Logging
 import LookupServer
+import Synchronization
 
 /// Reads the configuration again and puts it in force while lookups go on: all of it, or nothing.
 ///
@@ -9,8 +10,9 @@ import LookupServer
 /// Concurrency: any task; one reload after the other, in the order of the calls.
 /// Fails by: `ReloadOutcome.refused`, and the log says so.
 actor Reloader {
+    private let inForce: Mutex<Setup>
     /// The setup in force.
-    private(set) var setup: Setup
+    nonisolated var setup: Setup { inForce.withLock { $0 } }
     private let read: @Sendable () throws(CommandFailure) -> Configuration
     private let apply: @Sendable (Setup) async throws(ListenFailure) -> Void
     private let logger: Logger
@@ -22,7 +24,7 @@ actor Reloader {
         _ setup: Setup, logger: Logger, read: @escaping @Sendable () throws(CommandFailure) -> Configuration,
         apply: @escaping @Sendable (Setup) async throws(ListenFailure) -> Void
     ) {
-        self.setup = setup
+        inForce = Mutex(setup)
         self.logger = logger
         self.read = read
         self.apply = apply
@@ -45,7 +47,7 @@ actor Reloader {
             } catch {
                 throw CommandFailure(.usage, "\(error)")
             }
-            setup = new
+            inForce.withLock { $0 = new }
             tell(difference)
             return .reloaded(difference.changes, needsRestart: difference.needsRestart)
         } catch {
