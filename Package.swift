@@ -208,7 +208,10 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "DoctorTests", dependencies: ["Doctor", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "DoctorTests",
+            dependencies: ["Discovery", "Doctor", "MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "STSBridgeTests",
             dependencies: ["STSBridge", "TestSupport", .product(name: "Logging", package: "swift-log")],

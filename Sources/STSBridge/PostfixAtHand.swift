@@ -56,7 +56,8 @@ struct PostfixAtHand {
 }
 
 extension DecisionSettings.NoPolicyReply {
-    fileprivate var entry: TLSPolicyEntry? {
+    /// What it is in Postfix's words; `nil`: not found.
+    var entry: TLSPolicyEntry? {
         switch self {
         case .notFound: nil
         case .may: .may

@@ -11,7 +11,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, StatusCommand.self, ExplainCommand.self, QueryCommand.self, CacheCommand.self,
             ExemptCommand.self, PinCommand.self, ObserveCommand.self, ReloadCommand.self, HealthcheckCommand.self,
-            ConfigCommand.self,
+            DoctorCommand.self, ConfigCommand.self,
         ])
 
     static func main() async {
