@@ -193,6 +193,7 @@ package struct Examination: Sendable {
     }
 
     private func dnssec() async -> Result<DNSSECFacts, Unavailable> {
+        guard setup.dnssec != .off else { return .failure(Unavailable("dns.dnssec is off")) }
         switch surroundings.validator {
         case .failure(let trouble): return .failure(trouble)
         case .success(let validator):

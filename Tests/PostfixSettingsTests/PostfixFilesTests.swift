@@ -109,8 +109,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (MasterService.Chroot.yes, Optional("3.6"), true), (.no, "0", false), (.standard, "3.6", false), (.standard, "2", false),
-        (.standard, "0", true), (.standard, nil, true),
+        (MasterService.Chroot.yes, Optional("3.6"), true), (.no, "0", false), (.standard, "3.6", false),
+        (.standard, "2", false), (.standard, "0", true), (.standard, nil, true),
     ])
     func `a chroot column of minus is what the compatibility level makes of it`(
         chroot: MasterService.Chroot, level: String?, isChrooted: Bool

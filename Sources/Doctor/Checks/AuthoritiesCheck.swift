@@ -8,7 +8,9 @@ extension PostfixCheckup {
         let line = remedy(client, "smtp_tls_CAfile", authorityFile)
         switch client.authorityFile {
         case .certificates(let count) where count > 0:
-            return Finding(.authorities, .ok, "smtp_tls_CAfile \(file) has \(count) CAs.\(directoryNote(client))")
+            return Finding(
+                .authorities, .ok,
+                "smtp_tls_CAfile \(file) holds \(Self.authorities(count)).\(directoryNote(client))")
         case .certificates:
             return Finding(
                 .authorities, .fail, "smtp_tls_CAfile \(file) has no certificate in it. \(Self.noTLS)", line)
@@ -34,6 +36,8 @@ extension PostfixCheckup {
     private static let noTLS =
         "Postfix then has no TLS at all: mail to enforced domains waits, all other goes in plaintext."
 
+    private static func authorities(_ count: Int) -> String { count == 1 ? "one CA" : "\(count) CAs" }
+
     private func directoryNote(_ client: ClientFacts) -> String {
         switch client.authorityDirectory {
         case nil: return ""
@@ -50,7 +54,7 @@ extension PostfixCheckup {
         case .certificates(let count) where count > 0:
             return Finding(
                 .authorities, .ok,
-                "smtp_tls_CApath has \(count) CAs where smtp(8) looks (\(place)). It follows no change "
+                "smtp_tls_CApath holds \(Self.authorities(count)) where smtp(8) looks (\(place)). It follows no change "
                     + "until Postfix starts again; a CAfile does.")
         case .certificates:
             return Finding(

@@ -188,7 +188,10 @@ extension PostfixFacts {
 
     private static func addresses(of host: String) -> Set<String> {
         var list: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, nil, nil, &list) == 0 else { return [] }
+        // Without hints IPv4 addresses may come as IPv6.
+        var hints = addrinfo()
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        guard getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
         defer { freeaddrinfo(list) }
         var found: Set<String> = []
         var next = list
