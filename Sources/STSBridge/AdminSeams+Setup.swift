@@ -35,6 +35,6 @@ extension SetupFacts {
             listeners: listeners, upstreams: setup.upstream.servers.map(\.description),
             dialect: setup.postfix.dialect.rawValue,
             dane: setup.upstream.dane == nil ? "off" : "on",
-            notes: setup.postfix.conflicts.map { "\($0.key): \($0)" })
+            notes: setup.postfix.conflicts(looksForDANE: setup.upstream.dane != nil).map { "\($0.key): \($0)" })
     }
 }

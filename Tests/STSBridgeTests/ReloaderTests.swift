@@ -89,7 +89,7 @@ import Testing
         }
         #expect(reason.contains("/nonexistent.pem"))
         #expect(lab.applied.withLock { $0.count } == 0)
-        #expect(await reloader.setup.configuration.trust == .system)
+        #expect(reloader.setup.configuration.trust == .system)
         #expect(
             lab.told == [
                 "error reload refused, the old configuration stays config.yaml:3: unknown key nonsense",
@@ -103,7 +103,7 @@ import Testing
         lab.want { $0.lookup.deadline = .seconds(7) }
         lab.refusal.withLock { $0 = .notNow }
         #expect(await reloader.reload() == .refused("\(ListenFailure.notNow)"))
-        #expect(await reloader.setup.configuration.lookup.deadline == .seconds(20))
+        #expect(reloader.setup.configuration.lookup.deadline == .seconds(20))
         lab.refusal.withLock { $0 = nil }
         guard case .reloaded(let changes, _) = await reloader.reload() else {
             Issue.record("refused though nothing is wrong any more")

@@ -128,12 +128,15 @@ package struct QueryReport: WireValue, Equatable {
         package let mx: String
         package let mxAnswer: String?
         package let hosts: [DANEHost]
+        /// What could not be found out, where something could not.
+        package let unknown: String?
         package let milliseconds: Double
 
-        package init(mx: String, mxAnswer: String?, hosts: [DANEHost], milliseconds: Double) {
+        package init(mx: String, mxAnswer: String?, hosts: [DANEHost], unknown: String?, milliseconds: Double) {
             self.mx = mx
             self.mxAnswer = mxAnswer
             self.hosts = hosts
+            self.unknown = unknown
             self.milliseconds = milliseconds
         }
 
@@ -144,6 +147,7 @@ package struct QueryReport: WireValue, Equatable {
                     .always("mx", .text("The MX set, and how sure it is.")),
                     .sometimes("mxAnswer", .text("The answer of DNS.")),
                     .always("hosts", .list(.object(DANEHost.schema), "In the order of their preferences.")),
+                    .sometimes("unknown", .text("What could not be found out.")),
                     .always("milliseconds", .number("How long it took.")),
                 ])
         }

@@ -117,9 +117,9 @@ extension QueryReport.Policy {
 extension QueryReport.DANE {
     fileprivate init(_ report: DANEReport) {
         self.init(
-            mx: RemoteText.printable("\(report.finding.mx)", limit: 500),
-            mxAnswer: report.mx.map { RemoteText.printable("\($0)", limit: 500) },
-            hosts: zip(report.finding.hosts, report.hosts).map { DANEHost($0, steps: $1) },
+            mx: RemoteText.printable("\(report.finding.mx)", limit: 900),
+            mxAnswer: report.mx.map { RemoteText.printable("\($0)", limit: 900) },
+            hosts: zip(report.finding.hosts, report.hosts).map { DANEHost($0, steps: $1) }, unknown: report.finding.reason,
             milliseconds: report.duration / .milliseconds(1))
     }
 }
