@@ -192,18 +192,30 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
     /// `nil`: it was no address's fault.
     package let address: ListenAddress?
     package let description: String
+    /// Somebody has the address.
+    let isTaken: Bool
 
     init(address: ListenAddress, error: any Error) {
         self.address = address
+        isTaken = Self.isTaken(error)
         description = "cannot listen on \(address): \(Self.cause(error))"
     }
 
     private init(_ description: String) {
         address = nil
+        isTaken = false
         self.description = description
     }
 
     package static let notNow = ListenFailure("the daemon is starting or stopping, its listeners cannot change; try again")
+
+    private static func isTaken(_ error: any Error) -> Bool {
+        switch error {
+        case Reason.alreadyServed: true
+        case let error as IOError: error.errnoCode == EADDRINUSE
+        default: false
+        }
+    }
 
     static func cause(_ error: any Error) -> String {
         switch error {

@@ -169,7 +169,7 @@ extension TablePlace {
 extension ListenFailure {
     /// - Parameter givenUp: addresses of this process that are to be closed, but only when the new ones stand.
     fileprivate func explained(by givenUp: [ListenAddress]) -> ListenFailure {
-        guard let address, let old = givenUp.first(where: { $0.mayOverlap(address) }) else { return self }
+        guard isTaken, let address, let old = givenUp.first(where: { $0.mayOverlap(address) }) else { return self }
         return ListenFailure(address: address, error: Reason.inTheWay(old))
     }
 }

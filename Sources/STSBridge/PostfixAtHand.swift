@@ -17,7 +17,9 @@ struct PostfixAtHand {
     let failure: PostconfFailure?
 
     /// Asks postconf, and blocks meanwhile: milliseconds, five seconds at most.
-    init(_ configuration: Configuration) {
+    ///
+    /// - Parameter before: what it said last; that stands where it does not answer now.
+    init(_ configuration: Configuration, before: PostfixAtHand? = nil) {
         var local: LocalPostfix?
         var failure: PostconfFailure?
         let searchPath = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -26,6 +28,7 @@ struct PostfixAtHand {
                 local = try Postconf(path: path).ask()
             } catch {
                 failure = error
+                local = before?.local
             }
         }
         self.failure = failure

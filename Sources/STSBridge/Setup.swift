@@ -12,10 +12,11 @@ struct Setup: Sendable {
     let postfix: PostfixAtHand
     let upstream: Upstream
 
+    /// - Parameter before: the setup in force, where this one is to take its place.
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
-    init(_ configuration: Configuration, logger: Logger) throws(CommandFailure) {
+    init(_ configuration: Configuration, before: Setup? = nil, logger: Logger) throws(CommandFailure) {
         self.configuration = configuration
-        postfix = PostfixAtHand(configuration)
+        postfix = PostfixAtHand(configuration, before: before?.postfix)
         upstream = try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger)
     }
 
@@ -52,7 +53,9 @@ struct Setup: Sendable {
     /// Says what in the configuration does not go together with Postfix, or with this process's limits.
     func tellConflicts(_ logger: Logger) {
         if let failure = postfix.failure {
-            logger.warning("Postfix cannot be asked, its settings are guessed", metadata: ["reason": "\(failure)"])
+            logger.warning(
+                "Postfix cannot be asked, its settings are those it said last, or guessed",
+                metadata: ["reason": "\(failure)"])
         }
         for conflict in postfix.conflicts(looksForDANE: upstream.validator != nil)
         where conflict.consequence == .warning {

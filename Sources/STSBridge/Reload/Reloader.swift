@@ -41,7 +41,7 @@ actor Reloader {
 
     private func perform() async -> ReloadOutcome {
         do throws(CommandFailure) {
-            let (new, difference) = try await prepare(beside: setup.configuration)
+            let (new, difference) = try await prepare(beside: setup)
             do throws(ListenFailure) {
                 try await apply(new)
             } catch {
@@ -59,14 +59,14 @@ actor Reloader {
     private typealias Prepared = (setup: Setup, difference: ConfigurationDifference)
 
     /// On a thread that may wait: postconf and files block.
-    private func prepare(beside old: Configuration) async throws(CommandFailure) -> Prepared {
+    private func prepare(beside old: Setup) async throws(CommandFailure) -> Prepared {
         let (read, logger) = (read, logger)
         let result = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 continuation.resume(
                     returning: Result { () throws(CommandFailure) -> Prepared in
-                        let difference = ConfigurationDifference(from: old, to: try read())
-                        let setup = try Setup(difference.configuration, logger: logger)
+                        let difference = ConfigurationDifference(from: old.configuration, to: try read())
+                        let setup = try Setup(difference.configuration, before: old, logger: logger)
                         try setup.postfix.check()
                         return (setup, difference)
                     })

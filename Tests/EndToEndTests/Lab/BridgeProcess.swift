@@ -51,6 +51,24 @@ actor BridgeProcess {
         process = nil
     }
 
+    /// Puts another configuration in the file's place, says so by SIGHUP, and waits until the log tells what came of it.
+    ///
+    /// - Returns: what was logged since.
+    func reload(_ configuration: String) async throws -> [String] {
+        guard let identifier else { throw LabFailure("sts-bridge does not run") }
+        try configuration.write(toFile: path, atomically: true, encoding: .utf8)
+        let before = log.end
+        Glibc.kill(identifier, SIGHUP)
+        return try await eventually("the reload is logged") { [log] in
+            let lines = log.lines(from: before)
+            let outcomes = ["configuration reloaded", "reload refused"]
+            return lines.contains { line in outcomes.contains { line.contains($0) } } ? lines : nil
+        }
+    }
+
+    /// The configuration file.
+    nonisolated var path: String { directory + "/config.yaml" }
+
     /// Its process id, while it runs.
     var identifier: pid_t? { process?.identifier }
 
