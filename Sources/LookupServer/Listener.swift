@@ -207,7 +207,8 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         self.description = description
     }
 
-    package static let notNow = ListenFailure("the daemon is starting or stopping, its listeners cannot change; try again")
+    package static let notNow = ListenFailure(
+        "the daemon is starting or stopping, its listeners cannot change; try again")
 
     private static func isTaken(_ error: any Error) -> Bool {
         switch error {

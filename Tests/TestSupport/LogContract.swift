@@ -40,6 +40,34 @@ package struct LogContract {
         return missing.isEmpty ? nil : "\(message): fields \(missing.sorted()) are missing"
     }
 
+    /// The same for a whole line in JSON.
+    package func fault(inJSON text: String) -> String? {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: String],
+            let level = object["level"], let message = object["message"], object["time"] != nil
+        else { return "not the contract's JSON: \(text)" }
+        return fault(
+            level: level, message: message, fields: Set(object.keys).subtracting(["time", "level", "message"]))
+    }
+
+    /// The same for a line as text, with a time or a priority in front.
+    package func fault(inText text: String) -> String? {
+        guard let head = text.prefixMatch(of: /(?:[-0-9]+T[:.0-9]+Z\s|<[0-7]>)([a-z]+)\s/) else {
+            return "not the contract's text: \(text)"
+        }
+        let rest = text[head.range.upperBound...]
+        // A message may begin another one.
+        let known = lines.keys.filter { rest == $0 || rest.hasPrefix($0 + " ") }
+        guard let message = known.max(by: { $0.utf8.count < $1.utf8.count }) else { return "not documented: \(text)" }
+        var fields: Set<String> = []
+        var left = rest.dropFirst(message.count)
+        while let field = left.prefixMatch(of: /\s([a-z-]+)=(?:"(?:[^"\\]|\\.)*"|[^ "=]+)/) {
+            fields.insert(String(field.1))
+            left = left[field.range.upperBound...]
+        }
+        guard left.isEmpty else { return "not the contract's fields: \(left) in \(text)" }
+        return fault(level: String(head.1), message: message, fields: fields)
+    }
+
     private static func quoted(_ cell: some StringProtocol) -> [String] {
         cell.split(separator: "`", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
             .map { String($0.element) }
