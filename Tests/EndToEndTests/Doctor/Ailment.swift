@@ -80,6 +80,9 @@ struct Ailment: Sendable, CustomTestStringConvertible {
         Ailment("a socket for everybody", "socket-mode", "warn", change: "socket-mode: \"0660\"") {
             $0.bridge["listen"] = $0.bridge["listen"]?.replacing("0660", with: "0666")
         },
+        Ailment("an admin socket for everybody", "admin-socket", "fail", change: "chmod 0660 ") {
+            $0.damage = { try $0.chmod(0o666, $0.adminSocket) }
+        },
         Ailment("no resolv.conf in the chroot", "postfix-resolver", "fail", change: "cp /etc/resolv.conf ") {
             $0.damage = { try FileManager.default.removeItem(atPath: $0.queue + "/etc/resolv.conf") }
         },
@@ -141,6 +144,10 @@ struct Ailment: Sendable, CustomTestStringConvertible {
             $0.bridge["dns"] = $0.bridge["dns"]?.replacing(
                 KnotServer.address, with: "\(KnotServer.address), \(Silence.nobody)")
         },
+        Ailment("DANE, and a resolver of Postfix's that does not validate", "postfix-resolver", "fail", change: nil) {
+            $0.dane()
+        },
+        Ailment("DANE, and DNS servers that strip DNSSEC", "dnssec-signed", "warn", change: nil) { $0.dane() },
         Ailment("a policy host that is not dialled", "policy-fetch", "warn", change: "allow-networks") {
             $0.bridge["fetch"] = $0.bridge["fetch"]?.replacing("127.0.0.0/8", with: "192.0.2.0/24")
         },
@@ -151,6 +158,13 @@ struct Ailment: Sendable, CustomTestStringConvertible {
 }
 
 extension Patient {
+    /// DANE on both sides, in a world where nothing is signed.
+    fileprivate mutating func dane() {
+        main["smtp_dns_support_level"] = "dnssec"
+        bridge["dns"] = bridge["dns"]?.replacing("dnssec: \"off\"", with: "dnssec: auto")
+        arguments += ["--signed-name", Self.domain, "--unsigned-name", Self.domain, "--bogus-name", "x.broken.example"]
+    }
+
     fileprivate func chmod(_ mode: Int, _ path: String) throws {
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
     }

@@ -23,6 +23,7 @@ struct Patient: Sendable {
     var queue: String { directory + "/spool" }
     var socket: String { queue + "/run/sts-bridge/socket" }
     var cache: String { directory + "/cache/policies.sqlite" }
+    var adminSocket: String { directory + "/admin.sock" }
     var configuration: String { directory + "/etc" }
 
     init(in directory: String, authority: CertificateAuthority) {
@@ -41,6 +42,7 @@ struct Patient: Sendable {
             "fetch": "{timeout: 5s, ca-file: \(authority.root), allow-networks: [127.0.0.0/8]}",
             "lookup": "{deadline: 10s}",
             "cache": "{path: \(directory)/cache/policies.sqlite}",
+            "admin": "{socket: \(directory)/admin.sock}",
         ]
         arguments = ["--domain", Self.domain, "--postfix-config", directory + "/etc"]
     }
@@ -63,8 +65,8 @@ struct Patient: Sendable {
         let process = try BridgeProcess(in: directory, configuration: yaml, ready: Self.tcpTable)
         if isRunning { try await process.start() }
         if isRunning, bridge["cache"]?.contains(cache) == true {
-            _ = try await eventually("the cache is there") {
-                FileManager.default.fileExists(atPath: cache + "-wal") ? true : nil
+            _ = try await eventually("the cache and the admin socket are there") {
+                [cache + "-wal", adminSocket].allSatisfy(FileManager.default.fileExists(atPath:)) ? true : nil
             }
         }
         try damage(self)
