@@ -6,16 +6,16 @@ package struct Finding: Equatable, Sendable {
     package let severity: Severity
     /// What it means for mail; one or two sentences.
     package let meaning: String
-    /// What to change; `nil` where there is nothing, or nothing that one line could do.
-    package var remedy: Remedy?
+    /// What to change, all of it; empty where there is nothing, or nothing that lines could do.
+    package let remedies: [Remedy]
     /// The services of master.cf that it is true of; empty: all, or it has nothing to do with them.
     package var services: [String] = []
 
-    package init(_ check: Check, _ severity: Severity, _ meaning: String, _ remedy: Remedy? = nil) {
+    package init(_ check: Check, _ severity: Severity, _ meaning: String, _ remedies: Remedy?...) {
         self.check = check
         self.severity = severity
         self.meaning = meaning
-        self.remedy = remedy
+        self.remedies = remedies.compactMap { $0 }
     }
 }
 

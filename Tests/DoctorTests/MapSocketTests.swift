@@ -46,8 +46,10 @@ import Testing
                 == Remedy(.mainCF, "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"))
         let outside = Self.findings(way, table: "socketmap:unix:/run/s:postfix", listening: .unix(path: "/run/s"))
         #expect(
-            outside.first?.remedy
-                == Remedy(.configuration, "listen: { socketmap: [\"unix:/var/spool/postfix/run/sts-bridge/socket\"] }"))
+            outside.first?.remedies == [
+                Remedy(.configuration, "listen: { socketmap: [\"unix:\(Self.inside)\"] }"),
+                Remedy(.mainCF, "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"),
+            ])
     }
 
     @Test func `who may not enter a directory or write the socket is refused`() {

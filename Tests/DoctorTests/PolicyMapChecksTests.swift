@@ -74,6 +74,21 @@ import Testing
         #expect(findings.first?.remedy?.line == "smtp_tls_policy_maps = tcp:[::1]:8462")
     }
 
+    @Test func `in the line your own tables stay where they are, and the bridge before what answers for everybody`() {
+        let (own, all) = (Self.stranger("hash:/x"), Self.stranger("static:may", .found("may")))
+        let broken = Self.stranger("socketmap:inet:127.0.0.1:8461")
+        func line(_ tables: [TableFacts], _ check: Check, version: String = "3.7.11") -> String? {
+            let facts = Healthy.facts(Healthy.survey(["mail_version": version]), tables: tables)
+            return Healthy.findings(check, facts).compactMap(\.remedy).first?.line
+        }
+        #expect(line([own, all], .policyMaps) == "smtp_tls_policy_maps = hash:/x \(Healthy.table) static:may")
+        #expect(line([own, broken, all], .policyMaps) == "smtp_tls_policy_maps = hash:/x \(Healthy.table) static:may")
+        let named = "socketmap:inet:127.0.0.1:8461:sts"
+        #expect(
+            line([own, Self.bridge(), all, Self.bridge()], .mapName, version: "3.12.1")
+                == "smtp_tls_policy_maps = hash:/x \(named) static:may")
+    }
+
     @Test func `a service of its own is named, and mended in master cf`() {
         let services = [
             Healthy.service("smtp"), Healthy.service("relay", ["smtp_tls_policy_maps": ""]), Healthy.service("slow"),

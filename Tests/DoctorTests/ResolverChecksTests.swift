@@ -96,6 +96,7 @@ import Testing
             #expect(try Self.dnssec(signed: stripped) { $0.choices.dane = .on }.first == .fail)
             // Then a refusal proves nothing.
             #expect(try Self.dnssec(signed: stripped)[1] == .unknown)
+            #expect(try Self.dnssec(signed: stripped, dane: false)[1] == .ok)
         }
     }
 

@@ -60,10 +60,17 @@ enum Healthy {
     }
 }
 
+extension Finding {
+    /// The first line to change.
+    var remedy: Remedy? { remedies.first }
+}
+
 extension [Finding] {
     var severities: [Severity] { map(\.severity) }
     /// All of it as one text.
-    var text: String { map { "\($0.meaning) \($0.remedy?.line ?? "")" }.joined(separator: "\n") }
+    var text: String {
+        map { "\($0.meaning) \($0.remedies.map(\.line).joined(separator: " "))" }.joined(separator: "\n")
+    }
 }
 
 /// A directory that is there while the body runs.

@@ -25,28 +25,27 @@ extension PostfixCheckup {
                 "\(name) is an absolute path, and whether smtp(8) runs in a chroot is not known. A path relative to "
                     + "the "
                     + "queue directory is right in both cases.")
-        case .outsideOfChroot(let inside):
-            return Finding(
-                .mapSocket, .fail,
-                "smtp(8) runs in a chroot and looks for \(shown(inside)), where nothing of the bridge's is: mail "
-                    + "waits. The "
-                    + "socket must be below \(shown(survey.queueDirectory)), and main.cf name it from there.",
-                chrootRemedy(table, client))
+        case .outsideOfChroot(let inside): return outsideOfChroot(inside, client)
         case .socket(let path):
             return trouble(with: path, name)
         }
     }
 
-    /// A listener inside the chroot already: then main.cf is to change. Else the listener.
-    private func chrootRemedy(_ table: PolicyTable, _ client: ClientFacts) -> Remedy {
+    /// With a listener that the chroot sees main.cf is to change; else the listener first.
+    private func outsideOfChroot(_ inside: String, _ client: ClientFacts) -> Finding {
         let queue = survey.queueDirectory
         let isInside = setup.listeners.contains {
             if case .unix(let path) = $0.address { path.hasPrefix(queue + "/") } else { false }
         }
-        guard isInside || self.table(for: client).contains(":inet:") else {
-            return Remedy(.configuration, "listen: { socketmap: [\"unix:\(queue)/\(Self.jailPath)\"] }")
-        }
-        return remedy(client, "smtp_tls_policy_maps", self.table(for: client))
+        let isSeen = isInside || table(for: client).contains(":inet:")
+        let listener = Remedy(.configuration, "listen: { socketmap: [\"unix:\(queue)/\(Self.jailPath)\"] }")
+        let table = isSeen ? nil : "socketmap:unix:\(Self.jailPath):\(wantedName)"
+        return Finding(
+            .mapSocket, .fail,
+            "smtp(8) runs in a chroot and looks for \(shown(inside)), where nothing of the bridge's is: mail waits. "
+                + "The socket "
+                + "must be below \(shown(queue)), and main.cf name it from there.",
+            isSeen ? nil : listener, remedy(client, Self.maps, line(for: client, table: table)))
     }
 
     private func trouble(with path: SocketPath, _ name: String) -> Finding? {

@@ -37,16 +37,28 @@ extension PostfixCheckup {
         ]
     }
 
-    private static let maps = "smtp_tls_policy_maps"
+    static let maps = "smtp_tls_policy_maps"
 
-    /// The parameter as it should be: the tables that are there, without broken ones, and then the bridge.
-    private func line(for client: ClientFacts) -> String {
-        let others = client.tables.compactMap { facts -> String? in
-            if case .malformed = facts.table.kind { return nil }
-            if case .bridge = facts.role { return nil }
-            return (facts.table.isProxied ? "proxy:" : "") + facts.table.text
+    /// The parameter as it should be: your own tables where they stand, the bridge once, and nothing broken.
+    ///
+    /// - Parameter table: how the bridge is named.
+    func line(for client: ClientFacts, table: String? = nil) -> String {
+        let bridge = table ?? self.table(for: client)
+        var words: [String] = []
+        // Where there is none yet: last, but before what would answer for it.
+        var place: Int?
+        for facts in client.tables {
+            if case .malformed = facts.table.kind { continue }
+            switch facts.role {
+            case .bridge where words.contains(bridge): continue
+            case .bridge: words.append(bridge)
+            case .stranger(let answer):
+                if case .found = answer { place = place ?? words.count }
+                words.append(shown((facts.table.isProxied ? "proxy:" : "") + facts.table.text))
+            }
         }
-        return (others.map(shown) + [table(for: client)]).joined(separator: " ")
+        if !words.contains(bridge) { words.insert(bridge, at: place ?? words.count) }
+        return words.joined(separator: " ")
     }
 
     /// How Postfix should name the bridge.
@@ -69,7 +81,7 @@ extension PostfixCheckup {
     /// Below the queue directory; what README says too.
     static let jailPath = "run/sts-bridge/socket"
 
-    private var wantedName: String {
+    var wantedName: String {
         switch release.map({ Dialect(for: $0) }) {
         case .sts: "sts"
         case .legacy: "legacy"

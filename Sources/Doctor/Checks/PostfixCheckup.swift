@@ -101,7 +101,7 @@ package struct PostfixCheckup: Sendable {
 
 extension Finding {
     fileprivate func isSame(as other: Finding) -> Bool {
-        check == other.check && severity == other.severity && meaning == other.meaning && remedy == other.remedy
+        check == other.check && severity == other.severity && meaning == other.meaning && remedies == other.remedies
     }
 }
 

@@ -78,6 +78,9 @@ package struct ResolverCheckup: Sendable {
         return isLookingForDANE ? .warn : .ok
     }
 
+    /// Of what says nothing while signatures are stripped.
+    private var unproven: Severity { severity == .ok ? .ok : .unknown }
+
     private var consequence: String {
         isLookingForDANE
             ? " DANE is not found, and an enforced policy overrides Postfix's own."
@@ -117,14 +120,14 @@ package struct ResolverCheckup: Sendable {
                     + "mended, or forged answers would be believed.")
         case .success:
             return Finding(
-                .dnssecBogus, .unknown, "\(name) was answered, as any name while nothing is found to be signed.")
+                .dnssecBogus, unproven, "\(name) was answered, as any name while nothing is found to be signed.")
         case .failure(let failure):
             switch failure.cause {
             // SERVFAIL: the servers have judged before us.
             case .bogus, .responseCode(2):
                 return isSignedSecure
                     ? Finding(.dnssecBogus, .ok, "\(name) has wrong signatures, and is refused.")
-                    : Finding(.dnssecBogus, .unknown, "\(name) is refused, but so is what is rightly signed.")
+                    : Finding(.dnssecBogus, unproven, "\(name) is refused, but so is what is rightly signed.")
             default:
                 return Finding(.dnssecBogus, .unknown, "\(name) could not be asked for: \(failure.reason)".shortened)
             }

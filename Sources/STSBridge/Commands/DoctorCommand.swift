@@ -94,7 +94,8 @@ struct DoctorReport: Encodable {
         let meaning: String
         /// Services of master.cf; empty: all, or it has nothing to do with them.
         let services: [String]
-        let change: Change?
+        /// All of them, in this order.
+        let changes: [Change]
     }
 
     let worst: String
@@ -111,7 +112,7 @@ struct DoctorReport: Encodable {
         self.findings = findings.map {
             Entry(
                 check: $0.check.rawValue, severity: $0.severity.rawValue, meaning: $0.meaning, services: $0.services,
-                change: $0.remedy.map { Entry.Change(place: $0.place.rawValue, line: $0.line) })
+                changes: $0.remedies.map { Entry.Change(place: $0.place.rawValue, line: $0.line) })
         }
     }
 }

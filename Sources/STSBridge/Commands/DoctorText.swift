@@ -31,7 +31,7 @@ struct DoctorText {
             + finding.check.rawValue.padded(to: Self.columns.meaning - Self.columns.check)
         let indent = String(repeating: " ", count: Self.columns.meaning)
         let lines = texts.enumerated().map { $0.offset == 0 ? head + $0.element : indent + $0.element }
-        return lines + (finding.remedy.map { [line(for: $0)] } ?? [])
+        return lines + finding.remedies.map(line(for:))
     }
 
     /// To be copied, so never wrapped.

@@ -24,7 +24,7 @@ extension EndToEnd {
             let diagnosis = try Diagnosis(output)
             let found = diagnosis.of(ailment.check).filter { $0.severity == ailment.severity }
             #expect(found.map(\.services).contains(ailment.services), "\(output)")
-            let lines = found.compactMap(\.change?.line)
+            let lines = found.flatMap(\.changes).map(\.line)
             if let change = ailment.change {
                 #expect(lines.contains { $0.contains(change) }, "\(output)")
             } else {
@@ -43,7 +43,7 @@ extension EndToEnd {
             patient.main["smtp_fallback_relay"] = "[relay.example]"
             let diagnosis = try Diagnosis(try await patient.examined("--json").output)
             #expect(diagnosis.worst == "fail")
-            for change in diagnosis.findings.compactMap(\.change) where change.place == "main.cf" {
+            for change in diagnosis.findings.flatMap(\.changes) where change.place == "main.cf" {
                 let words = change.line.split(separator: "=", maxSplits: 1)
                 let name = words[0].trimmingCharacters(in: .whitespaces)
                 patient.main[name] = words[1].trimmingCharacters(in: .whitespaces)

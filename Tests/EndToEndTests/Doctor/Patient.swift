@@ -108,7 +108,7 @@ struct Diagnosis: Decodable {
         let severity: String
         let meaning: String
         let services: [String]
-        let change: Change?
+        let changes: [Change]
     }
 
     let worst: String
