@@ -214,7 +214,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "STSBridgeTests",
-            dependencies: ["STSBridge", "TestSupport", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
     ],

@@ -23,7 +23,7 @@ struct AdminAPI: Sendable {
             EntryQuery(isFailing: true, order: .expiry, limit: Self.namedFailing))
         return Status(
             version: seams.version, process: process, now: Timestamp(seams.now()), startedAt: Timestamp(startedAt),
-            setup: seams.setup(), observation: Observation(policies.observing), cache: Cache(census),
+            setup: await seams.setup(), observation: Observation(policies.observing), cache: Cache(census),
             background: Background(
                 flights: census.flights, refreshed: census.refreshed, refreshesDue: census.refreshesDue),
             orders: OrderCounts(exempted: census.exempted, pinned: census.pinned),
@@ -55,7 +55,7 @@ struct AdminAPI: Sendable {
     func explain(_ key: String, live isLive: Bool) async throws(Refusal) -> Explained {
         let destination = try destination(key)
         let explanation = await policies.explain(destination)
-        let explained = Explained(key: key, explanation, dialect: seams.setup().dialect) {
+        let explained = Explained(key: key, explanation, dialect: await seams.setup().dialect) {
             seams.replies($0, destination.domain)
         }
         guard isLive else { return explained }
