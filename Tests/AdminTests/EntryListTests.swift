@@ -119,7 +119,7 @@ import TestSupport
         EntryReport(
             domain: try domain("example.com"), state: .unknown, policy: nil, isApplied: false, record: nil,
             failure: nil,
-            askedAt: ManualTime().now, refreshAt: nil, isUnderWay: false, isInArchiveOnly: false)
+            askedAt: ManualTime().now, refreshAt: nil, isUnderWay: false, isInArchiveOnly: false, isFailing: false)
     }
 }
 
