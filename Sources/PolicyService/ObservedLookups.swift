@@ -28,7 +28,8 @@ final class ObservedLookups: Sendable {
         logger.debug(
             "observed, Postfix was told nothing",
             metadata: [
-                "domain": "\(destination.domain)", "rule": "\(decision.rule.rawValue)",
+                "domain": "\(destination.domain)", "origin": "\(Origin.lookup.rawValue)",
+                "rule": "\(decision.rule.rawValue)",
                 "reply": "\(decision.action.word)", "lookups": "\(lookups)",
             ])
     }
