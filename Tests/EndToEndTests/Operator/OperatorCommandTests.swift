@@ -16,13 +16,18 @@ extension EndToEnd {
         }
 
         /// Each command that only looks, with something that its text has to have.
-        static func looks(at names: [String], _ label: String) -> [(arguments: [String], status: Int32, shown: [String])] {
+        static func looks(at names: [String], _ label: String) -> [(
+            arguments: [String], status: Int32, shown: [String]
+        )] {
             [
                 (["status"], 0, ["up since", "socketmap 127.0.0.1:8461", KnotServer.address, names[3], "expired"]),
                 (["cache", "list", label], 0, ["DOMAIN", "enforce", "testing", "no-policy", "unknown", names[0]]),
                 (["cache", "show", names[0]], 0, ["enforce, id 1, max_age 604800 s (7d)", MXHost.good.name, "in 7d"]),
                 (["explain", names[0]], 0, ["OK \(secureText)", "enforce (RFC 8461 §5)", "Last lookups"]),
-                (["explain", names[0], "--live"], 0, ["A fresh discovery", PolicyHost.usual, "what is held is what is"]),
+                (
+                    ["explain", names[0], "--live"], 0,
+                    ["A fresh discovery", PolicyHost.usual, "what is held is what is"]
+                ),
                 (["explain", names[2]], 1, ["NOTFOUND", "no-policy (RFC 8461 §3.1)"]),
                 (["explain", names[3]], 3, ["unknown (RFC 8461 §3.3)", "sts-webpki-invalid", "Last failures"]),
                 (["exempt", "list"], 0, []),
@@ -39,7 +44,9 @@ extension EndToEnd {
             for look in Self.looks(at: names, "piped") {
                 let (status, output) = try await lab.bridge.command(look.arguments)
                 #expect(status == look.status, "\(look.arguments): \(output)")
-                for text in look.shown { #expect(output.contains(text), "\(look.arguments) without \(text):\n\(output)") }
+                for text in look.shown {
+                    #expect(output.contains(text), "\(look.arguments) without \(text):\n\(output)")
+                }
                 #expect(!output.contains("\u{1B}"), "\(look.arguments)")
                 #expect(!output.contains("…"), "\(look.arguments) cuts in a pipe:\n\(output)")
             }
@@ -69,7 +76,9 @@ extension EndToEnd {
                 if columns == 160 {
                     // Where a sentence wraps is not the matter here.
                     let flat = text.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
-                    for shown in look.shown { #expect(flat.contains(shown), "\(look.arguments) without \(shown):\n\(text)") }
+                    for shown in look.shown {
+                        #expect(flat.contains(shown), "\(look.arguments) without \(shown):\n\(text)")
+                    }
                 }
             }
             #expect(isColoured)
@@ -103,7 +112,8 @@ extension EndToEnd {
             for arguments in [["cache", "list", "json"], ["cache", "list", "json", "--all"]] {
                 let lines = try await lab.bridge.command(arguments + ["--json"]).output.split(separator: "\n")
                 let domains = try lines.map { line in
-                    try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])["domain"] as? String
+                    try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])["domain"]
+                        as? String
                 }
                 #expect(domains.compactMap(\.self).sorted() == names.sorted())
             }
@@ -179,7 +189,8 @@ extension EndToEnd {
                     "/usr/bin/setpriv", nobody + arguments + ["--socket", lab.bridge.adminSocket])
                 #expect(status == 4, "\(output)")
                 #expect(
-                    output == "sts-bridge: the daemon is not reachable: no permission for \(lab.bridge.adminSocket); be "
+                    output
+                        == "sts-bridge: the daemon is not reachable: no permission for \(lab.bridge.adminSocket); be "
                         + "root, or a member of the group postfix\n")
             }
             // A member of the group may.

@@ -30,14 +30,16 @@ extension EndToEnd.Operator {
             #expect(try await lab.bridge.command("exempt", "remove", name).status == 1)
         }
 
-        @Test func `a pinned domain gets its mail over verified TLS or not at all, whatever it publishes`() async throws {
+        @Test func `a pinned domain gets its mail over verified TLS or not at all, whatever it publishes`() async throws
+        {
             let lab = try Lab.running
             try await lab.publish(.plain("pin-good.example"), .plain("pin-bad.example", mx: [.selfSigned]))
             for (name, host) in [("pin-good.example", MXHost.good), ("pin-bad.example", .selfSigned)] {
                 let before = try await lab.sender.send(to: "u@\(name)")
                 #expect(before.first.status == "sent")
                 #expect(before.first.session(with: host) != "Verified")
-                let pinned = try await lab.bridge.command("pin", "add", name, "--match", host.name, "--reason", "contract")
+                let pinned = try await lab.bridge.command(
+                    "pin", "add", name, "--match", host.name, "--reason", "contract")
                 #expect(pinned.output == "\(name) is pinned to \(host.name), until it is removed\n")
             }
             try await lab.expectVerified(try await lab.sender.send(to: "u@pin-good.example"), at: .good)
@@ -47,7 +49,8 @@ extension EndToEnd.Operator {
             lab.expectSent(try await lab.sender.retry(held), at: .selfSigned, session: "Untrusted")
         }
 
-        @Test func `a pin without names takes those of a testing policy, and without a policy mail waits`() async throws {
+        @Test func `a pin without names takes those of a testing policy, and without a policy mail waits`() async throws
+        {
             let lab = try Lab.running
             try await lab.publish(
                 LabDomain("pin-testing.example", policy: Policy.testing()), .plain("pin-nothing.example"))
@@ -121,7 +124,8 @@ extension EndToEnd.Operator {
                 let off = try await bridge.command("observe", "off")
                 #expect(off.status == 2)
                 #expect(
-                    off.output == "sts-bridge: policy.observe is true in the configuration; set it to false there, then "
+                    off.output
+                        == "sts-bridge: policy.observe is true in the configuration; set it to false there, then "
                         + "reload\n")
                 #expect(try await bridge.command("observe").output.contains("on, by the configuration"))
             }
