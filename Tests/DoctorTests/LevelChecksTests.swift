@@ -83,9 +83,11 @@ import Testing
     @Test func `reports need a level above none`() {
         let enabled = ["mail_version": "3.12.1", "smtp_tlsrpt_enable": "yes"]
         #expect(Healthy.findings(.tlsReports, enabled).severities == [.ok])
-        let findings = Healthy.findings(.tlsReports, enabled.merging(["smtp_tls_security_level": "none"]) { $1 })
-        #expect(findings.severities == [.warn])
-        #expect(findings.first?.remedy?.line == "smtp_tls_security_level = may")
+        for level in ["", "none"] {
+            let findings = Healthy.findings(.tlsReports, enabled.merging(["smtp_tls_security_level": level]) { $1 })
+            #expect(findings.severities == [.warn])
+            #expect(findings.first?.remedy?.line == "smtp_tls_security_level = may")
+        }
     }
 
     @Test func `whether this Postfix can report at all is said`() {

@@ -60,6 +60,9 @@ import Testing
         let socket = Self.findings(
             BridgeWay(.socket(Self.path(.found(FileFacts(.socket, mode: 0o600)))), Self.answered))
         #expect(socket.severities == [.fail])
+        // connect(2) wants to write; reading is not enough.
+        let readable = FileLook.found(FileFacts(.socket, mode: 0o644))
+        #expect(Self.findings(BridgeWay(.socket(Self.path(readable)), Self.answered)).severities == [.fail])
         #expect(socket.first?.remedy?.place == .configuration)
         #expect(socket.text.contains("mode 0600"))
     }
