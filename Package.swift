@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Discovery", "IDNA", "MTASTS", "PolicyService",
+                "DANE", "Discovery", "IDNA", "MTASTS", "PolicyService",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -192,9 +192,11 @@ let package = Package(
         .testTarget(
             name: "AdminTests",
             dependencies: [
-                "Admin", "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                "Admin", "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -215,7 +217,7 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
