@@ -163,10 +163,6 @@ import TestSupport
             #expect(explanation.archiveFailure == ArchiveFailure("locked"))
             let name = try domain("example.com")
             await #expect(throws: ArchiveFailure("locked")) { try await lab.service.entry(of: name) }
-            // What memory has needs no archive.
-            _ = try await lab.answer("example.com")
-            let entry = try await lab.service.entry(of: name)
-            #expect(entry?.state == .noPolicy)
         }
     }
 
