@@ -119,7 +119,8 @@ extension QueryReport.DANE {
         self.init(
             mx: RemoteText.printable("\(report.finding.mx)", limit: 900),
             mxAnswer: report.mx.map { RemoteText.printable("\($0)", limit: 900) },
-            hosts: zip(report.finding.hosts, report.hosts).map { DANEHost($0, steps: $1) }, unknown: report.finding.reason,
+            hosts: zip(report.finding.hosts, report.hosts).map { DANEHost($0, steps: $1) },
+            unknown: report.finding.reason,
             milliseconds: report.duration / .milliseconds(1))
     }
 }
