@@ -215,7 +215,7 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
