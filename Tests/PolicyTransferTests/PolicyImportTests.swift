@@ -13,7 +13,7 @@ import Testing
         name = try domain("example.com")
     }
 
-    private func fetched(_ time: WallTime) -> String { "\"\(TransferTime.text(of: time) ?? "never")\"" }
+    private func fetched(_ time: WallTime) -> String { "\"\(RFC3339.text(of: time) ?? "never")\"" }
 
     @Test func `a policy is kept with the times and the id of the file`() async throws {
         let archive = try await opened()
