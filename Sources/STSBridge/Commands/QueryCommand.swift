@@ -28,25 +28,25 @@ struct QueryCommand: AsyncParsableCommand {
         guard let nextHop = NextHop(key: Array(key.utf8)) else {
             return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
-        let daemon = try Daemon(configuration)
-        let report = await Self.report(on: key, nextHop, daemon)
-        await daemon.close()
+        let setup = try Setup(configuration, logger: configuration.logger)
+        let report = await Self.report(on: key, nextHop, setup)
+        await setup.upstream.close()
         return report
     }
 
-    private static func report(on key: String, _ nextHop: NextHop, _ daemon: Daemon) async -> QueryReport {
+    private static func report(on key: String, _ nextHop: NextHop, _ setup: Setup) async -> QueryReport {
         let domain = nextHop.domain
         let destination = DANEDestination(domain: domain, port: nextHop.port ?? 25, isHost: nextHop.isHost)
-        async let dane = daemon.dane?.report(on: destination)
-        let record = await daemon.discovery.record(of: domain)
+        async let dane = setup.upstream.dane?.report(on: destination)
+        let record = await setup.upstream.discovery.record(of: domain)
         guard case .published(let id) = record.finding else {
             return QueryReport(
-                key: key, domain, record, policy: nil, standing: record.standing, dane: await dane, daemon.postfix)
+                key: key, domain, record, policy: nil, standing: record.standing, dane: await dane, setup.postfix)
         }
-        let policy = await daemon.discovery.policy(of: domain)
+        let policy = await setup.upstream.discovery.policy(of: domain)
         let standing = policy.standing(id: id)
         return QueryReport(
-            key: key, domain, record, policy: policy, standing: standing, dane: await dane, daemon.postfix)
+            key: key, domain, record, policy: policy, standing: standing, dane: await dane, setup.postfix)
     }
 }
 

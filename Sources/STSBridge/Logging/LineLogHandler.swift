@@ -62,3 +62,10 @@ struct LineLogHandler: LogHandler {
     /// Characters: a list of mx names fits, a page of HTML does not.
     private static let longestValue = 2_000
 }
+
+extension Configuration {
+    var logger: Logger {
+        let (level, format) = (logLevel, logFormat)
+        return Logger(label: "sts-bridge") { _ in LineLogHandler(level: level, format: format) }
+    }
+}
