@@ -1,3 +1,4 @@
+import Admin
 import Foundation
 
 /// A query's report as lines for a terminal: what was asked, what came, how long it took.
