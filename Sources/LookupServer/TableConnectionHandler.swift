@@ -29,7 +29,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     /// A request whose discovery is under way.
     private struct Pending {
         let request: TableRequest
-        let domain: PolicyDomain
+        let destination: DANEDestination
         let waiter: Waiter
         let since: NIODeadline
         let timer: Scheduled<Void>
@@ -165,7 +165,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         let ticket = replies.open()
         let destination = nextHop.destination
         if let decision = service.decision(for: destination) {
-            return settle(request, nextHop.domain, ticket, decision, since: nil)
+            return settle(request, destination, ticket, decision, since: nil)
         }
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -176,12 +176,12 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         switch lookup {
         case .decided(let decision):
             // It has landed since the question above.
-            settle(request, nextHop.domain, ticket, decision, since: nil)
+            settle(request, destination, ticket, decision, since: nil)
         case .waiting(let waiter, let atMost):
             let patience = min(atMost ?? settings.deadline, settings.deadline)
             let timer = eventLoop.scheduleTask(in: TimeAmount(patience)) { handler.value.timeIsUp(ticket) }
             pending[ticket] = Pending(
-                request: request, domain: nextHop.domain, waiter: waiter, since: .now(), timer: timer)
+                request: request, destination: destination, waiter: waiter, since: .now(), timer: timer)
             connection.becomeBusy()
         }
     }
@@ -197,7 +197,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private func landed(_ ticket: Ticket, _ decision: Decision) {
         guard let waited = pending.removeValue(forKey: ticket) else { return }
         waited.timer.cancel()
-        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        settle(waited.request, waited.destination, ticket, decision, since: waited.since)
         proceed()
     }
 
@@ -207,14 +207,16 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             return
         }
         pending[ticket] = nil
-        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        settle(waited.request, waited.destination, ticket, decision, since: waited.since)
         proceed()
     }
 
     private func settle(
-        _ request: TableRequest, _ domain: PolicyDomain, _ ticket: Ticket, _ decision: Decision, since: NIODeadline?
+        _ request: TableRequest, _ destination: DANEDestination, _ ticket: Ticket, _ decision: Decision,
+        since: NIODeadline?
     ) {
-        let reply = TableReply(decision, for: domain)
+        let reply = TableReply(decision, for: destination.domain)
+        service.noteLookup(destination, decision.rule, reply: reply.word)
         log(request, reply, rule: decision.rule.rawValue, since: since)
         owe(reply, dialect: request.dialect, ticket: ticket)
     }
@@ -316,7 +318,7 @@ extension TableReply {
 
 extension NextHop {
     /// What is asked about it: policies go by domain, DANE findings by domain, port and whether there is an MX lookup.
-    fileprivate var destination: DANEDestination {
+    package var destination: DANEDestination {
         DANEDestination(domain: domain, port: port ?? 25, isHost: isHost)
     }
 }

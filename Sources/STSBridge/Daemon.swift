@@ -1,3 +1,4 @@
+import Admin
 import Logging
 import LookupServer
 import NIOPosix
@@ -33,11 +34,22 @@ struct Daemon {
         if let validator = setup.upstream.validator, setup.configuration.dnssec == .auto {
             services.append(DNSSECWatch(validator: validator, policies: policies, logger: logger))
         }
+        if let admin = admin(policies) { services.append(admin) }
         tellStart()
         try await run(services)
         await setup.upstream.close()
         try await eventLoops.shutdownGracefully()
         logger.info("stopped")
+    }
+
+    /// What the operator asks and orders.
+    private func admin(_ policies: PolicyService) -> AdminService? {
+        guard let path = setup.configuration.adminSocket else { return nil }
+        let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
+        let seams = AdminSeams(
+            setup: { [setup] in setup },
+            reload: { () throws(ReloadRefusal) in throw ReloadRefusal("this sts-bridge cannot reload; restart it") })
+        return AdminService(policies, socket: socket, seams: seams, logger: logger)
     }
 
     private func tellStart() {

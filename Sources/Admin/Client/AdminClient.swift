@@ -81,7 +81,9 @@ package struct AdminClient: Sendable {
         }
     }
 
-    private func ask<Value: WireValue>(_ method: String, _ target: Target, _ body: ByteBuffer? = nil) async throws -> Value {
+    private func ask<Value: WireValue>(_ method: String, _ target: Target, _ body: ByteBuffer? = nil) async throws
+        -> Value
+    {
         let response = try await send(method, target, body)
         return try Self.value(of: Value.self, in: try await Self.body(of: response))
     }

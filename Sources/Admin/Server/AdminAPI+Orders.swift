@@ -32,7 +32,8 @@ extension AdminAPI {
         case Exemption.may: mayEncrypt = true
         case .some(let word):
             throw Refusal(
-                .badRequest, "as is \"\(Shown.text(word))\"", hint: "expected \(Exemption.notFound) or \(Exemption.may)")
+                .badRequest, "as is \"\(Shown.text(word))\"", hint: "expected \(Exemption.notFound) or \(Exemption.may)"
+            )
         }
         return try await give(
             .exempt(mayEncrypt: mayEncrypt), to: try domain(text), reason: exemption.reason, until: exemption.until,

@@ -46,7 +46,8 @@ struct AdminAPI: Sendable {
             throw refusal
         } catch {
             throw Refusal(
-                .serviceUnavailable, "\(domain) is not in memory, and the file cannot be read: \(Shown.text("\(error)"))",
+                .serviceUnavailable,
+                "\(domain) is not in memory, and the file cannot be read: \(Shown.text("\(error)"))",
                 hint: "the daemon's log says what to do")
         }
     }

@@ -17,7 +17,8 @@ struct AdminContext: RequestContext {
     var peer: Peer {
         get async throws(Refusal) {
             guard let peer = await Peer.of(channel) else {
-                throw Refusal(.forbidden, "the kernel does not say who asks", hint: "connect over the unix socket itself")
+                throw Refusal(
+                    .forbidden, "the kernel does not say who asks", hint: "connect over the unix socket itself")
             }
             return peer
         }

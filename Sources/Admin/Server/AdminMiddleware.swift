@@ -27,7 +27,7 @@ struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// Who has changed what: one line for each request that is no question.
+/// Who has changed what: one line for each request that is no question, granted or refused.
 struct AuditMiddleware: RouterMiddleware {
     let logger: Logger
 
@@ -35,12 +35,14 @@ struct AuditMiddleware: RouterMiddleware {
         _ request: Request, context: AdminContext, next: (Request, AdminContext) async throws -> Response
     ) async throws -> Response {
         guard request.method != .get else { return try await next(request, context) }
-        let peer = try await context.peer
+        let peer = try? await context.peer
         let response = try await next(request, context)
         logger.notice(
             "admin request",
             metadata: [
-                "origin": "admin", "user": "\(peer.author)", "uid": "\(peer.user)", "pid": "\(peer.process)",
+                "origin": "admin", "user": "\(peer?.author ?? "unknown")",
+                "uid": "\(peer.map { "\($0.user)" } ?? "unknown")",
+                "pid": "\(peer.map { "\($0.process)" } ?? "unknown")",
                 "request": "\(request.method.rawValue) \(request.uri.path)", "status": "\(response.status.code)",
             ])
         return response

@@ -109,8 +109,8 @@ package struct AdminService: Service {
 
     private func router() -> Router<AdminContext> {
         let router = Router(context: AdminContext.self)
-        router.add(middleware: ProblemMiddleware(logger: logger))
         router.add(middleware: AuditMiddleware(logger: logger))
+        router.add(middleware: ProblemMiddleware(logger: logger))
         let api = AdminAPI(policies: policies, seams: seams, startedAt: seams.now(), process: Int(getpid()))
         for route in Routes(api, bodyLimit: limits.time).all {
             router.on(RouterPath(route.path), method: route.method, use: route.answer)

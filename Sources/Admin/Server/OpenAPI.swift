@@ -64,9 +64,12 @@ extension OpenAPI.Operation {
     fileprivate init(_ route: Route) {
         summary = route.summary
         parameters = route.parameters.map {
-            OpenAPI.Parameter(name: $0.name, in: $0.isInPath ? "path" : "query", required: $0.isInPath, schema: $0.schema)
+            OpenAPI.Parameter(
+                name: $0.name, in: $0.isInPath ? "path" : "query", required: $0.isInPath, schema: $0.schema)
         }
-        requestBody = route.body.map { OpenAPI.Body(content: ["application/json": OpenAPI.Content(schema: .object($0))]) }
+        requestBody = route.body.map {
+            OpenAPI.Body(content: ["application/json": OpenAPI.Content(schema: .object($0))])
+        }
         var responses = ["200": OpenAPI.Reply(route.reply)]
         let usual = [400: "The request cannot be understood."]
         for (status, words) in route.refusals.merging(usual, uniquingKeysWith: { first, _ in first }) {

@@ -73,7 +73,9 @@ struct QueryText {
 }
 
 extension QueryText {
-    static let forEntries = ["state", "failing", "expiringWithin", "text", "sort", "descending", "after", "limit", "all"]
+    static let forEntries = [
+        "state", "failing", "expiringWithin", "text", "sort", "descending", "after", "limit", "all",
+    ]
 
     /// A year of seconds, the longest life of a policy, with room.
     private static let longestSpan = 400 * 86_400

@@ -27,7 +27,8 @@ struct Routes: Sendable {
                 return try AdminJSON.response(await api.status())
             },
             Route(
-                method: .get, path: "/v1/explain/{key}", summary: "What Postfix is told now, why, and what happens next.",
+                method: .get, path: "/v1/explain/{key}",
+                summary: "What Postfix is told now, why, and what happens next.",
                 parameters: [
                     .path("key", "As Postfix sends it: a domain, host:port, [host]:port; percent-encoded."),
                     .query("live", .flag("Put a fresh discovery beside it, and name the differences.")),
@@ -96,11 +97,13 @@ struct Routes: Sendable {
     // MARK: Orders
 
     private var orders: [Route] {
-        routes(for: .exemption, path: "/v1/exemptions", noun: "exemption", body: Exemption.schema) { request, domain, peer in
+        routes(for: .exemption, path: "/v1/exemptions", noun: "exemption", body: Exemption.schema) {
+            request, domain, peer in
             try await api.exempt(domain, try await request.value(of: Exemption.self, within: bodyLimit), by: peer)
-        } + routes(for: .pin, path: "/v1/pins", noun: "pin", body: Pin.schema) { request, domain, peer in
-            try await api.pin(domain, try await request.value(of: Pin.self, within: bodyLimit), by: peer)
         }
+            + routes(for: .pin, path: "/v1/pins", noun: "pin", body: Pin.schema) { request, domain, peer in
+                try await api.pin(domain, try await request.value(of: Pin.self, within: bodyLimit), by: peer)
+            }
     }
 
     private func routes(

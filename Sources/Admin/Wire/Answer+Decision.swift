@@ -52,8 +52,10 @@ extension Decision {
 
     private var whyPinned: String {
         switch action {
-        case .secureByNames: "The operator pinned the domain: only an authenticated host of the pin's names gets the mail."
-        case .deferred: "The operator pinned the domain without names, and no policy is known that has some: mail waits."
+        case .secureByNames:
+            "The operator pinned the domain: only an authenticated host of the pin's names gets the mail."
+        case .deferred:
+            "The operator pinned the domain without names, and no policy is known that has some: mail waits."
         default: "The operator pinned the domain: only an authenticated host that its policy names gets the mail."
         }
     }
@@ -76,7 +78,8 @@ extension Decision {
 
     private func whyUnknown(isNew: Bool) -> String {
         if isNew {
-            return "Nobody has asked for the domain yet. The next lookup finds out; this is the answer if that takes too long."
+            return
+                "Nobody has asked for the domain yet. The next lookup finds out; this is the answer if that takes too long."
         }
         if case .deferred = action {
             return "Whether the domain has a policy could not be found out, and lookup.on-unknown has mail wait."

@@ -27,8 +27,8 @@ extension Explained {
         next = Next(explanation.next)
         archiveFailure = explanation.archiveFailure.map { Shown.text($0) }
         dane = explanation.dane.map(DANEFound.init)
-        failures = explanation.failures.map(Failed.init)
-        lookups = explanation.lookups.map(Asked.init)
+        failures = explanation.failures.map(PastFailure.init)
+        lookups = explanation.lookups.map(PastLookup.init)
         self.live = live
         differences = nil
     }
@@ -96,7 +96,7 @@ extension DANEHost {
     }
 }
 
-extension Failed {
+extension PastFailure {
     init(_ failure: RecentFailure) {
         let (what, text) =
             switch failure.kind {
@@ -108,7 +108,7 @@ extension Failed {
     }
 }
 
-extension Asked {
+extension PastLookup {
     init(_ lookup: RecentLookup) {
         self.init(
             at: Timestamp(lookup.at), rule: lookup.rule.rawValue, reply: lookup.reply,

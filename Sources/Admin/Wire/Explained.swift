@@ -17,8 +17,8 @@ package struct Explained: WireValue, Equatable {
     package let next: Next
     package let archiveFailure: String?
     package let dane: DANEFound?
-    package let failures: [Failed]
-    package let lookups: [Asked]
+    package let failures: [PastFailure]
+    package let lookups: [PastLookup]
     package let live: QueryReport?
     package let differences: [Difference]?
 
@@ -41,8 +41,8 @@ package struct Explained: WireValue, Equatable {
                 .always("next", .object(Next.schema)),
                 .sometimes("archiveFailure", .text("Why the file could not be looked into.")),
                 .sometimes("dane", .object(DANEFound.schema)),
-                .always("failures", .list(.object(Failed.schema), "The last ones, newest first.")),
-                .always("lookups", .list(.object(Asked.schema), "The last ones of this domain, newest first.")),
+                .always("failures", .list(.object(PastFailure.schema), "The last ones, newest first.")),
+                .always("lookups", .list(.object(PastLookup.schema), "The last ones of this domain, newest first.")),
                 .sometimes("live", .object(QueryReport.schema)),
                 .sometimes(
                     "differences",
@@ -95,7 +95,8 @@ package struct Next: WireValue, Equatable {
         ObjectSchema(
             "Next", "What the next lookup of the domain does.",
             [
-                .always("action", .word(["answer", "join", "read-archive", "ask-record", "fetch"], "What it begins with.")),
+                .always(
+                    "action", .word(["answer", "join", "read-archive", "ask-record", "fetch"], "What it begins with.")),
                 .sometimes("until", .time("Up to this moment it is answered with nothing to find out.")),
                 .sometimes("id", .text("Of the policy that it fetches.")),
             ])
@@ -151,20 +152,21 @@ package struct DANEHost: WireValue, Equatable {
             [
                 .always("name", .text("As in the MX record.")),
                 .always("judgement", .text("With the section of the standard.")),
-                .always("answers", .list(.text("Secure, insecure, or how it failed."), "Each answer of DNS; may be gone.")),
+                .always(
+                    "answers", .list(.text("Secure, insecure, or how it failed."), "Each answer of DNS; may be gone.")),
             ])
     }
 }
 
 /// Something that could not be found out.
-package struct Failed: WireValue, Equatable {
+package struct PastFailure: WireValue, Equatable {
     package let at: Timestamp
     package let what: String
     package let text: String
 
     package static var schema: ObjectSchema {
         ObjectSchema(
-            "Failed", "Something that could not be found out.",
+            "PastFailure", "Something that could not be found out.",
             [
                 .always("at", .time("When.")),
                 .always("what", .word(["record", "policy", "dane"], "The TXT query, the fetch, a question for DANE.")),
@@ -174,7 +176,7 @@ package struct Failed: WireValue, Equatable {
 }
 
 /// A lookup and its reply.
-package struct Asked: WireValue, Equatable {
+package struct PastLookup: WireValue, Equatable {
     package let at: Timestamp
     package let rule: String
     package let reply: String
@@ -183,7 +185,7 @@ package struct Asked: WireValue, Equatable {
 
     package static var schema: ObjectSchema {
         ObjectSchema(
-            "Asked", "A lookup of Postfix's, and its reply.",
+            "PastLookup", "A lookup of Postfix's, and its reply.",
             [
                 .always("at", .time("When it was answered.")),
                 .always("rule", .text("The row of the decision table.")),

@@ -82,7 +82,8 @@ extension Refreshed {
 extension HeldPolicy {
     /// `enforce, id 1, max_age 604800, mx.example.com,*.example.net`.
     fileprivate var summary: String {
-        let names = policy.mx.prefix(5).map(\.description) + (policy.mx.count > 5 ? ["and \(policy.mx.count - 5) more"] : [])
+        let names =
+            policy.mx.prefix(5).map(\.description) + (policy.mx.count > 5 ? ["and \(policy.mx.count - 5) more"] : [])
         return "\(policy.mode.rawValue), id \(id), max_age \(policy.maxAge), \(names.joined(separator: " "))"
     }
 }

@@ -8,7 +8,11 @@ struct STSBridgeCommand: AsyncParsableCommand {
         commandName: "sts-bridge",
         abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
         version: Version.current,
-        subcommands: [ServeCommand.self, QueryCommand.self, CacheCommand.self, ConfigCommand.self])
+        subcommands: [
+            ServeCommand.self, StatusCommand.self, ExplainCommand.self, QueryCommand.self, CacheCommand.self,
+            ExemptCommand.self, PinCommand.self, ObserveCommand.self, ReloadCommand.self, HealthcheckCommand.self,
+            ConfigCommand.self,
+        ])
 
     static func main() async {
         do {

@@ -30,6 +30,8 @@ struct Configuration: Sendable {
     var store = CacheStore.sqlite
     /// Absolute.
     var cachePath = "/var/lib/sts-bridge/policies.sqlite"
+    /// Absolute; `nil`: no operator's API.
+    var adminSocket: String? = "/run/sts-bridge/admin.sock"
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 

@@ -1,3 +1,4 @@
+import Admin
 import CurlHTTPS
 import Discovery
 import Logging
@@ -7,7 +8,7 @@ import UnboundDNS
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the file. README's table is checked against this list.
-    static let all: [ConfigurationKey] = listen + postfix + lookup + dns + fetch + cache + log
+    static let all: [ConfigurationKey] = listen + postfix + lookup + dns + fetch + cache + admin + log
 
     private static let listen: [ConfigurationKey] = [
         .list("listen.socketmap", \.socketmap, expected: addressForms) { try? ListenAddress($0) },
@@ -42,6 +43,7 @@ extension ConfigurationKey {
         },
         .choice("policy.no-policy-reply", \.decisions.noPolicyReply),
         .flag("policy.enforce-testing", \.decisions.enforceTesting),
+        .flag("policy.observe", \.decisions.observes),
     ]
 
     private static let lookup: [ConfigurationKey] = [
@@ -91,6 +93,19 @@ extension ConfigurationKey {
         .number("cache.max-domains", \.ledger.maximumDomains, 1_000...100_000_000),
         .duration("cache.min-ttl", \.ledger.minimumTTL, .seconds(0) ... .seconds(3_600)),
         .duration("cache.max-ttl", \.ledger.maximumTTL, .seconds(1) ... .seconds(86_400)),
+    ]
+
+    private static let admin: [ConfigurationKey] = [
+        .value(
+            "admin.socket", \.adminSocket,
+            expected: "an absolute path of at most \(AdminSocket.maximumPath) octets, or nothing"
+        ) { text in
+            if text.isEmpty { return .some(nil) }
+            let isPath = text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0")
+            return isPath && text.utf8.count <= AdminSocket.maximumPath ? text : nil
+        } format: {
+            $0 ?? ""
+        }
     ]
 
     private static let log: [ConfigurationKey] = [
