@@ -207,7 +207,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "DoctorTests", dependencies: ["Doctor", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "STSBridgeTests", dependencies: ["STSBridge"], swiftSettings: strict),
+        .testTarget(
+            name: "STSBridgeTests",
+            dependencies: [
+                "MTASTS", "PolicyService", "STSBridge",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["STSBridge"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

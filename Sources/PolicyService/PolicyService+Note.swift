@@ -1,6 +1,9 @@
 import Discovery
 
 extension PolicyService {
+    /// Whether DANE is looked for now.
+    package var looksForDANE: Bool { state.withLock(\.usesDANE) }
+
     /// Postfix was answered, now. Cheap: it is called for each lookup.
     ///
     /// - Parameter reply: in one word.

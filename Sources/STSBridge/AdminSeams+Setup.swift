@@ -12,16 +12,17 @@ extension AdminSeams {
     ///   - setup: the one in force, which a reload replaces.
     ///   - reload: what SIGHUP does.
     init(
-        setup: @escaping @Sendable () -> Setup, reload: @escaping @Sendable () async throws(ReloadRefusal) -> Reloaded
+        setup: @escaping @Sendable () async -> Setup,
+        reload: @escaping @Sendable () async throws(ReloadRefusal) -> Reloaded
     ) {
         self.init(
-            version: Version.current, setup: { SetupFacts(setup()) },
+            version: Version.current, setup: { SetupFacts(await setup()) },
             destination: { NextHop(key: Array($0.utf8))?.destination },
             replies: { decision, domain in
                 let reply = TableReply(decision, for: domain)
                 return Dictionary(Dialect.allCases.map { ($0.rawValue, reply.text(in: $0)) }) { first, _ in first }
             },
-            live: { key, destination in await QueryReport(on: key, destination, setup()) }, reload: reload,
+            live: { key, destination in await QueryReport(on: key, destination, await setup()) }, reload: reload,
             now: { .current })
     }
 }
@@ -34,7 +35,7 @@ extension SetupFacts {
         self.init(
             listeners: listeners, upstreams: setup.upstream.servers.map(\.description),
             dialect: setup.postfix.dialect.rawValue,
-            dane: setup.upstream.dane == nil ? "off" : "on",
+            dane: setup.upstream.dane == nil ? "off" : SetupFacts.on,
             notes: setup.postfix.conflicts.map { "\($0.key): \($0)" })
     }
 }

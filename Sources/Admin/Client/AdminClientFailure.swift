@@ -52,7 +52,7 @@ extension AdminClientFailure: CustomStringConvertible {
         case .unreachable(let path, .refused):
             "the daemon is not reachable: nobody serves \(path) any more; start sts-bridge"
         case .unreachable(let path, .noPermission):
-            "the daemon is not reachable: no permission for \(path); be root, or a member of the socket's group"
+            "the daemon is not reachable: no permission for \(path); be root, or a member of \(Self.group(of: path))"
         case .unreachable(let path, .silent):
             "the daemon does not answer at \(path) in time"
         case .unreachable(let path, .other(let reason)):
@@ -60,5 +60,17 @@ extension AdminClientFailure: CustomStringConvertible {
         case .refused(_, let problem): "\(problem)"
         case .broken(let reason): reason
         }
+    }
+
+    /// The group of the socket, where that can be seen.
+    private static func group(of path: String) -> String {
+        var status = stat()
+        var entry = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        guard stat(path, &status) == 0,
+            getgrgid_r(status.st_gid, &entry, &buffer, buffer.count, &found) == 0, found != nil
+        else { return "the socket's group" }
+        return "the group \(String(cString: entry.gr_name))"
     }
 }

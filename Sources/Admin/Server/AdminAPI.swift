@@ -23,13 +23,21 @@ struct AdminAPI: Sendable {
             EntryQuery(isFailing: true, order: .expiry, limit: Self.namedFailing))
         return Status(
             version: seams.version, process: process, now: Timestamp(seams.now()), startedAt: Timestamp(startedAt),
-            setup: seams.setup(), observation: Observation(policies.observing), cache: Cache(census),
+            setup: await setup, observation: Observation(policies.observing), cache: Cache(census),
             background: Background(
                 flights: census.flights, refreshed: census.refreshed, refreshesDue: census.refreshesDue),
             orders: OrderCounts(exempted: census.exempted, pinned: census.pinned),
             soonestExpiry: census.soonestExpiry.map(Notable.init),
             soonestFailingExpiry: census.soonestFailingExpiry.map(Notable.init),
             oldestFetch: census.oldestFetch.map(Notable.init), failing: failing.entries.map(EntryLine.init))
+    }
+
+    private var setup: SetupFacts {
+        get async {
+            let setup = await seams.setup()
+            guard setup.dane == SetupFacts.on, !policies.looksForDANE else { return setup }
+            return setup.with(dane: "off while the DNS servers strip DNSSEC")
+        }
     }
 
     func list(_ query: EntryQuery) async -> EntryList {
@@ -55,7 +63,7 @@ struct AdminAPI: Sendable {
     func explain(_ key: String, live isLive: Bool) async throws(Refusal) -> Explained {
         let destination = try destination(key)
         let explanation = await policies.explain(destination)
-        let explained = Explained(key: key, explanation, dialect: seams.setup().dialect) {
+        let explained = Explained(key: key, explanation, dialect: await seams.setup().dialect) {
             seams.replies($0, destination.domain)
         }
         guard isLive else { return explained }

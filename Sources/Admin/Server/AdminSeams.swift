@@ -6,7 +6,7 @@ import PolicyService
 package struct AdminSeams: Sendable {
     package var version: String
     /// How the daemon is set up, at the moment.
-    package var setup: @Sendable () -> SetupFacts
+    package var setup: @Sendable () async -> SetupFacts
     /// What a lookup key of Postfix's stands for; `nil`: nothing that could have a policy.
     package var destination: @Sendable (_ key: String) -> DANEDestination?
     /// A decision in each dialect, as over socketmap.
@@ -19,7 +19,7 @@ package struct AdminSeams: Sendable {
     package var now: @Sendable () -> WallTime
 
     package init(
-        version: String, setup: @escaping @Sendable () -> SetupFacts,
+        version: String, setup: @escaping @Sendable () async -> SetupFacts,
         destination: @escaping @Sendable (String) -> DANEDestination?,
         replies: @escaping @Sendable (Decision, PolicyDomain) -> [String: String],
         live: @escaping @Sendable (String, DANEDestination) async -> QueryReport,

@@ -27,8 +27,10 @@ package struct AdminService: Service {
     package struct Limits: Sendable {
         /// At once; the next ones wait. Operators and their scripts are few.
         package var connections = 64
-        /// For a request's body, and until an idle connection is closed.
-        package var time = Duration.seconds(30)
+        /// For a request's body to come.
+        package var body = Duration.seconds(10)
+        /// Until a connection on which nothing comes is closed.
+        package var idle = Duration.seconds(30)
         /// For what is under way when the daemon stops.
         package var patience = Duration.seconds(5)
 
@@ -66,7 +68,7 @@ package struct AdminService: Service {
         let place = try socket.prepare()
         let settled = Mutex<Result<FileIdentity?, AdminSocketFailure>?>(nil)
         let application = Application(
-            router: router(), server: .http1(configuration: .init(idleTimeout: TimeAmount(limits.time))),
+            router: router(), server: .http1(configuration: .init(idleTimeout: TimeAmount(limits.idle))),
             configuration: ApplicationConfiguration(
                 address: .unixDomainSocket(path: place.path), backlog: limits.connections,
                 availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: quiet)),
@@ -112,7 +114,7 @@ package struct AdminService: Service {
         router.add(middleware: AuditMiddleware(logger: logger))
         router.add(middleware: ProblemMiddleware(logger: logger))
         let api = AdminAPI(policies: policies, seams: seams, startedAt: seams.now(), process: Int(getpid()))
-        for route in Routes(api, bodyLimit: limits.time).all {
+        for route in Routes(api, bodyLimit: limits.body).all {
             router.on(RouterPath(route.path), method: route.method, use: route.answer)
         }
         return router

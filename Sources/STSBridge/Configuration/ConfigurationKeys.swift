@@ -102,7 +102,7 @@ extension ConfigurationKey {
         ) { text in
             if text.isEmpty { return .some(nil) }
             let isPath = text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0")
-            return isPath && text.utf8.count <= AdminSocket.maximumPath ? text : nil
+            return isPath && text.utf8.count <= AdminSocket.maximumPath ? .some(text) : .none
         } format: {
             $0 ?? ""
         }
