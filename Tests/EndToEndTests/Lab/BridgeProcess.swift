@@ -8,7 +8,7 @@ actor BridgeProcess {
     /// YAML, as in the configuration file.
     nonisolated let configuration: String
     nonisolated let log: LogFile
-    private let directory: String
+    private nonisolated let directory: String
     private let ready: UInt16
     private var process: ChildProcess?
 
@@ -57,6 +57,19 @@ actor BridgeProcess {
         try await ChildProcess.run(
             Self.binary(), ["query"] + arguments + ["--config", directory + "/config.yaml"])
     }
+
+    /// A command to the running daemon, as its administrator gives it: output and errors in one.
+    @discardableResult
+    nonisolated func command(_ arguments: String...) async throws -> (status: Int32, output: String) {
+        try await command(arguments)
+    }
+
+    nonisolated func command(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+        try await ChildProcess.run(Self.binary(), arguments + ["--config", configurationPath])
+    }
+
+    nonisolated var configurationPath: String { directory + "/config.yaml" }
+    nonisolated var adminSocket: String { directory + "/admin.sock" }
 
     /// `STS_BRIDGE_BINARY`, or what `swift build` made: next to the test bundle, else the release.
     static func binary() throws -> String {
