@@ -11,7 +11,7 @@ BINARY = .build/release/sts-bridge
 
 run: build
 	mkdir -p .run
-	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\n' "$(CURDIR)" > .run/config.yaml
+	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\nadmin:\n  socket: %s/.run/admin.sock\n' "$(CURDIR)" "$(CURDIR)" > .run/config.yaml
 	exec $(BINARY) serve --config .run/config.yaml
 
 build:
