@@ -42,7 +42,7 @@ package final class PolicyService: Service {
     private let writer: ArchiveWriter
     private let reader: ArchiveReader
     private let decisions: DecisionSettings
-    private let now: @Sendable () -> WallTime
+    let now: @Sendable () -> WallTime
     private let sleep: @Sendable (Duration) async throws -> Void
     private let log: ChangeLog
     private let work: AsyncStream<Work>
