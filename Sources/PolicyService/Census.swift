@@ -1,6 +1,6 @@
 import MTASTS
 
-/// How many domains we know, and what to worry about: for `status` and the metrics. Never a few seconds older than asked for.
+/// How many domains we know, and what to worry about: for `status` and the metrics.
 package struct Census: Equatable, Sendable {
     /// A policy that stands out, and the time by which it does.
     package struct Notable: Equatable, Sendable {
@@ -38,4 +38,37 @@ package struct Census: Equatable, Sendable {
     package let archiveFailure: ArchiveFailure?
 
     package var domains: Int { counts.values.reduce(0, +) }
+
+    /// How long one is good enough, however many ask: it looks at every domain.
+    package static let lifetime = Duration.seconds(5)
+}
+
+extension Census {
+    init(
+        _ count: EntryCount, _ state: ServiceState, _ backlog: (count: Int, failure: ArchiveFailure?), at now: WallTime
+    ) {
+        let overrides = state.orders.overrides(at: now)
+        at = now
+        counts = count.counts
+        failing = count.failing
+        soonestExpiry = count.soonestExpiry
+        soonestFailingExpiry = count.soonestFailingExpiry
+        oldestFetch = count.oldestFetch
+        flights = state.ledger.flightCount
+        refreshed = state.ledger.refreshedCount
+        refreshesDue = state.ledger.refreshesDue(at: now)
+        findings = state.findings.count
+        exempted = overrides.count(where: \.isExemption)
+        pinned = overrides.count - exempted
+        isLoaded = state.ledger.holdsAll
+        unwritten = backlog.count
+        archiveFailure = backlog.failure
+    }
+}
+
+extension DomainOverride {
+    fileprivate var isExemption: Bool {
+        guard case .exempt = kind else { return false }
+        return true
+    }
 }

@@ -6,13 +6,20 @@ import MTASTS
 ///
 /// Levels: info for a policy learnt or changed and for a recovery; warning for what weakens or endangers protection, or
 /// holds mail; error for our own archive. Lookups are the LookupServer's to log, at debug.
+/// `origin` says who asked for what was found out: `lookup`, `refresh` or `admin`.
 struct ChangeLog: Sendable {
-    let logger: Logger
-    let decisions: DecisionSettings
+    private(set) var logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
 
     /// - Parameter now: what is left of a life is counted from here.
-    func record(_ news: News, at now: WallTime) {
-        for change in news.changes { record(change, of: news.domain, at: now) }
+    /// - Parameter settings: what is decided from the news.
+    func record(_ news: News, at now: WallTime, _ settings: DecisionSettings) {
+        var log = self
+        log.logger[metadataKey: "origin"] = "\(news.origin.rawValue)"
+        for change in news.changes { log.record(change, of: news.domain, at: now, settings) }
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {
@@ -38,7 +45,9 @@ struct ChangeLog: Sendable {
             metadata: ["domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)"])
     }
 
-    private func record(_ change: Change, of domain: PolicyDomain, at now: WallTime) {
+    private func record(
+        _ change: Change, of domain: PolicyDomain, at now: WallTime, _ settings: DecisionSettings
+    ) {
         switch change {
         case .learnt(let held):
             logger.info("policy learnt", metadata: Self.facts(of: held, domain))
@@ -48,7 +57,7 @@ struct ChangeLog: Sendable {
             facts["previous-id"] = "\(old.id)"
             logger.info("policy replaced", metadata: facts)
         case .noUsableMX(let held):
-            guard case .secure = Decision(.policy(held), settings: decisions).action else { return }
+            guard case .secure = Decision(.policy(held), settings: settings).action else { return }
             logger.warning("enforced policy lists no usable mx, mail is deferred", metadata: ["domain": "\(domain)"])
         case .fetchFailed(let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)

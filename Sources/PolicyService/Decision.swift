@@ -58,6 +58,24 @@ package struct Decision: Equatable, Sendable {
     }
 }
 
+extension Decision.Action {
+    /// The reply in one word, for logs and metrics: what Postfix reads first, `not-found` or `temporary`.
+    package var word: String {
+        switch self {
+        case .notFound: "not-found"
+        // A policy that names no host is answered with the reason.
+        case .secure(let held): held.policy.hostPatterns.isEmpty ? "temporary" : "secure"
+        case .secureByNames: "secure"
+        case .dane: "dane"
+        case .daneOnly: "dane-only"
+        case .may: "may"
+        case .encrypt: "encrypt"
+        case .cleartext: "none"
+        case .deferred: "temporary"
+        }
+    }
+}
+
 extension Decision.Deferral: CustomStringConvertible {
     package var description: String {
         switch self {

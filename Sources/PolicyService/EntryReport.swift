@@ -65,9 +65,5 @@ package struct EntryReport: Equatable, Sendable {
     package let isInArchiveOnly: Bool
 
     /// The last TXT query or the last fetch failed, and that matters: of mode `none` it does not (RFC 8461 §8.3).
-    package var isFailing: Bool {
-        guard state != .none else { return false }
-        if case .failed = record?.finding { return true }
-        return failure != nil
-    }
+    package let isFailing: Bool
 }

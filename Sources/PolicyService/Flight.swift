@@ -69,11 +69,24 @@ package struct Recalled: Equatable, Sendable {
 package struct Landing: Equatable, Sendable {
     package let standing: Standing
     package let news: News
+    /// For the operator who ordered the refresh; `nil`: it was another kind of flight.
+    package let refresh: RefreshResult?
+}
+
+/// Who asked for what was found out.
+package enum Origin: String, Sendable {
+    /// Postfix.
+    case lookup
+    /// The background.
+    case refresh
+    /// The operator.
+    case admin
 }
 
 /// What the log has to say of a domain.
 package struct News: Equatable, Sendable {
     package let domain: PolicyDomain
+    package let origin: Origin
     package let changes: [Change]
 }
 
@@ -83,7 +96,8 @@ package struct Due: Equatable, Sendable {
     package var news: [News] = []
 }
 
-/// A flight as the ledger sees it.
+/// A flight as the ledger sees it. It is its domain's as long as the entry names it; where the domain was forgotten
+/// meanwhile, it lands nowhere.
 struct Flight: Sendable {
     enum Outcome: Sendable {
         case policy(HeldPolicy)
@@ -95,11 +109,19 @@ struct Flight: Sendable {
     var startedAt: WallTime
     /// There was nothing to answer with when it started, so those who join wait for its end, not for the patience.
     var nothingAtHand: Bool
-    var isRefresh = false
+    let origin: Origin
     /// A lookup waits for this refresh.
     var isAwaited = false
     /// The policy host's addresses, while they count in the budget.
     var addresses: [IPAddress] = []
+    /// What the TXT query brought, where one has ended.
+    var record: RecordFinding?
     var landing: Outcome?
     var changes: [Change] = []
+
+    /// Somebody waits for it, or what it brought is on its way into the archive already.
+    var mustLand: Bool {
+        if case .policy = landing { return true }
+        return origin != .refresh || isAwaited
+    }
 }

@@ -23,3 +23,23 @@ package struct RefreshResult: Equatable, Sendable {
     /// What the domain's lookups are answered by now.
     package let standing: Standing
 }
+
+extension RefreshResult {
+    /// - Parameters:
+    ///   - flight: at its end.
+    ///   - before: the entry before it.
+    ///   - standing: what is answered after it.
+    init(_ flight: Flight, _ before: LedgerEntry, _ standing: Standing) {
+        record = flight.record
+        self.standing = standing
+        switch (flight.landing, flight.record) {
+        case (.policy(let new), _):
+            let isSame = before.held.map { $0.text == new.text && $0.id == new.id } ?? false
+            outcome = isSame ? .renewed(new) : .changed(from: before.held, to: new)
+        case (.failed(let failed), _): outcome = .fetchFailed(failed.failure)
+        case (nil, .absent(let absence)): outcome = .noRecord(absence)
+        case (nil, .failed(let failure)): outcome = .recordFailed(failure)
+        case (nil, .published), (nil, nil): outcome = .unfinished
+        }
+    }
+}

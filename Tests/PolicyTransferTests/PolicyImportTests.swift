@@ -249,6 +249,7 @@ private struct UnreadableArchive: PolicyArchive {
     func open() -> ArchiveOpening { .unchanged }
     func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) {}
     func row(of domain: PolicyDomain) -> ArchivedRow? { .unreadable(domain: domain.name.text, reason: "no id") }
+    func orders() -> [ArchivedOrder] { [] }
     func commit(_ changes: [ArchiveChange]) {}
     func purge(at now: WallTime, grace: Duration) {}
     func close() {}

@@ -1,0 +1,76 @@
+import Logging
+import MTASTS
+
+/// What the operator does, and what becomes of it, in the log.
+///
+/// Levels: notice for what the operator has ordered; warning for the end of an order, which changes how mail is delivered;
+/// error for orders that cannot be read.
+extension ChangeLog {
+    func ordered(_ override: DomainOverride) {
+        logger.notice("override ordered", metadata: Self.facts(of: override))
+    }
+
+    func removed(_ override: DomainOverride, by author: String) {
+        var facts = Self.facts(of: override)
+        facts["removed-by"] = "\(Self.printable(author))"
+        logger.notice("override removed", metadata: facts)
+    }
+
+    func record(_ news: OrderBook.News, at now: WallTime) {
+        switch news {
+        case .endsSoon(let override):
+            var facts = Self.facts(of: override)
+            facts["ends-in"] = override.until.map { "\(($0 - now).components.seconds / 60)m" }
+            logger.warning("override ends soon", metadata: facts)
+        case .ended(let override):
+            logger.warning("override has ended", metadata: Self.facts(of: override))
+        }
+    }
+
+    func observing(_ observing: Observing) {
+        let author = observing.isConfigured ? "policy.observe" : Self.printable(observing.order?.author ?? "")
+        if observing.isOn {
+            logger.notice("observe mode is on: Postfix is told nothing", metadata: ["author": "\(author)"])
+        } else {
+            logger.notice("observe mode is off", metadata: ["author": "\(author)"])
+        }
+    }
+
+    func forgotten(_ domain: PolicyDomain) {
+        logger.notice("domain forgotten", metadata: ["domain": "\(domain)", "origin": "\(Origin.admin.rawValue)"])
+    }
+
+    // MARK: The archive
+
+    func ordersLoaded(_ count: Int) {
+        logger.info("overrides loaded", metadata: ["overrides": "\(count)"])
+    }
+
+    func ordersLate() {
+        logger.error("overrides are not loaded yet, going on without: exempted and pinned domains are as any other")
+    }
+
+    func ordersLeftOut(_ count: Int) {
+        logger.error("too many kept overrides, some left out", metadata: ["overrides": "\(count)"])
+    }
+
+    /// - Parameter subject: the domain as it stands in the archive.
+    func unreadableOrder(_ subject: String, reason: String) {
+        logger.error(
+            "kept order cannot be read, left out",
+            metadata: ["domain": "\(RemoteText.escaped(subject))", "reason": "\(reason)"])
+    }
+
+    private static func printable(_ author: String) -> String {
+        RemoteText.printable(author, limit: DomainOverride.longestText)
+    }
+
+    private static func facts(of override: DomainOverride) -> Logger.Metadata {
+        var facts: Logger.Metadata = [
+            "domain": "\(override.domain)", "kind": "\(override.kind)", "reason": "\(override.reason)",
+            "author": "\(override.author)",
+        ]
+        if let until = override.until { facts["until"] = "\(until.milliseconds / 1_000)" }
+        return facts
+    }
+}
