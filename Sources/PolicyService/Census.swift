@@ -6,6 +6,11 @@ package struct Census: Equatable, Sendable {
     package struct Notable: Equatable, Sendable {
         package let domain: PolicyDomain
         package let time: WallTime
+
+        package init(domain: PolicyDomain, time: WallTime) {
+            self.domain = domain
+            self.time = time
+        }
     }
 
     package let at: WallTime

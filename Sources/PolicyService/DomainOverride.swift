@@ -25,6 +25,8 @@ package struct DomainOverride: Equatable, Sendable {
 
     /// In Unicode scalars.
     package static let longestText = 200
+    /// The end of the year 9999.
+    private static let latest = WallTime(milliseconds: 253_402_300_799_999)
     /// More names than any MX set has.
     package static let maximumNames = 100
 
@@ -33,7 +35,7 @@ package struct DomainOverride: Equatable, Sendable {
     ) throws(OverrideFault) {
         guard Self.isText(reason) else { throw .reason }
         guard Self.isText(author) else { throw .author }
-        if let until, until <= since { throw .end }
+        if let until, until <= since || until > Self.latest { throw .end }
         if case .pin(let names) = kind {
             guard names.count <= Self.maximumNames else { throw .tooManyNames }
             if let name = names.first(where: { !$0.canNameHost }) { throw .name(name) }
@@ -59,7 +61,7 @@ package enum OverrideFault: Error, Equatable, Sendable {
     /// Empty, too long, or with characters that cannot be printed.
     case reason
     case author
-    /// It would end before it begins.
+    /// It would end before it begins, or after the year 9999.
     case end
     /// No MX host can have this name.
     case name(MXPattern)
@@ -71,7 +73,7 @@ extension OverrideFault: CustomStringConvertible {
         switch self {
         case .reason: "the reason must be 1 to \(DomainOverride.longestText) printable characters"
         case .author: "the author must be 1 to \(DomainOverride.longestText) printable characters"
-        case .end: "the end must be later than now"
+        case .end: "the end must be later than now, and before the year 10000"
         case .name(let name): "no MX host can be named \(name): give names like mx.example.com or *.example.com"
         case .tooManyNames: "more than \(DomainOverride.maximumNames) names"
         }

@@ -28,7 +28,7 @@ struct EntrySelection: Sendable {
     /// The place to begin with.
     var first: Int {
         guard query.order == .none, let after = query.after else { return 0 }
-        return max(0, Int(clamping: after.key)) + 1
+        return Int(max(-1, min(after.key, Int64(Int32.max)))) + 1
     }
 
     /// Whether whatever else passes by can be on the page no more.
@@ -63,7 +63,7 @@ struct EntrySelection: Sendable {
     private func isWanted(_ domain: PolicyDomain, _ entry: LedgerEntry, _ settings: LedgerSettings) -> Bool {
         guard text.isEmpty || domain.name.text.contains(octets: text) else { return false }
         if let span = query.expiringWithin {
-            guard let held = entry.applicable(at: now), held.expiresAt < now + span else { return false }
+            guard let held = entry.applicable(at: now), held.expiresAt - now < span else { return false }
         }
         guard !query.states.isEmpty || query.isFailing else { return true }
         let state = EntryState(entry.standing(at: now, retryAfter: settings.retryAfter))

@@ -53,6 +53,8 @@ package struct FindingReport: Sendable {
     package let at: WallTime?
     /// After this moment a lookup asks again first.
     package let freshUntil: WallTime?
+    /// Until this moment the last complete finding counts, should no later one succeed; `nil`: there is none.
+    package let usableUntil: WallTime?
     /// The finding with each answer of DNS; `nil`: only the last some hundred are kept.
     package let report: DANEReport?
     /// A discovery is under way.

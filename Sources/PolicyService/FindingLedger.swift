@@ -156,6 +156,7 @@ package struct FindingLedger: Sendable {
         return FindingReport(
             standing: standing(of: destination, at: now), finding: latest?.finding, at: latest?.at,
             freshUntil: latest.map { $0.at + $0.lifetime },
+            usableUntil: entry?.complete.map { $0.at + $0.lifetime + settings.maximumTTL },
             report: report.flatMap { $0.finding == latest?.finding ? $0 : nil }, isUnderWay: entry?.flight != nil)
     }
 

@@ -6,12 +6,12 @@ import MTASTS
 /// Levels: notice for what the operator has ordered; warning for the end of an order, which changes how mail is delivered;
 /// error for orders that cannot be read.
 extension ChangeLog {
-    func ordered(_ override: DomainOverride) {
-        logger.notice("override ordered", metadata: Self.facts(of: override))
+    func ordered(_ override: DomainOverride, at now: WallTime) {
+        logger.notice("override ordered", metadata: Self.facts(of: override, at: now))
     }
 
-    func removed(_ override: DomainOverride, by author: String) {
-        var facts = Self.facts(of: override)
+    func removed(_ override: DomainOverride, by author: String, at now: WallTime) {
+        var facts = Self.facts(of: override, at: now)
         facts["removed-by"] = "\(Self.printable(author))"
         logger.notice("override removed", metadata: facts)
     }
@@ -19,11 +19,9 @@ extension ChangeLog {
     func record(_ news: OrderBook.News, at now: WallTime) {
         switch news {
         case .endsSoon(let override):
-            var facts = Self.facts(of: override)
-            facts["ends-in"] = override.until.map { "\(($0 - now).components.seconds / 60)m" }
-            logger.warning("override ends soon", metadata: facts)
+            logger.warning("override ends soon", metadata: Self.facts(of: override, at: now))
         case .ended(let override):
-            logger.warning("override has ended", metadata: Self.facts(of: override))
+            logger.warning("override has ended", metadata: Self.facts(of: override, at: now))
         }
     }
 
@@ -65,12 +63,12 @@ extension ChangeLog {
         RemoteText.printable(author, limit: DomainOverride.longestText)
     }
 
-    private static func facts(of override: DomainOverride) -> Logger.Metadata {
+    private static func facts(of override: DomainOverride, at now: WallTime) -> Logger.Metadata {
         var facts: Logger.Metadata = [
             "domain": "\(override.domain)", "kind": "\(override.kind)", "reason": "\(override.reason)",
             "author": "\(override.author)",
         ]
-        if let until = override.until { facts["until"] = "\(until.milliseconds / 1_000)" }
+        if let until = override.until { facts["ends-in"] = "\(max(.zero, until - now).components.seconds / 60)m" }
         return facts
     }
 }

@@ -43,7 +43,7 @@ extension PolicyLedger {
     }
 
     /// Policies whose refresh is due, and waits for its turn.
-    func refreshesDue(at now: WallTime) -> Int { calendar.dueCount(at: now) }
+    package func refreshesDue(at now: WallTime) -> Int { calendar.dueCount(at: now) }
 
     /// Counts the entries in some of the places.
     func count(_ slice: Range<Int>, in count: inout EntryCount) {
@@ -59,8 +59,14 @@ extension PolicyLedger {
 extension LedgerEntry {
     /// Until when it is answered with nothing to find out, given that it is now.
     fileprivate func end(of record: Record, _ settings: LedgerSettings, at now: WallTime) -> WallTime {
-        let retry = failedFetch.map { $0.at + settings.retryAfter }.flatMap { $0 > now ? $0 : nil }
-        return [record.at + record.lifetime, applicable(at: now)?.expiresAt, retry].compactMap(\.self).min() ?? now
+        let end = record.at + record.lifetime
+        return [end, applicable(at: now)?.expiresAt, nextTry(record, settings, at: now)].compactMap(\.self).min() ?? end
+    }
+
+    /// When a fetch that failed is tried again; `nil`: the record asks for none.
+    private func nextTry(_ record: Record, _ settings: LedgerSettings, at now: WallTime) -> WallTime? {
+        guard case .published(let id) = record.finding, needsFetch(id, at: now, retryAfter: .zero) else { return nil }
+        return failedFetch.map { $0.at + settings.retryAfter }
     }
 }
 

@@ -193,14 +193,19 @@ package final class PolicyService: Service {
 
     private func settle(_ plan: FlightPlan) {
         let now = now()
-        let (landing, answers, settings) = withState { state in
+        let (landing, answers, demand, settings) = withState { state in
             let landing = state.ledger.settle(plan.id, at: now)
             let waited = state.waitingList.policyLanded(plan.id, landing?.standing ?? .unknown(.unfinished))
-            return (landing, state.answers(waited, at: now), state.decisions)
+            let demand = state.demand(of: plan.domain, landing?.refresh, at: now)
+            return (landing, state.answers(waited, at: now), demand, state.decisions)
         }
         if let landing { log.record(landing.news, at: now, settings) }
         answer(answers)
-        meetDemands(for: plan.domain, landing?.refresh)
+        switch demand {
+        case .none: break
+        case .met(let operators, let result): for one in operators { one.resume(returning: result) }
+        case .begins(let next): start.yield(.fly(next))
+        }
     }
 
     /// The archive had a policy for those who waited for a first answer: now they wait only so long for news of it.

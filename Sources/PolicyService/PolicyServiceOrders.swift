@@ -22,7 +22,7 @@ extension PolicyService {
             }
         }
         if let refusal { throw refusal }
-        log.ordered(override)
+        log.ordered(override, at: now)
         return await outcome(of: .override(override.domain))
     }
 
@@ -32,12 +32,13 @@ extension PolicyService {
     package func removeOverride(
         of domain: PolicyDomain, author: String
     ) async -> (removed: DomainOverride?, outcome: OrderOutcome) {
+        let now = now()
         let removed = withState { state in
             // Also where there is none: the archive may have one that could not be read.
             state.changes.append(.lift(domain))
             return state.orders.remove(domain)
         }
-        if let removed { log.removed(removed, by: author) }
+        if let removed { log.removed(removed, by: author, at: now) }
         return (removed, await outcome(of: .override(domain)))
     }
 

@@ -20,18 +20,6 @@ extension PolicyService {
         }
     }
 
-    /// A flight of the domain has settled: with a result for those who ordered it, or it only was in their way.
-    func meetDemands(for domain: PolicyDomain, _ result: RefreshResult?) {
-        let now = now()
-        let (plan, waiting) = withState { state -> (FlightPlan?, [CheckedContinuation<RefreshResult, Never>]) in
-            guard state.demands[domain] != nil else { return (nil, []) }
-            guard result == nil else { return (nil, state.demands.removeValue(forKey: domain) ?? []) }
-            return (state.ledger.demanded(domain, at: now), [])
-        }
-        if let plan { start.yield(.fly(plan)) }
-        if let result { for one in waiting { one.resume(returning: result) } }
-    }
-
     /// No flight will ever land again.
     func endDemands() {
         let now = now()

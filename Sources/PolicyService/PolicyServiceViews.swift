@@ -17,8 +17,9 @@ extension PolicyService {
     ///
     /// - Throws: `ArchiveFailure` when it is not in memory and the archive cannot be looked into.
     package func entry(of domain: PolicyDomain) async throws(ArchiveFailure) -> EntryReport? {
-        let kept = try await keptElsewhere(domain)
         let now = now()
+        if let here = state.withLock({ $0.ledger.report(of: domain, at: now) }) { return here }
+        let kept = try await keptElsewhere(domain)
         // Looked for again: it may have come into memory meanwhile.
         return state.withLock { state in
             state.ledger.report(of: domain, at: now) ?? kept.map { state.ledger.report(of: $0, at: now) }

@@ -51,6 +51,22 @@ struct ServiceState {
         return grounds(standing, dane, on: destination, at: now)
     }
 
+    /// What a flight's end means for those who ordered a refresh.
+    enum Demand {
+        case none
+        /// This is what they hear.
+        case met([CheckedContinuation<RefreshResult, Never>], RefreshResult)
+        /// It only was in their way: now it is their turn.
+        case begins(FlightPlan)
+    }
+
+    /// - Parameter result: of a refresh that was ordered; `nil`: another flight has settled.
+    mutating func demand(of domain: PolicyDomain, _ result: RefreshResult?, at now: WallTime) -> Demand {
+        guard demands[domain] != nil else { return .none }
+        if let result { return .met(demands.removeValue(forKey: domain) ?? [], result) }
+        return ledger.demanded(domain, at: now).map { .begins($0) } ?? .none
+    }
+
     /// One to be answered outside the mutex.
     struct Answer {
         let waiting: WaitingList.Waiting

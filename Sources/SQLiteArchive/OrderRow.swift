@@ -46,8 +46,8 @@ enum OrderRow {
 
     /// As many names as an order may have, each as long as DNS allows, and more.
     private static let maximumLength = 65_536
-    /// Ten times what the service takes: more is not to fill the memory.
-    private static let maximumRows = 100_000
+    /// Twice what the service takes: more is not to fill the memory.
+    private static let maximumRows = 20_000
 
     private enum Kind: String {
         case exempt
