@@ -39,7 +39,7 @@ final class ArchiveReader: Sendable {
             let count = Mutex(0)
             do throws(ArchiveFailure) {
                 try await archive.load { rows in
-                    let kept = rows.compactMap(self.parse)
+                    let kept = rows.compactMap { self.parse($0, .start) }
                     count.withLock { $0 += kept.count }
                     take(kept)
                 }
@@ -57,23 +57,23 @@ final class ArchiveReader: Sendable {
     /// What is kept of a domain, or is about to be, for a flight.
     func recollection(of domain: PolicyDomain) async -> Recollection {
         do throws(ArchiveFailure) {
-            return try await policy(of: domain).map(Recollection.policy) ?? .nothing
+            return try await policy(of: domain, for: .lookup).map(Recollection.policy) ?? .nothing
         } catch {
             return .unreadable
         }
     }
 
     /// What is kept of a domain, or is about to be; `nil`: nothing.
-    func policy(of domain: PolicyDomain) async throws(ArchiveFailure) -> KeptPolicy? {
+    func policy(of domain: PolicyDomain, for origin: Origin) async throws(ArchiveFailure) -> KeptPolicy? {
         switch writer.pending(of: domain) {
-        case .keep(let policy): return parse(.policy(policy))
+        case .keep(let policy): return parse(.policy(policy), origin)
         case .remove: return nil
         default: break
         }
         do throws(ArchiveFailure) {
             let row = try await archive.row(of: domain)
             alarm.calm()
-            return row.flatMap(parse)
+            return row.flatMap { parse($0, origin) }
         } catch {
             alarm.raise(error, nil)
             throw error
@@ -101,23 +101,23 @@ final class ArchiveReader: Sendable {
         return nil
     }
 
-    private func parse(_ row: ArchivedRow) -> KeptPolicy? {
+    private func parse(_ row: ArchivedRow, _ origin: Origin) -> KeptPolicy? {
         switch row {
         case .unreadable(let domain, let reason):
-            drop(domain, reason)
+            drop(domain, reason, origin)
             return nil
         case .policy(let archived):
             do throws(PolicyError) {
                 return try KeptPolicy(archived)
             } catch {
-                drop(archived.domain.name.text, "\(error)")
+                drop(archived.domain.name.text, "\(error)", origin)
                 return nil
             }
         }
     }
 
-    private func drop(_ domain: String, _ reason: String) {
-        if isNews(domain) { log.unreadable(domain, reason: reason) }
+    private func drop(_ domain: String, _ reason: String, _ origin: Origin) {
+        if isNews(domain) { log.unreadable(domain, reason: reason, origin) }
     }
 
     private func tellOrder(_ subject: String, _ reason: String) {

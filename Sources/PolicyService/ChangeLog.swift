@@ -5,21 +5,18 @@ import MTASTS
 /// Tells changes to the log, one line each: messages are constants, facts are metadata.
 ///
 /// Levels: info for a policy learnt or changed and for a recovery; warning for what weakens or endangers protection, or
-/// holds mail; error for our own archive. Lookups are the LookupServer's to log, at debug.
-/// `origin` says who asked for what was found out: `lookup`, `refresh` or `admin`.
+/// holds mail; error for our own archive. Each line about a domain says by its `origin` why we know. Lookups are the
+/// LookupServer's to log, at debug.
 struct ChangeLog: Sendable {
-    private(set) var logger: Logger
-
-    init(logger: Logger) {
-        self.logger = logger
-    }
+    let logger: Logger
 
     /// - Parameter now: what is left of a life is counted from here.
-    /// - Parameter settings: what is decided from the news.
-    func record(_ news: News, at now: WallTime, _ settings: DecisionSettings) {
-        var log = self
-        log.logger[metadataKey: "origin"] = "\(news.origin.rawValue)"
-        for change in news.changes { log.record(change, of: news.domain, at: now, settings) }
+    /// - Parameter decisions: the settings by which the news is decided.
+    func record(_ news: News, at now: WallTime, _ decisions: DecisionSettings) {
+        guard !news.changes.isEmpty else { return }
+        var logger = logger
+        logger[metadataKey: "origin"] = "\(news.origin.rawValue)"
+        for change in news.changes { record(change, of: news.domain, at: now, decisions, logger) }
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {
@@ -39,14 +36,16 @@ struct ChangeLog: Sendable {
     }
 
     /// - Parameter domain: as it stands in the archive.
-    func unreadable(_ domain: String, reason: String) {
+    func unreadable(_ domain: String, reason: String, _ origin: Origin) {
         logger.error(
             "kept policy cannot be read, dropped",
-            metadata: ["domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)"])
+            metadata: [
+                "domain": "\(RemoteText.escaped(domain))", "reason": "\(reason)", "origin": "\(origin.rawValue)",
+            ])
     }
 
     private func record(
-        _ change: Change, of domain: PolicyDomain, at now: WallTime, _ settings: DecisionSettings
+        _ change: Change, of domain: PolicyDomain, at now: WallTime, _ decisions: DecisionSettings, _ logger: Logger
     ) {
         switch change {
         case .learnt(let held):
@@ -57,7 +56,7 @@ struct ChangeLog: Sendable {
             facts["previous-id"] = "\(old.id)"
             logger.info("policy replaced", metadata: facts)
         case .noUsableMX(let held):
-            guard case .secure = Decision(.policy(held), settings: settings).action else { return }
+            guard case .secure = Decision(.policy(held), settings: decisions).action else { return }
             logger.warning("enforced policy lists no usable mx, mail is deferred", metadata: ["domain": "\(domain)"])
         case .fetchFailed(let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)

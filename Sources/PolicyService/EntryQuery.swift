@@ -71,7 +71,7 @@ extension EntryCursor: CustomStringConvertible {
     package var description: String { "\(key)_\(domain)" }
 }
 
-/// Some of the domains, in the order that was asked for.
+/// Some of the domains, in the order that was asked for. One that is changed between two pages may be on both or on none.
 package struct EntryPage: Equatable, Sendable {
     package let entries: [EntryReport]
     /// Where the next page begins; `nil`: this is the last one.

@@ -60,7 +60,7 @@ package struct FindingLedger: Sendable {
         var nothingAtHand: Bool
     }
 
-    private let settings: LedgerSettings
+    private var settings: LedgerSettings
     private var entries: BoundedStore<DANEDestination, Entry>
     private var flights: [FlightID: Flight] = [:]
     private var lastFlight: UInt64 = 0
@@ -69,6 +69,9 @@ package struct FindingLedger: Sendable {
         self.settings = settings
         entries = BoundedStore(capacity: settings.maximumDomains, ranks: 1)
     }
+
+    /// From now on these numbers count; but the room stays as it was made.
+    package mutating func use(_ new: LedgerSettings) { settings = new }
 
     /// Destinations in memory.
     package var count: Int { entries.count }

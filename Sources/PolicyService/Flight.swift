@@ -73,14 +73,16 @@ package struct Landing: Equatable, Sendable {
     package let refresh: RefreshResult?
 }
 
-/// Who asked for what was found out.
+/// Why something was found out: each log line about a domain says it.
 package enum Origin: String, Sendable {
-    /// Postfix.
+    /// Postfix asked.
     case lookup
-    /// The background.
+    /// In the background.
     case refresh
-    /// The operator.
+    /// The operator asked for it.
     case admin
+    /// The archive was loaded.
+    case start
 }
 
 /// What the log has to say of a domain.

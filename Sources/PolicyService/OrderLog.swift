@@ -56,7 +56,9 @@ extension ChangeLog {
     func unreadableOrder(_ subject: String, reason: String) {
         logger.error(
             "kept order cannot be read, left out",
-            metadata: ["domain": "\(RemoteText.escaped(subject))", "reason": "\(reason)"])
+            metadata: [
+                "domain": "\(RemoteText.escaped(subject))", "reason": "\(reason)", "origin": "\(Origin.start.rawValue)",
+            ])
     }
 
     private static func printable(_ author: String) -> String {
@@ -66,7 +68,7 @@ extension ChangeLog {
     private static func facts(of override: DomainOverride, at now: WallTime) -> Logger.Metadata {
         var facts: Logger.Metadata = [
             "domain": "\(override.domain)", "kind": "\(override.kind)", "reason": "\(override.reason)",
-            "author": "\(override.author)",
+            "author": "\(override.author)", "origin": "\(Origin.admin.rawValue)",
         ]
         if let until = override.until { facts["ends-in"] = "\(max(.zero, until - now).components.seconds / 60)m" }
         return facts

@@ -10,7 +10,7 @@ import MTASTS
 /// Rules: RFC 8461 §3.3 and §5.1; README, "How long it believes".
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct PolicyLedger: Sendable {
-    let settings: LedgerSettings
+    private(set) var settings: LedgerSettings
     /// Whether there is an archive: policies outlive the process, and some may be in it that are not in memory.
     let isArchived: Bool
     /// Whether memory has all that the archive has, so that a domain that is not here is nowhere.
@@ -49,6 +49,12 @@ package struct PolicyLedger: Sendable {
     package var flightCount: Int { flights.count }
     /// Policies that are fetched again in the background.
     package var refreshedCount: Int { calendar.count }
+
+    /// From now on these numbers count, for what is learnt from now on; but the room stays as it was made.
+    package mutating func use(_ new: LedgerSettings) {
+        settings = new
+        budget.use(new.refresh)
+    }
 
     // MARK: A lookup
 

@@ -29,8 +29,6 @@ package final class PolicyService: Service {
         case exchange
     }
 
-    private let discovery: PolicyDiscovery
-    private let dane: DANEDiscovery?
     let writer: ArchiveWriter
     let reader: ArchiveReader
     /// Wall time.
@@ -67,10 +65,9 @@ package final class PolicyService: Service {
         state = Mutex(
             ServiceState(
                 ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed),
-                findings: FindingLedger(settings: ledger), decisions: decisions,
+                findings: FindingLedger(settings: ledger),
+                settings: ServiceSettings(discovery: discovery, dane: dane, decisions: decisions, ledger: ledger),
                 waitingList: WaitingList(isHeld: !archive.keepsNothing)))
-        self.discovery = discovery
-        self.dane = dane
         self.now = now
         self.sleep = sleep
         log = ChangeLog(logger: logger)
@@ -81,10 +78,25 @@ package final class PolicyService: Service {
         (work, start) = AsyncStream.makeStream()
     }
 
+    // MARK: Settings
+
+    private var discovery: PolicyDiscovery { state.withLock(\.settings.discovery) }
+    private var dane: DANEDiscovery? { state.withLock(\.settings.dane) }
+
+    /// From now on these settings are in force: for the answers to those who wait too, and for what is found out from now
+    /// on. What is under way goes on as it began. Whether DANE is looked for stays, as long as it can be.
+    package func use(_ new: ServiceSettings) {
+        let (before, after) = withState { state in
+            let before = state.observing
+            state.use(new)
+            return (before, state.observing)
+        }
+        if before.isOn != after.isOn { log.observing(after) }
+    }
+
     /// From now on DANE is looked for, or not.
     package func useDANE(_ isUsed: Bool) {
-        guard dane != nil else { return }
-        state.withLock { $0.usesDANE = isUsed }
+        state.withLock { $0.usesDANE = isUsed && $0.settings.dane != nil }
     }
 
     // MARK: Discoveries
@@ -193,13 +205,13 @@ package final class PolicyService: Service {
 
     private func settle(_ plan: FlightPlan) {
         let now = now()
-        let (landing, answers, demand, settings) = withState { state in
+        let (landing, answers, demand, decisions) = withState { state in
             let landing = state.ledger.settle(plan.id, at: now)
             let waited = state.waitingList.policyLanded(plan.id, landing?.standing ?? .unknown(.unfinished))
             let demand = state.demand(of: plan.domain, landing?.refresh, at: now)
-            return (landing, state.answers(waited, at: now), demand, state.decisions)
+            return (landing, state.answers(waited, at: now), demand, state.settings.decisions)
         }
-        if let landing { log.record(landing.news, at: now, settings) }
+        if let landing { log.record(landing.news, at: now, decisions) }
         answer(answers)
         switch demand {
         case .none: break
@@ -238,8 +250,8 @@ package final class PolicyService: Service {
         var purgedAt: WallTime?
         while !Task.isCancelled {
             let now = now()
-            let (due, settings) = withState { ($0.ledger.due(at: now), $0.decisions) }
-            for news in due.news { log.record(news, at: now, settings) }
+            let (due, decisions) = withState { ($0.ledger.due(at: now), $0.settings.decisions) }
+            for news in due.news { log.record(news, at: now, decisions) }
             lookAfterOrders(at: now)
             for plan in due.refreshes { start.yield(.fly(plan)) }
             writer.check()

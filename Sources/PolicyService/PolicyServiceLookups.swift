@@ -35,7 +35,7 @@ extension PolicyService {
             let known = policy.known.flatMap { standing in
                 finding.known.map { state.grounds(standing, $0, on: destination, at: now) }
             }
-            if let known, !state.waitingList.isHeld {
+            if let known, !state.areOrdersAwaited {
                 return (.decided(known.said), work, known.isObserving ? known : nil)
             }
             if let decision = state.decidedAtOnce(destination, policy, finding, at: now) {
@@ -85,7 +85,7 @@ extension ServiceState {
         _ destination: DANEDestination, _ policy: PolicyService.Part<Standing>,
         _ finding: PolicyService.Part<DANEStanding>, at now: WallTime
     ) -> Decision? {
-        guard !waitingList.isHeld else { return nil }
+        guard !areOrdersAwaited else { return nil }
         let grounds = grounds(.unknown(.unfinished), .off, on: destination, at: now)
         if grounds.isObserving {
             let count = observed[destination, default: 0]

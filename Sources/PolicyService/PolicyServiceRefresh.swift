@@ -41,7 +41,7 @@ extension PolicyService {
     /// - Returns: whether there was anything to forget; `.inMemoryOnly`: after a restart it may be back.
     package func forget(_ domain: PolicyDomain) async -> (wasKnown: Bool, outcome: OrderOutcome) {
         // Where it cannot be read, what is in it is to be forgotten all the same.
-        let kept = (try? await reader.policy(of: domain)) ?? nil
+        let kept = (try? await reader.policy(of: domain, for: .admin)) ?? nil
         let now = now()
         let wasHere = withLedger { $0.forget(domain, at: now) }
         let hadFinding = await forgetFindings(of: domain)

@@ -29,7 +29,7 @@ extension PolicyService {
     /// What only the archive has of a domain.
     private func keptElsewhere(_ domain: PolicyDomain) async throws(ArchiveFailure) -> KeptPolicy? {
         guard state.withLock({ $0.ledger.mayBeArchived(domain) }) else { return nil }
-        return try await reader.policy(of: domain)
+        return try await reader.policy(of: domain, for: .admin)
     }
 
     // MARK: One destination

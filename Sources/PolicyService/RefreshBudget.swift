@@ -2,7 +2,7 @@ import Discovery
 
 /// How many refreshes may begin now: so many at once, so many a minute, so many at one address.
 struct RefreshBudget: Sendable {
-    private let settings: RefreshSettings
+    private var settings: RefreshSettings
     /// What may begin, in thousandths of a refresh.
     private var allowance: Int64 = 0
     private var countedAt: WallTime?
@@ -12,6 +12,9 @@ struct RefreshBudget: Sendable {
     init(_ settings: RefreshSettings) {
         self.settings = settings
     }
+
+    /// From now on these numbers count; what is under way counts on.
+    mutating func use(_ new: RefreshSettings) { settings = new }
 
     /// How many may begin now.
     ///

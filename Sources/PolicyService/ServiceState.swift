@@ -6,7 +6,7 @@ struct ServiceState {
     var ledger: PolicyLedger
     var findings: FindingLedger
     var orders = OrderBook()
-    var decisions: DecisionSettings
+    private(set) var settings: ServiceSettings
     /// Whether we look for DANE. It can be switched while we run: DNSSEC comes and goes.
     var usesDANE = false
     /// Held until what the operator has ordered is loaded.
@@ -30,22 +30,40 @@ struct ServiceState {
         return changes + ledger.takeChanges()
     }
 
+    init(ledger: PolicyLedger, findings: FindingLedger, settings: ServiceSettings, waitingList: WaitingList) {
+        self.ledger = ledger
+        self.findings = findings
+        self.settings = settings
+        self.waitingList = waitingList
+    }
+
+    mutating func use(_ new: ServiceSettings) {
+        settings = new
+        ledger.use(new.ledger)
+        findings.use(new.ledger)
+        usesDANE = usesDANE && new.dane != nil
+    }
+
     // MARK: Answers
 
     /// Whether Postfix is told nothing, and who says so.
-    var observing: Observing { Observing(isConfigured: decisions.observes, order: orders.observe) }
+    var observing: Observing { Observing(isConfigured: settings.decisions.observes, order: orders.observe) }
+
+    /// Lookups wait for what the operator has ordered. Where the configuration says that nothing is told to Postfix, no
+    /// order matters.
+    var areOrdersAwaited: Bool { waitingList.isHeld && !settings.decisions.observes }
 
     func grounds(
         _ standing: Standing, _ dane: DANEStanding, on destination: DANEDestination, at now: WallTime
     ) -> Grounds {
         Grounds(
             standing: standing, dane: dane, override: Override(orders.override(of: destination.domain, at: now)),
-            isObserving: decisions.observes || orders.observe?.isOn == true, settings: decisions)
+            isObserving: settings.decisions.observes || orders.observe?.isOn == true, settings: settings.decisions)
     }
 
     /// A hit: what can be said with nothing to find out.
     mutating func hit(_ destination: DANEDestination, at now: WallTime) -> Grounds? {
-        guard !waitingList.isHeld, let standing = ledger.answer(to: destination.domain, at: now) else { return nil }
+        guard !areOrdersAwaited, let standing = ledger.answer(to: destination.domain, at: now) else { return nil }
         guard usesDANE else { return grounds(standing, .off, on: destination, at: now) }
         guard let dane = findings.answer(to: destination, at: now) else { return nil }
         return grounds(standing, dane, on: destination, at: now)

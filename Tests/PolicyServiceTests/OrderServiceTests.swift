@@ -201,7 +201,7 @@ import TestSupport
             _ = await lab.service.observe(false, author: "root")
             #expect(lab.service.isObserving)
             #expect(lab.service.observing.isConfigured && lab.service.observing.order?.isOn == false)
-            lab.service.decide(by: DecisionSettings())
+            lab.reload(DecisionSettings())
             #expect(!lab.service.isObserving)
             _ = await lab.service.observe(true, author: "root")
             #expect(lab.service.isObserving)
@@ -211,13 +211,21 @@ import TestSupport
         #expect(messages == [on, on, "observe mode is off", on])
     }
 
-    @Test func `settings that were read again count from the next answer on`() async throws {
-        let lab = Lab()
+    @Test func `where the configuration observes nobody waits for orders, and they count in what would have been said`()
+        async throws
+    {
+        let override = try order(.exempt(mayEncrypt: true), "example.com", since: ManualTime().now)
+        let lab = Lab(
+            archive: MemoryArchive(orders: [.override(override)]), decisions: DecisionSettings(observes: true))
+        let gate = lab.archive.holdOrders()
         try await lab.run {
-            let action = try await lab.answer("example.com").action
-            #expect(action == .notFound)
-            lab.service.decide(by: DecisionSettings(noPolicyReply: .encrypt))
-            #expect(try lab.answerAtOnce("example.com")?.action == .encrypt)
+            await gate.arrivals()
+            let decision = try lab.answerAtOnce("example.com")
+            #expect(decision?.rule == .observe)
+            gate.open()
+            await lab.log.appearance(of: "observed, Postfix was told nothing")
         }
+        let line = lab.log.entries.first { $0.message == "observed, Postfix was told nothing" }
+        #expect(line?.facts["rule"] == "exempt" && line?.facts["reply"] == "may")
     }
 }

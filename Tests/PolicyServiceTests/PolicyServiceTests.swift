@@ -33,6 +33,12 @@ import TestSupport
                 metrics: metrics)
         }
 
+        /// The configuration was read again.
+        func reload(_ decisions: DecisionSettings) {
+            service.use(
+                ServiceSettings(discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), decisions: decisions))
+        }
+
         /// Publishes a record and a policy of `name`.
         func publish(_ name: String, id: String = "1", policy: String = policyText()) {
             resolver.script(text: ["v=STSv1; id=\(id);"], at: "_mta-sts.\(name)")
