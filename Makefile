@@ -23,8 +23,12 @@ test:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 	.ci/check-imports
 	.ci/build-without-warnings swift build --build-tests
-# Those two measure time-outs, retries and this process's descriptors: beside other tests they would measure those too.
-	.ci/test-without-skips $(TESTS) --filter UnboundDNSTests
-	.ci/test-without-skips $(TESTS) --filter CurlHTTPSTests
-	.ci/test-without-skips $(TESTS) --skip 'EndToEndTests|UnboundDNSTests|CurlHTTPSTests'
-	.ci/test-without-skips $(TESTS) --filter EndToEndTests
+# The first two measure time-outs, retries and this process's descriptors, which beside other tests they would not; of the
+# others some wait on their threads for servers of their own, so those have a process each, too.
+	.ci/test-without-skips $(TESTS) --filter '^UnboundDNSTests'
+	.ci/test-without-skips $(TESTS) --filter '^CurlHTTPSTests'
+	.ci/test-without-skips $(TESTS) --filter '^AdminTests'
+	.ci/test-without-skips $(TESTS) --filter '^DoctorTests'
+	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
+	.ci/test-without-skips $(TESTS) --skip '^(UnboundDNS|CurlHTTPS|Admin|Doctor|STSBridge|EndToEnd)Tests'
+	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'

@@ -14,6 +14,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        // Without the trait that would bring swift-configuration.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -75,17 +79,48 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What the operator sees and steers: the API on a unix socket, its server and its client.
+        .target(
+            name: "Admin",
+            dependencies: [
+                "DANE", "Discovery", "IDNA", "MTASTS", "PolicyService",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // What machines watch: /metrics, /healthz, /readyz.
+        .target(
+            name: "Monitoring",
+            dependencies: [
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        // What can be wrong with this host.
+        .target(
+            name: "Doctor", dependencies: ["Discovery", "MTASTS", "PostfixSettings", "PostfixTable"],
+            swiftSettings: strict),
+
         // The command: configuration and wiring.
         .executableTarget(
             name: "STSBridge",
             dependencies: [
-                "CurlHTTPS", "Discovery", "IDNA", "LookupServer", "MTASTS", "PolicyService", "PolicyTransfer",
-                "PostfixSettings", "PostfixTable", "SQLiteArchive", "UnboundDNS",
+                "Admin", "CurlHTTPS", "Discovery", "Doctor", "IDNA", "LookupServer", "MTASTS", "Monitoring",
+                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
@@ -154,9 +189,40 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "STSBridgeTests", dependencies: ["STSBridge"], swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
+            name: "AdminTests",
+            dependencies: [
+                "Admin", "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "MonitoringTests",
+            dependencies: [
+                "Monitoring", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DoctorTests",
+            dependencies: ["Discovery", "Doctor", "MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "STSBridgeTests",
+            dependencies: [
+                "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -6,17 +6,22 @@ import Synchronization
 /// Concurrency: any event loop.
 final class ConnectionRegistry: Sendable {
     private struct State {
+        var limit: Int
         var connections: [ObjectIdentifier: Connection] = [:]
         var isDraining = false
         var whenEmpty: CheckedContinuation<Void, Never>?
     }
 
-    private let limit: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameter limit: `listen.max-connections`.
     init(limit: Int) {
-        self.limit = limit
+        state = Mutex(State(limit: limit))
+    }
+
+    /// From now on; those above it stay until they end.
+    func use(limit: Int) {
+        state.withLock { $0.limit = limit }
     }
 
     enum Admission {
@@ -31,7 +36,7 @@ final class ConnectionRegistry: Sendable {
         state.withLock { state in
             guard !state.isDraining else { return .refused }
             let id = ObjectIdentifier(connection)
-            guard state.connections.count >= limit else {
+            guard state.connections.count >= state.limit else {
                 state.connections[id] = connection
                 return .admitted
             }

@@ -3,29 +3,35 @@ import Logging
 import NIOCore
 import NIOPosix
 
+/// One table at one address.
+package struct TablePlace: Hashable, Sendable {
+    package let address: ListenAddress
+    package let table: TableProtocol
+}
+
 /// One listening socket.
-struct Listener {
-    let address: ListenAddress
+struct Listener: Sendable {
+    let place: TablePlace
     let channel: any Channel
     /// The device and inode of a unix socket, so that only our own is removed at the end.
     private let file: FileIdentity?
 
-    /// Binds `address`; connections get the handlers that `initializer` adds.
+    /// Binds the place's address; connections get the handlers that `initializer` adds.
     ///
     /// A unix socket appears under its name with its mode and group set, by rename, so that at no time a stranger may
     /// connect, and Postfix never finds it missing.
     /// - Throws: `ListenFailure`.
     static func bind(
-        _ address: ListenAddress, settings: LookupSettings, group: any EventLoopGroup, logger: Logger,
+        _ place: TablePlace, settings: LookupSettings, group: any EventLoopGroup, logger: Logger,
         initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws(ListenFailure) -> Listener {
         let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.backlog, value: backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer(initializer)
         do {
-            switch address {
+            switch place.address {
             case .tcp(let host, let port):
                 // [::] is IPv6 alone, so that 0.0.0.0 can stand beside it.
                 let family =
@@ -33,21 +39,26 @@ struct Listener {
                     ? bootstrap.serverChannelOption(.socket(IPPROTO_IPV6, IPV6_V6ONLY), value: 1) : bootstrap
                 let channel = try await family.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                     .bind(host: host, port: port).get()
-                return Listener(address: address, channel: channel, file: nil)
+                return Listener(place: place, channel: channel, file: nil)
             case .unix(let path):
                 try refuseIfTaken(path)
                 let temporary = path + ListenAddress.temporarySuffix
-                // Nobody else's until its mode is set; nothing else of this process makes files while it starts.
-                let mask = umask(0o177)
-                defer { umask(mask) }
-                let channel = try await bootstrap.bind(unixDomainSocketPath: temporary, cleanupExistingSocketFile: true)
-                    .get()
-                try settings.applyRights(to: temporary, logger: logger)
-                guard rename(temporary, path) == 0 else { throw ListenFailure.Reason.system(errno) }
-                return Listener(address: address, channel: channel, file: FileIdentity(path))
+                let descriptor = try bindPrivately(temporary)
+                let channel = try await bootstrap.withBoundSocket(descriptor).get()
+                // NIO has listened before it knew the option.
+                listen(descriptor, backlog)
+                do {
+                    try settings.applyRights(to: temporary, logger: logger)
+                    guard rename(temporary, path) == 0 else { throw ListenFailure.Reason.system(errno) }
+                } catch {
+                    try? await channel.close()
+                    unlink(temporary)
+                    throw error
+                }
+                return Listener(place: place, channel: channel, file: FileIdentity(path))
             }
         } catch {
-            throw ListenFailure(address: address, error: error)
+            throw ListenFailure(address: place.address, error: error)
         }
     }
 
@@ -58,25 +69,68 @@ struct Listener {
     func close() async {
         // It may be closed already; then there is nothing to do.
         try? await channel.close()
-        if case .unix(let path) = address, let file, FileIdentity(path) == file { unlink(path) }
+        if let path = ownFile { unlink(path) }
     }
 
-    /// A socket that somebody answers at is not ours to replace, nor is a file that is no socket.
-    private static func refuseIfTaken(_ path: String) throws {
+    /// The unix socket's name, while it stands for ours.
+    private var ownFile: String? {
+        guard case .unix(let path) = place.address, let file, FileIdentity(path) == file else { return nil }
+        return path
+    }
+
+    /// Gives a unix socket that stands the mode and group of new settings.
+    func applyRights(_ settings: LookupSettings, logger: Logger) {
+        guard let path = ownFile else { return }
+        do {
+            try settings.applyRights(to: path, logger: logger)
+        } catch {
+            logger.warning(
+                "cannot set the mode of the unix socket",
+                metadata: ["path": "\(path)", "reason": "\(ListenFailure.cause(error))"])
+        }
+    }
+
+    /// Connections that wait to be accepted: one for each smtp(8) of a large site that starts anew.
+    private static let backlog: Int32 = 1_024
+
+    /// A socket that is nobody else's until its mode is set: Linux makes the file with the mode of the descriptor. (Not by
+    /// umask(2), which would be the whole process's.)
+    private static func bindPrivately(_ path: String) throws -> Int32 {
+        if isSocket(path) { unlink(path) }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw ListenFailure.Reason.system(errno) }
+        guard fchmod(descriptor, 0o600) == 0, withUnixAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else {
+            defer { Glibc.close(descriptor) }
+            throw ListenFailure.Reason.system(errno)
+        }
+        return descriptor
+    }
+
+    private static func isSocket(_ path: String) -> Bool {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFSOCK else { throw ListenFailure.Reason.notASocket }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard probe >= 0 else { throw ListenFailure.Reason.system(errno) }
-        defer { Glibc.close(probe) }
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+
+    private static func withUnixAddress(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(probe, $0, length) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
         }
-        if result == 0 { throw ListenFailure.Reason.alreadyServed }
+    }
+
+    /// A socket that somebody answers at is not ours to replace, nor is a file that is no socket.
+    private static func refuseIfTaken(_ path: String) throws {
+        guard FileIdentity(path) != nil else { return }
+        guard isSocket(path) else { throw ListenFailure.Reason.notASocket }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard probe >= 0 else { throw ListenFailure.Reason.system(errno) }
+        defer { Glibc.close(probe) }
+        if withUnixAddress(path, { connect(probe, $0, $1) }) == 0 { throw ListenFailure.Reason.alreadyServed }
     }
 }
 
@@ -131,22 +185,48 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         case system(Int32)
         case alreadyServed
         case notASocket
+        /// One that this process listens on, and gives up only when the new one stands.
+        case inTheWay(ListenAddress)
     }
 
-    package let address: ListenAddress
+    /// `nil`: it was no address's fault.
+    package let address: ListenAddress?
     package let description: String
+    /// Somebody has the address.
+    let isTaken: Bool
 
     init(address: ListenAddress, error: any Error) {
         self.address = address
-        let cause =
-            switch error {
-            case Reason.alreadyServed: "another process serves this socket; stop it or choose another path"
-            case Reason.notASocket: "a file that is no socket is in the way; remove it or choose another path"
-            case Reason.system(let code): Self.explain(code)
-            case let error as IOError: Self.explain(error.errnoCode)
-            default: "\(error)"
-            }
-        description = "cannot listen on \(address): \(cause)"
+        isTaken = Self.isTaken(error)
+        description = "cannot listen on \(address): \(Self.cause(error))"
+    }
+
+    private init(_ description: String) {
+        address = nil
+        isTaken = false
+        self.description = description
+    }
+
+    package static let notNow = ListenFailure(
+        "the daemon is starting or stopping, its listeners cannot change; try again")
+
+    private static func isTaken(_ error: any Error) -> Bool {
+        switch error {
+        case Reason.alreadyServed: true
+        case let error as IOError: error.errnoCode == EADDRINUSE
+        default: false
+        }
+    }
+
+    static func cause(_ error: any Error) -> String {
+        switch error {
+        case Reason.alreadyServed: "another process serves this socket; stop it or choose another path"
+        case Reason.notASocket: "a file that is no socket is in the way; remove it or choose another path"
+        case Reason.inTheWay(let old): "\(old) of this process is in the way; remove that first, or restart the daemon"
+        case Reason.system(let code): explain(code)
+        case let error as IOError: explain(error.errnoCode)
+        default: "\(error)"
+        }
     }
 
     private static func explain(_ code: Int32) -> String {

@@ -4,19 +4,32 @@ import NIOPosix
 import PolicyService
 import PostfixTable
 import ServiceLifecycle
+import Synchronization
 
 /// The tables that Postfix asks: listeners, their connections, and how they end.
 ///
 /// Concurrency: connections are spread over the event loops of `group`; one loop serves any Postfix, a lookup takes
-/// microseconds.
-/// Fails by: `ListenFailure` at the start, when one address cannot be had; never later.
+/// microseconds. `change` from any task, one at a time.
+/// Fails by: `ListenFailure`, when an address cannot be had: at the start it ends the server, later it changes nothing.
 /// Stops by: taking no more connections, answering what is pending, closing the rest. Postfix reconnects by itself.
 /// Not here: DNS, HTTP, what is remembered.
-package struct LookupServer: Service {
-    private let socketmap: [ListenAddress]
-    private let tcpTable: [ListenAddress]
+package final class LookupServer: Service {
+    private enum Phase {
+        case starting
+        case serving([Listener])
+        case stopping
+
+        var listeners: [Listener] {
+            guard case .serving(let listeners) = self else { return [] }
+            return listeners
+        }
+    }
+
+    private let places: [TablePlace]
     private let service: PolicyService
-    private let settings: LookupSettings
+    private let state: LookupState
+    private let registry: ConnectionRegistry
+    private let phase = Mutex(Phase.starting)
     private let group: any EventLoopGroup
     private let logger: Logger
     private let onListening: @Sendable ([Int]) -> Void
@@ -28,66 +41,146 @@ package struct LookupServer: Service {
         settings: LookupSettings = LookupSettings(), group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger, onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
     ) {
-        self.socketmap = socketmap
-        self.tcpTable = tcpTable
+        places = Self.places(socketmap, tcpTable)
         self.service = service
-        self.settings = settings
+        state = LookupState(settings, logger: logger)
+        registry = ConnectionRegistry(limit: settings.maximumConnections)
         self.group = group
         self.logger = logger
         self.onListening = onListening
     }
 
     package func run() async throws {
-        let registry = ConnectionRegistry(limit: settings.maximumConnections)
-        var listeners: [Listener] = []
-        do {
-            for address in socketmap { listeners.append(try await listen(on: address, .socketmap, registry)) }
-            for address in tcpTable { listeners.append(try await listen(on: address, .tcpTable, registry)) }
-        } catch {
-            for listener in listeners { await listener.close() }
-            throw error
-        }
+        let listeners = try await bind(places, state.settings)
+        phase.withLock { $0 = .serving(listeners) }
         onListening(listeners.compactMap(\.port))
         // Returns at SIGTERM or SIGINT, throws when another service has failed; either way this one ends in order.
         try? await gracefulShutdown()
         logger.info("stopping, answering pending lookups", metadata: ["connections": "\(registry.count)"])
-        for listener in listeners { await listener.close() }
+        for listener in stop() { await listener.close() }
         await registry.drain()
     }
 
-    private func listen(
-        on address: ListenAddress, _ table: TableProtocol, _ registry: ConnectionRegistry
-    ) async throws(ListenFailure) -> Listener {
-        let listener = try await Listener.bind(address, settings: settings, group: group, logger: logger) { channel in
-            self.accept(channel, table, registry)
+    private func stop() -> [Listener] {
+        phase.withLock { phase in
+            defer { phase = .stopping }
+            return phase.listeners
         }
-        logger.info("listening", metadata: ["address": "\(address)", "protocol": "\(table.rawValue)"])
-        return listener
+    }
+
+    /// Whether a Postfix that knows the words of dialect `sts` asks by a map name that does not want them.
+    package var isAskedForFewerWords: Bool { state.wastesWords }
+
+    // MARK: Change
+
+    /// Listens at these addresses and no others, and serves by these settings from now on, or throws and changes nothing.
+    /// Connections stay, those of an address that is given up too.
+    package func change(
+        socketmap: [ListenAddress], tcpTable: [ListenAddress], settings: LookupSettings
+    ) async throws(ListenFailure) {
+        let wanted = Self.places(socketmap, tcpTable)
+        let old = phase.withLock(\.listeners)
+        let kept = old.filter { wanted.contains($0.place) }
+        let givenUp = old.filter { !wanted.contains($0.place) }
+        let new = wanted.filter { place in !old.contains { $0.place == place } }
+        let bound = try await bind(new, settings, replacing: givenUp)
+        // While they were bound the daemon may have been told to stop, or it has not come to serving yet.
+        let isServing = phase.withLock { phase in
+            guard case .serving = phase else { return false }
+            phase = .serving(kept + bound)
+            return true
+        }
+        guard isServing else {
+            for listener in bound { await listener.close() }
+            throw .notNow
+        }
+        use(settings, for: kept)
+        for listener in givenUp {
+            await listener.close()
+            logger.info("no longer listening", metadata: listener.place.facts)
+        }
+    }
+
+    private func use(_ settings: LookupSettings, for kept: [Listener]) {
+        let old = state.settings
+        state.use(settings)
+        registry.use(limit: settings.maximumConnections)
+        guard old.socketMode != settings.socketMode || old.socketGroup != settings.socketGroup else { return }
+        for listener in kept { listener.applyRights(settings, logger: logger) }
+    }
+
+    private static func places(_ socketmap: [ListenAddress], _ tcpTable: [ListenAddress]) -> [TablePlace] {
+        socketmap.map { TablePlace(address: $0, table: .socketmap) }
+            + tcpTable.map { TablePlace(address: $0, table: .tcpTable) }
+    }
+
+    // MARK: Listening
+
+    /// All of them, or none.
+    ///
+    /// - Parameter givenUp: what is closed only when the new ones stand, and may be in their way.
+    private func bind(
+        _ places: [TablePlace], _ settings: LookupSettings, replacing givenUp: [Listener] = []
+    ) async throws(ListenFailure) -> [Listener] {
+        var listeners: [Listener] = []
+        do throws(ListenFailure) {
+            for place in places {
+                let listener = try await Listener.bind(place, settings: settings, group: group, logger: logger) {
+                    self.accept($0, place.table)
+                }
+                listeners.append(listener)
+            }
+        } catch {
+            for listener in listeners { await listener.close() }
+            throw error.explained(by: givenUp.map(\.place.address))
+        }
+        for listener in listeners { logger.info("listening", metadata: listener.place.facts) }
+        return listeners
     }
 
     /// On the new connection's event loop.
-    private func accept(
-        _ channel: any Channel, _ table: TableProtocol, _ registry: ConnectionRegistry
-    ) -> EventLoopFuture<Void> {
+    private func accept(_ channel: any Channel, _ table: TableProtocol) -> EventLoopFuture<Void> {
         let connection = Connection(channel: channel)
+        let limit = state.settings.maximumConnections
         switch registry.admit(connection) {
         case .admitted: break
         case .replacing(let oldest):
             logger.warning(
-                "connection limit reached, closing the oldest idle connection",
-                metadata: ["limit": "\(settings.maximumConnections)"])
+                "connection limit reached, closing the oldest idle connection", metadata: ["limit": "\(limit)"])
             oldest.channel.close(promise: nil)
         case .refused:
             logger.warning(
                 "connection limit reached and all are busy, refusing: raise listen.max-connections",
-                metadata: ["limit": "\(settings.maximumConnections)"])
+                metadata: ["limit": "\(limit)"])
             return channel.close()
         }
-        channel.closeFuture.whenComplete { _ in registry.remove(connection) }
+        channel.closeFuture.whenComplete { [registry] _ in registry.remove(connection) }
         return channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(
-                TableConnectionHandler(
-                    table, service: service, settings: settings, connection: connection, logger: logger))
+                TableConnectionHandler(table, service: service, state: state, connection: connection, logger: logger))
+        }
+    }
+}
+
+extension TablePlace {
+    fileprivate var facts: Logger.Metadata { ["address": "\(address)", "protocol": "\(table.rawValue)"] }
+}
+
+extension ListenFailure {
+    /// - Parameter givenUp: addresses of this process that are to be closed, but only when the new ones stand.
+    fileprivate func explained(by givenUp: [ListenAddress]) -> ListenFailure {
+        guard isTaken, let address, let old = givenUp.first(where: { $0.mayOverlap(address) }) else { return self }
+        return ListenFailure(address: address, error: Reason.inTheWay(old))
+    }
+}
+
+extension ListenAddress {
+    /// The same socket, or the same port at an address that one of the two may include, as 0.0.0.0 does.
+    fileprivate func mayOverlap(_ other: ListenAddress) -> Bool {
+        switch (self, other) {
+        case (.tcp(_, let port), .tcp(_, let otherPort)): port == otherPort && port != 0
+        case (.unix(let path), .unix(let otherPath)): path == otherPath
+        case (.tcp, .unix), (.unix, .tcp): false
         }
     }
 }

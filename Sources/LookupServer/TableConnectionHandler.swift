@@ -29,7 +29,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     /// A request whose discovery is under way.
     private struct Pending {
         let request: TableRequest
-        let domain: PolicyDomain
+        let destination: DANEDestination
         let waiter: Waiter
         let since: NIODeadline
         let timer: Scheduled<Void>
@@ -47,7 +47,9 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private let table: TableProtocol
     private let service: PolicyService
-    private let settings: LookupSettings
+    private let state: LookupState
+    /// As they were when this connection last read.
+    private var settings: LookupSettings
     private let connection: Connection
     private let logger: Logger
     private var decoder: TableDecoder
@@ -61,11 +63,12 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
 
     package init(
-        _ table: TableProtocol, service: PolicyService, settings: LookupSettings, connection: Connection, logger: Logger
+        _ table: TableProtocol, service: PolicyService, state: LookupState, connection: Connection, logger: Logger
     ) {
         self.table = table
         self.service = service
-        self.settings = settings
+        self.state = state
+        settings = state.settings
         self.connection = connection
         self.logger = logger
         decoder = TableDecoder(table)
@@ -113,6 +116,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .serving = phase else { return }
+        settings = state.settings
         var buffer = unwrapInboundIn(data)
         if input.readableBytes == 0 { input = buffer } else { input.writeBuffer(&buffer) }
     }
@@ -158,14 +162,15 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private func answer(_ request: TableRequest) {
+        if let dialect = request.dialect { state.chosen(dialect) }
         guard let nextHop = NextHop(key: request.key) else {
-            log(request, .notFound, rule: "no-policy-domain", since: nil)
+            log(request, nil, .notFound, rule: "no-policy-domain", since: nil)
             return owe(.notFound, dialect: request.dialect, ticket: replies.open())
         }
         let ticket = replies.open()
         let destination = nextHop.destination
         if let decision = service.decision(for: destination) {
-            return settle(request, nextHop.domain, ticket, decision, since: nil)
+            return settle(request, destination, ticket, decision, since: nil)
         }
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -176,12 +181,12 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         switch lookup {
         case .decided(let decision):
             // It has landed since the question above.
-            settle(request, nextHop.domain, ticket, decision, since: nil)
+            settle(request, destination, ticket, decision, since: nil)
         case .waiting(let waiter, let atMost):
             let patience = min(atMost ?? settings.deadline, settings.deadline)
             let timer = eventLoop.scheduleTask(in: TimeAmount(patience)) { handler.value.timeIsUp(ticket) }
             pending[ticket] = Pending(
-                request: request, domain: nextHop.domain, waiter: waiter, since: .now(), timer: timer)
+                request: request, destination: destination, waiter: waiter, since: .now(), timer: timer)
             connection.becomeBusy()
         }
     }
@@ -197,7 +202,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private func landed(_ ticket: Ticket, _ decision: Decision) {
         guard let waited = pending.removeValue(forKey: ticket) else { return }
         waited.timer.cancel()
-        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        settle(waited.request, waited.destination, ticket, decision, since: waited.since)
         proceed()
     }
 
@@ -207,15 +212,17 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             return
         }
         pending[ticket] = nil
-        settle(waited.request, waited.domain, ticket, decision, since: waited.since)
+        settle(waited.request, waited.destination, ticket, decision, since: waited.since)
         proceed()
     }
 
     private func settle(
-        _ request: TableRequest, _ domain: PolicyDomain, _ ticket: Ticket, _ decision: Decision, since: NIODeadline?
+        _ request: TableRequest, _ destination: DANEDestination, _ ticket: Ticket, _ decision: Decision,
+        since: NIODeadline?
     ) {
-        let reply = TableReply(decision, for: domain)
-        log(request, reply, rule: decision.rule.rawValue, since: since)
+        let reply = TableReply(decision, for: destination.domain)
+        service.noteLookup(destination, decision.rule, reply: reply.word)
+        log(request, destination.domain, reply, rule: decision.rule.rawValue, since: since)
         owe(reply, dialect: request.dialect, ticket: ticket)
     }
 
@@ -242,7 +249,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private func renderReplies() -> Bool {
         while output.readableBytes < Self.renderedAtOnce, let owed = replies.next() {
-            table.encode(owed.reply, dialect: owed.dialect, into: &output)
+            let fit = table.encode(owed.reply, dialect: owed.dialect, into: &output)
+            if case .entry(.secure(let match)) = owed.reply { state.cut(match.domain, fit, table) }
         }
         return output.readableBytes > 0
     }
@@ -250,19 +258,29 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     /// Octets: many short replies go out in one write, long ones one by one.
     private static let renderedAtOnce = 65_536
 
-    private func log(_ request: TableRequest, _ reply: TableReply, rule: String, since: NIODeadline?) {
+    private func log(
+        _ request: TableRequest, _ domain: PolicyDomain?, _ reply: TableReply, rule: String, since: NIODeadline?
+    ) {
         if case .temporary(let reason) = reply {
             // Over tcp_table Postfix does not log the reason, so this is where the operator finds it.
             logger.notice(
                 "mail deferred by temporary answer",
-                metadata: ["key": "\(RemoteText.escaped(request.key))", "rule": "\(rule)", "reason": "\(reason.text)"])
+                metadata: Self.facts(request, domain, rule: rule).merging(["reason": "\(reason.text)"]) { $1 })
         }
         logger.debug(
             "lookup",
-            metadata: [
-                "key": "\(RemoteText.escaped(request.key))", "rule": "\(rule)", "reply": "\(reply.word)",
+            metadata: Self.facts(request, domain, rule: rule).merging([
+                "reply": "\(reply.word)",
                 "milliseconds": "\(since.map { (NIODeadline.now() - $0).nanoseconds / 1_000_000 } ?? 0)",
-            ])
+            ]) { $1 })
+    }
+
+    private static func facts(_ request: TableRequest, _ domain: PolicyDomain?, rule: String) -> Logger.Metadata {
+        var facts: Logger.Metadata = [
+            "key": "\(RemoteText.escaped(request.key))", "rule": "\(rule)", "origin": "lookup",
+        ]
+        if let domain { facts["domain"] = "\(domain)" }
+        return facts
     }
 
     // MARK: Reading and ending
@@ -316,7 +334,7 @@ extension TableReply {
 
 extension NextHop {
     /// What is asked about it: policies go by domain, DANE findings by domain, port and whether there is an MX lookup.
-    fileprivate var destination: DANEDestination {
+    package var destination: DANEDestination {
         DANEDestination(domain: domain, port: port ?? 25, isHost: isHost)
     }
 }

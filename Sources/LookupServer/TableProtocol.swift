@@ -8,7 +8,7 @@ package enum TableProtocol: String, Sendable {
     /// tcp_table(5).
     case tcpTable = "tcp_table"
 
-    func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
+    func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) -> ReplyFit {
         switch self {
         case .socketmap: SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
         case .tcpTable: TCPTableReplyEncoder.encode(reply, dialect: dialect, into: &buffer)

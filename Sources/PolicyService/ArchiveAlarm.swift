@@ -8,6 +8,7 @@ import Synchronization
 final class ArchiveAlarm: Sendable {
     enum Work: Sendable {
         case reading
+        case readingOrders
         case writing
     }
 

@@ -12,7 +12,7 @@ final class ArchiveReader: Sendable {
     private let log: ChangeLog
     private let alarm: ArchiveAlarm
     private let sleep: @Sendable (Duration) async throws -> Void
-    /// Rows that cannot be read, by domain as it stands there: each is told once, however often the loading begins again.
+    /// Rows that cannot be read, by domain as it stands there: each is told once, however often loading begins again.
     private let unreadable = Mutex<Set<String>>([])
     /// A file of nothing else must not fill memory.
     private static let maximumTold = 10_000
@@ -54,21 +54,51 @@ final class ArchiveReader: Sendable {
         return false
     }
 
-    /// What is kept of a domain, or is about to be.
-    func policy(of domain: PolicyDomain) async -> Recollection {
+    /// What is kept of a domain, or is about to be, for a flight.
+    func recollection(of domain: PolicyDomain) async -> Recollection {
+        do throws(ArchiveFailure) {
+            return try await policy(of: domain).map(Recollection.policy) ?? .nothing
+        } catch {
+            return .unreadable
+        }
+    }
+
+    /// What is kept of a domain, or is about to be; `nil`: nothing.
+    func policy(of domain: PolicyDomain) async throws(ArchiveFailure) -> KeptPolicy? {
         switch writer.pending(of: domain) {
-        case .keep(let policy): return parse(.policy(policy), .lookup).map(Recollection.policy) ?? .nothing
-        case .remove: return .nothing
-        case nil: break
+        case .keep(let policy): return parse(.policy(policy), .lookup)
+        case .remove: return nil
+        default: break
         }
         do throws(ArchiveFailure) {
             let row = try await archive.row(of: domain)
             alarm.calm()
-            return row.flatMap { parse($0, .lookup) }.map(Recollection.policy) ?? .nothing
+            return row.flatMap { parse($0, .lookup) }
         } catch {
             alarm.raise(error, nil)
-            return .unreadable
+            throw error
         }
+    }
+
+    /// What the operator has ordered; tries until it can be read.
+    ///
+    /// - Parameter failed: called after each try that failed.
+    /// - Returns: `nil` when its task was cancelled.
+    func orders(failed: @Sendable () -> Void) async -> [ArchivedOrder]? {
+        var pause = RetryPause()
+        while !Task.isCancelled {
+            do throws(ArchiveFailure) {
+                let orders = try await archive.orders()
+                alarm.end(.readingOrders)
+                for case .unreadable(let subject, let reason) in orders { tellOrder(subject, reason) }
+                return orders
+            } catch {
+                if !Task.isCancelled { alarm.raise(error, .readingOrders) }
+                failed()
+            }
+            try? await sleep(pause.next())
+        }
+        return nil
     }
 
     private func parse(_ row: ArchivedRow, _ origin: Origin) -> KeptPolicy? {
@@ -87,7 +117,15 @@ final class ArchiveReader: Sendable {
     }
 
     private func drop(_ domain: String, _ reason: String, _ origin: Origin) {
-        let isNews = unreadable.withLock { told in told.count < Self.maximumTold && told.insert(domain).inserted }
-        if isNews { log.unreadable(domain, reason: reason, origin) }
+        if isNews(domain) { log.unreadable(domain, reason: reason, origin) }
+    }
+
+    private func tellOrder(_ subject: String, _ reason: String) {
+        // No domain begins so.
+        if isNews("order \(subject)") { log.unreadableOrder(subject, reason: reason) }
+    }
+
+    private func isNews(_ what: String) -> Bool {
+        unreadable.withLock { told in told.count < Self.maximumTold && told.insert(what).inserted }
     }
 }

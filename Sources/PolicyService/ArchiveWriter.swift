@@ -3,22 +3,23 @@ import Synchronization
 
 /// Brings changes into the archive, as many at once as have gathered, and goes on trying where it fails.
 ///
-/// One group is committed at a time; what comes meanwhile is the next group. Of several changes of one domain the last one
-/// counts. While the archive fails nobody waits for it: changes gather here, and are committed when it works again.
+/// One group is committed at a time; what comes meanwhile is the next group. Of several changes of one subject the last
+/// one counts. While the archive fails nobody waits for it: changes gather here, and are committed when it works again.
 /// Concurrency: any task. Whoever brings a change while nothing is being committed commits it in person, which spares two
 /// changes of thread; `run` commits the rest.
 /// Fails by: never; trouble is told once (ArchiveAlarm).
 /// Not here: what is kept (PolicyLedger), how (SQLiteArchive), what is loaded (ArchiveReader).
 final class ArchiveWriter: Sendable {
     private struct State {
-        var pending: [PolicyDomain: ArchiveChange] = [:]
+        var pending: [ArchiveChange.Subject: ArchiveChange] = [:]
         /// Changes that were not kept because too many were pending already.
         var dropped = 0
         /// Those who wait for their change to be committed, or to be known as delayed.
-        var waiting: [PolicyDomain: [CheckedContinuation<Bool, Never>]] = [:]
+        var waiting: [ArchiveChange.Subject: [CheckedContinuation<Bool, Never>]] = [:]
         /// It was opened, and works as far as we know.
         var isWorking = false
-        var isFailing = false
+        /// What it failed with, while it does.
+        var failure: ArchiveFailure?
         var isCommitting = false
         /// `run` has ended: nobody is to wait any more.
         var hasEnded = false
@@ -27,7 +28,7 @@ final class ArchiveWriter: Sendable {
         var purge: WallTime?
         var check = false
 
-        var mayWait: Bool { !isFailing && !hasEnded }
+        var mayWait: Bool { failure == nil && !hasEnded }
 
         /// Whether the asker is to commit now; if so, nobody else does until `isCommitting` is reset.
         mutating func begin() -> Bool {
@@ -36,19 +37,19 @@ final class ArchiveWriter: Sendable {
             return true
         }
 
-        /// Adds a change; of an archive that fails for long not more than `limit` domains.
+        /// Adds a change; of an archive that fails for long not more than `limit`, orders apart, which are few.
         mutating func add(_ change: ArchiveChange, limit: Int) {
-            guard pending.count < limit || pending[change.domain] != nil else {
+            guard pending.count < limit || pending[change.subject] != nil || change.isOrder else {
                 dropped += 1
                 return
             }
-            pending[change.domain] = change
+            pending[change.subject] = change
         }
 
         /// The next group: first those whose change is waited for.
-        func group(atMost size: Int) -> [(key: PolicyDomain, value: ArchiveChange)] {
+        func group(atMost size: Int) -> [(key: ArchiveChange.Subject, value: ArchiveChange)] {
             guard pending.count > size else { return pending.map { $0 } }
-            var group = waiting.keys.prefix(size).compactMap { domain in pending[domain].map { (domain, $0) } }
+            var group = waiting.keys.prefix(size).compactMap { subject in pending[subject].map { (subject, $0) } }
             for change in pending where waiting[change.key] == nil {
                 guard group.count < size else { break }
                 group.append((change.key, change.value))
@@ -56,13 +57,13 @@ final class ArchiveWriter: Sendable {
             return group
         }
 
-        /// Ends the waiting: of those who wait for these domains, or of all.
-        mutating func release(_ domains: [PolicyDomain]? = nil) -> [CheckedContinuation<Bool, Never>] {
-            guard let domains else {
+        /// Ends the waiting: of those who wait for these changes, or of all.
+        mutating func release(_ subjects: [ArchiveChange.Subject]? = nil) -> [CheckedContinuation<Bool, Never>] {
+            guard let subjects else {
                 defer { waiting = [:] }
                 return waiting.values.flatMap { $0 }
             }
-            return domains.flatMap { waiting.removeValue(forKey: $0) ?? [] }
+            return subjects.flatMap { waiting.removeValue(forKey: $0) ?? [] }
         }
     }
 
@@ -91,19 +92,34 @@ final class ArchiveWriter: Sendable {
         (calls, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
+    var keepsNothing: Bool { archive.keepsNothing }
+
     // MARK: Changes
 
     /// Returns when the change is durable, or when it is clear that it cannot be now.
     func commit(_ change: ArchiveChange) async {
         guard !archive.keepsNothing else { return }
+        state.withLock { $0.add(change, limit: limit) }
+        await finish(change)
+    }
+
+    /// Returns when what was noted of the subject is durable, or why it cannot be now.
+    func kept(_ subject: ArchiveChange.Subject) async -> ArchiveFailure? {
+        if let change = pending(subject) { await finish(change) }
+        return state.withLock { state in
+            guard state.pending[subject] != nil else { return nil }
+            return state.failure ?? ArchiveFailure("sts-bridge is stopping")
+        }
+    }
+
+    private func finish(_ change: ArchiveChange) async {
         let isFirst = await withCheckedContinuation { continuation in
             let isFirst = state.withLock { state -> Bool? in
-                state.add(change, limit: limit)
                 // Before the first opening too `run` is waited for: it is at it.
                 if state.isWorking, state.begin() { return true }
                 // One for which there was no room is not waited for: nobody would ever commit it.
-                guard state.mayWait, state.pending[change.domain] != nil else { return false }
-                state.waiting[change.domain, default: []].append(continuation)
+                guard state.mayWait, state.pending[change.subject] != nil else { return false }
+                state.waiting[change.subject, default: []].append(continuation)
                 return nil
             }
             if let isFirst { continuation.resume(returning: isFirst) } else { wake.yield() }
@@ -117,7 +133,7 @@ final class ArchiveWriter: Sendable {
             return
         }
         // More was pending than goes into one group, and this one did not.
-        if pending(of: change.domain) == change { await commit(change) }
+        if pending(change.subject) == change { await finish(change) }
     }
 
     /// The same, without waiting.
@@ -132,7 +148,7 @@ final class ArchiveWriter: Sendable {
     /// The same, of what may be there already: whatever is pending is newer.
     func noteAgain(_ changes: [ArchiveChange]) {
         state.withLock { state in
-            for change in changes where state.pending[change.domain] == nil { state.add(change, limit: limit) }
+            for change in changes where state.pending[change.subject] == nil { state.add(change, limit: limit) }
         }
         wake.yield()
     }
@@ -151,9 +167,16 @@ final class ArchiveWriter: Sendable {
         wake.yield()
     }
 
-    /// What is about to be kept of a domain; `nil`: nothing has changed.
-    func pending(of domain: PolicyDomain) -> ArchiveChange? {
-        state.withLock { $0.pending[domain] }
+    /// What is about to be kept of a domain's policy; `nil`: nothing has changed.
+    func pending(of domain: PolicyDomain) -> ArchiveChange? { pending(.policy(domain)) }
+
+    func pending(_ subject: ArchiveChange.Subject) -> ArchiveChange? {
+        state.withLock { $0.pending[subject] }
+    }
+
+    /// How many changes wait to be committed, and why they cannot be now.
+    var backlog: (count: Int, failure: ArchiveFailure?) {
+        state.withLock { ($0.pending.count, $0.failure) }
     }
 
     // MARK: The one that commits
@@ -174,7 +197,7 @@ final class ArchiveWriter: Sendable {
                 pause = RetryPause()
                 for await _ in calls {
                     // Somebody's own commit has failed: as after one of ours, it has to be opened again.
-                    guard !state.withLock(\.isFailing) else { break }
+                    guard !state.withLock({ $0.failure != nil }) else { break }
                     try await commitPending()
                 }
             } catch {
@@ -248,7 +271,7 @@ final class ArchiveWriter: Sendable {
             state.isCommitting = false
             // What has changed since stays, and who brought it goes on waiting.
             let done = group.filter { state.pending[$0.key] == $0.value }.map(\.key)
-            for domain in done { state.pending[domain] = nil }
+            for subject in done { state.pending[subject] = nil }
             if !state.pending.isEmpty || state.purge != nil { wake.yield() }
             return state.release(done)
         }
@@ -259,9 +282,9 @@ final class ArchiveWriter: Sendable {
         let (wasFailing, pending) = state.withLock { state in
             defer {
                 state.isWorking = true
-                state.isFailing = false
+                state.failure = nil
             }
-            return (state.isFailing, state.pending.count)
+            return (state.failure != nil, state.pending.count)
         }
         if wasFailing { alarm.end(.writing, pending: pending) }
     }
@@ -269,11 +292,20 @@ final class ArchiveWriter: Sendable {
     private func fail(_ failure: ArchiveFailure) {
         let waiters = state.withLock { state in
             state.isWorking = false
-            state.isFailing = true
+            state.failure = failure
             return state.release()
         }
         alarm.raise(failure, .writing)
         for waiter in waiters { waiter.resume(returning: false) }
+    }
+}
+
+extension ArchiveChange {
+    fileprivate var isOrder: Bool {
+        switch self {
+        case .keep, .remove: false
+        case .order, .lift, .observe: true
+        }
     }
 }
 

@@ -125,6 +125,16 @@ struct BoundedStore<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// The keys, in no order.
     var keys: some Sequence<Key> { index.keys }
 
+    /// All places, taken or free, for looking at some at a time. An element keeps its place as long as it is here.
+    var places: Range<Int> { 0..<elements.count }
+
+    /// Looks at the elements in some of the places, without counting as a use.
+    func visit(_ slice: Range<Int>, _ body: (_ place: Int, Key, Value) -> Void) {
+        for place in slice.clamped(to: places) {
+            if let element = elements[place] { body(place, element.key, element.value) }
+        }
+    }
+
     mutating func remove(_ key: Key) {
         guard let place = index.removeValue(forKey: key) else { return }
         unlink(place)

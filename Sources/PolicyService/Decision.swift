@@ -58,6 +58,24 @@ package struct Decision: Equatable, Sendable {
     }
 }
 
+extension Decision.Action {
+    /// The reply in one word, for logs and metrics: what Postfix reads first, `not-found` or `temporary`.
+    package var word: String {
+        switch self {
+        case .notFound: "not-found"
+        // A policy that names no host is answered with the reason.
+        case .secure(let held): held.policy.hostPatterns.isEmpty ? "temporary" : "secure"
+        case .secureByNames: "secure"
+        case .dane: "dane"
+        case .daneOnly: "dane-only"
+        case .may: "may"
+        case .encrypt: "encrypt"
+        case .cleartext: "none"
+        case .deferred: "temporary"
+        }
+    }
+}
+
 extension Decision.Deferral: CustomStringConvertible {
     package var description: String {
         switch self {
@@ -111,14 +129,18 @@ package struct DecisionSettings: Equatable, Sendable {
     /// Whether the site's own level (`smtp_tls_security_level`) demands less than `dane` would fall to: it is empty, `none`
     /// or `may`. A map's answer replaces the level, so a stronger one must not be answered with `dane`.
     package var mayAnswerDANE = true
+    /// Observe mode: Postfix is told nothing, and what it would have been told is logged and counted. Where this is off the
+    /// operator's order counts (`PolicyService.observe`).
+    package var observes = false
 
     package init(
         onUnknown: OnUnknown = .deliver, enforceTesting: Bool = false, noPolicyReply: NoPolicyReply = .notFound,
-        mayAnswerDANE: Bool = true
+        mayAnswerDANE: Bool = true, observes: Bool = false
     ) {
         self.onUnknown = onUnknown
         self.enforceTesting = enforceTesting
         self.noPolicyReply = noPolicyReply
         self.mayAnswerDANE = mayAnswerDANE
+        self.observes = observes
     }
 }

@@ -1,5 +1,6 @@
 import DANE
 import Discovery
+import MTASTS
 
 /// What DANE means for each destination, who is finding out, and when to ask again.
 ///
@@ -66,7 +67,7 @@ package struct FindingLedger: Sendable {
     private struct Flight: Sendable {
         let destination: DANEDestination
         let startedAt: WallTime
-        let nothingAtHand: Bool
+        var nothingAtHand: Bool
     }
 
     private var settings: LedgerSettings
@@ -132,6 +133,45 @@ package struct FindingLedger: Sendable {
         if let finding { entry.learn(finding, lifetime: lifetime(of: finding), at: now) }
         _ = entries.store(entry, for: flight.destination, rank: 0)
         return entry.standing(at: now, settings) ?? entry.unfinished
+    }
+
+    // MARK: The operator
+
+    /// All places, for looking at some at a time.
+    var places: Range<Int> { entries.places }
+
+    /// Forgets a domain's findings, of all ports, in some of the places. What a discovery that is under way brings is news.
+    ///
+    /// - Returns: whether there was one.
+    mutating func forget(_ domain: PolicyDomain, in slice: Range<Int>) -> Bool {
+        var found: [(destination: DANEDestination, entry: Entry)] = []
+        entries.visit(slice) { _, destination, entry in
+            if destination.domain == domain { found.append((destination, entry)) }
+        }
+        for (destination, entry) in found {
+            guard let flight = entry.flight else {
+                entries.remove(destination)
+                continue
+            }
+            entries.replace(Entry(flight: flight), for: destination)
+            flights[flight]?.nothingAtHand = true
+        }
+        return found.contains { $0.entry.latest != nil }
+    }
+
+    /// What is remembered of a destination.
+    ///
+    /// - Parameter report: with each answer of DNS, should it be of the same finding.
+    func report(
+        on destination: DANEDestination, _ report: DANEReport?, at now: WallTime
+    ) -> FindingReport {
+        let entry = entries.peek(destination)
+        let latest = entry?.latest
+        return FindingReport(
+            standing: standing(of: destination, at: now), finding: latest?.finding, at: latest?.at,
+            freshUntil: latest.map { $0.at + $0.lifetime },
+            usableUntil: entry?.complete.map { $0.at + $0.lifetime + settings.maximumTTL },
+            report: report.flatMap { $0.finding == latest?.finding ? $0 : nil }, isUnderWay: entry?.flight != nil)
     }
 
     // MARK: What is remembered

@@ -69,6 +69,8 @@ package struct Recalled: Equatable, Sendable {
 package struct Landing: Equatable, Sendable {
     package let standing: Standing
     package let news: News
+    /// For the operator who ordered the refresh; `nil`: it was another kind of flight.
+    package let refresh: RefreshResult?
 }
 
 /// Why something was found out: each log line about a domain says it.
@@ -96,7 +98,8 @@ package struct Due: Equatable, Sendable {
     package var news: [News] = []
 }
 
-/// A flight as the ledger sees it.
+/// A flight as the ledger sees it. It is its domain's as long as the entry names it; where the domain was forgotten
+/// meanwhile, it lands nowhere.
 struct Flight: Sendable {
     enum Outcome: Sendable {
         case policy(HeldPolicy)
@@ -108,12 +111,19 @@ struct Flight: Sendable {
     var startedAt: WallTime
     /// There was nothing to answer with when it started, so those who join wait for its end, not for the patience.
     var nothingAtHand: Bool
-    var isRefresh = false
-    var origin: Origin { isRefresh ? .refresh : .lookup }
+    let origin: Origin
     /// A lookup waits for this refresh.
     var isAwaited = false
     /// The policy host's addresses, while they count in the budget.
     var addresses: [IPAddress] = []
+    /// What the TXT query brought, where one has ended.
+    var record: RecordFinding?
     var landing: Outcome?
     var changes: [Change] = []
+
+    /// Somebody waits for it, or what it brought is on its way into the archive already.
+    var mustLand: Bool {
+        if case .policy = landing { return true }
+        return origin != .refresh || isAwaited
+    }
 }

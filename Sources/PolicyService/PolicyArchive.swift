@@ -1,7 +1,7 @@
 import Discovery
 import MTASTS
 
-/// The seam to what outlives the process: the policies we hold.
+/// The seam to what outlives the process: the policies we hold, and what the operator has ordered.
 ///
 /// Real: SQLiteArchive. Twin: `MemoryArchive` of the tests. `NoArchive` keeps nothing.
 /// Concurrency: any task. The service commits one group of changes after another, and reads at any time.
@@ -19,6 +19,9 @@ package protocol PolicyArchive: Sendable {
 
     /// What is kept of one domain; `nil`: nothing is.
     func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow?
+
+    /// Everything the operator has ordered, in any order. Little: it is read before the first lookup is answered.
+    func orders() async throws(ArchiveFailure) -> [ArchivedOrder]
 
     /// Makes the changes, in their order, all or none. When it returns they outlive the process. With no changes it only
     /// tells whether the archive is still there.
@@ -110,14 +113,38 @@ package struct ArchivedPolicy: Equatable, Sendable {
     }
 }
 
+/// An order as it was found.
+package enum ArchivedOrder: Equatable, Sendable {
+    case override(DomainOverride)
+    case observe(ObserveOrder)
+    /// One that is no order of ours. `subject`: the domain as it stands there, not trusted; or what else it is about.
+    case unreadable(subject: String, reason: String)
+}
+
 package enum ArchiveChange: Equatable, Sendable {
+    /// A policy.
     case keep(ArchivedPolicy)
     case remove(PolicyDomain)
+    /// The operator's order for a domain, in place of an earlier one.
+    case order(DomainOverride)
+    /// The domain's order is no more.
+    case lift(PolicyDomain)
+    case observe(ObserveOrder)
 
-    package var domain: PolicyDomain {
+    /// What it is about: of several changes of one subject the last one counts.
+    package enum Subject: Hashable, Sendable {
+        case policy(PolicyDomain)
+        case override(PolicyDomain)
+        case observe
+    }
+
+    package var subject: Subject {
         switch self {
-        case .keep(let policy): policy.domain
-        case .remove(let domain): domain
+        case .keep(let policy): .policy(policy.domain)
+        case .remove(let domain): .policy(domain)
+        case .order(let override): .override(override.domain)
+        case .lift(let domain): .override(domain)
+        case .observe: .observe
         }
     }
 }
@@ -139,6 +166,7 @@ package struct NoArchive: PolicyArchive {
     package func open() -> ArchiveOpening { .unchanged }
     package func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) {}
     package func row(of domain: PolicyDomain) -> ArchivedRow? { nil }
+    package func orders() -> [ArchivedOrder] { [] }
     package func commit(_ changes: [ArchiveChange]) {}
     package func purge(at now: WallTime, grace: Duration) {}
     package func close() {}

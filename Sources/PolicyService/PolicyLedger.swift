@@ -29,6 +29,8 @@ package struct PolicyLedger: Sendable {
     var lookedAt: WallTime?
     /// For the archive.
     var changes: [ArchiveChange] = []
+    /// Domains that the operator made us forget, and that were not learnt again: the archive may still have them.
+    var forgotten: Set<PolicyDomain> = []
 
     /// - Parameter isArchived: whether there is an archive besides.
     /// - Parameter seed: of the numbers that spread refreshes over the day.
@@ -96,7 +98,7 @@ package struct PolicyLedger: Sendable {
         entries.peek(domain)?.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
     }
 
-    private func firstStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
+    func firstStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
         entry.isUnread ? .recall : secondStep(for: entry, at: now)
     }
 
@@ -118,7 +120,7 @@ package struct PolicyLedger: Sendable {
         _ step: FlightPlan.Step, of domain: PolicyDomain, _ entry: LedgerEntry, known: Standing?, at now: WallTime
     ) -> Asked {
         let nothingAtHand = Self.isNothing(known)
-        let id = begin(Flight(domain: domain, startedAt: now, nothingAtHand: nothingAtHand))
+        let id = begin(Flight(domain: domain, startedAt: now, nothingAtHand: nothingAtHand, origin: .lookup))
         var entry = entry
         entry.flight = id
         store(entry, for: domain, at: now)
@@ -135,7 +137,7 @@ package struct PolicyLedger: Sendable {
 
     /// A living policy, and a failure that is remembered, are answers at hand: news is waited for a little only. "No
     /// policy" whose time has run out is not: mail would go in clear past a policy published since.
-    private static func isNothing(_ known: Standing?) -> Bool {
+    static func isNothing(_ known: Standing?) -> Bool {
         switch known {
         case .policy, .unknown(.policy): false
         case .noPolicy, .unknown(.record), .unknown(.unfinished), nil: true
@@ -151,12 +153,17 @@ package struct PolicyLedger: Sendable {
 
     // MARK: A flight's steps
 
+    /// A flight and its domain's entry; `nil`: the flight lands nowhere.
+    func underWay(_ id: FlightID) -> (flight: Flight, entry: LedgerEntry)? {
+        guard let flight = flights[id], let entry = entries.peek(flight.domain), entry.flight == id else { return nil }
+        return (flight, entry)
+    }
+
     /// The archive was looked into for a domain that memory did not know.
     package mutating func recalled(_ id: FlightID, _ recollection: Recollection, at now: WallTime) -> Recalled {
-        guard let flight = flights[id], var entry = entries.peek(flight.domain) else {
-            return Recalled(next: .settle, patience: nil)
-        }
-        switch recollection {
+        guard let (flight, known) = underWay(id) else { return Recalled(next: .settle, patience: nil) }
+        var entry = known
+        switch forgotten.contains(flight.domain) ? .nothing : recollection {
         case .policy(let kept) where entry.held == nil:
             let record = entry.record
             entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now)
@@ -168,11 +175,11 @@ package struct PolicyLedger: Sendable {
         }
         store(entry, for: flight.domain, at: now)
         // Told apart from here on: who waits for news of a living policy, and who for a first answer.
-        let known = entry.standing(at: now, retryAfter: settings.retryAfter)
-        let nothingAtHand = Self.isNothing(known)
+        let nothingAtHand = Self.isNothing(entry.standing(at: now, retryAfter: settings.retryAfter))
         flights[id]?.nothingAtHand = nothingAtHand
         flights[id]?.startedAt = now
         let patience = nothingAtHand ? nil : settings.patience
+        if flight.origin == .admin { return Recalled(next: .askRecord, patience: patience) }
         if entry.answer(at: now, retryAfter: settings.retryAfter) != nil {
             return Recalled(next: .settle, patience: patience)
         }
@@ -186,16 +193,22 @@ package struct PolicyLedger: Sendable {
 
     /// The TXT query of a flight has ended.
     package mutating func recordLanded(_ id: FlightID, _ report: RecordReport, at now: WallTime) -> NextStep {
-        guard let flight = flights[id], var entry = entries.peek(flight.domain) else { return .settle }
+        guard let (flight, known) = underWay(id) else { return .settle }
+        var entry = known
         flights[id]?.changes += entry.recordChange(to: report.finding, at: now)
+        flights[id]?.record = report.finding
         entry.record = LedgerEntry.Record(finding: report.finding, at: now, lifetime: lifetime(of: report, entry))
         store(entry, for: flight.domain, at: now)
-        guard case .published(let recordID) = report.finding,
-            entry.needsFetch(recordID, at: now, retryAfter: settings.retryAfter)
-        else {
-            return .settle
-        }
+        guard let recordID = idToFetch(entry, report.finding, flight.origin, at: now) else { return .settle }
         return .fetch(recordID, delay: delay(before: .policy(recordID), entry, at: now))
+    }
+
+    /// The operator's word goes before ids and pauses, and a held policy is fetched again whatever DNS says.
+    private func idToFetch(
+        _ entry: LedgerEntry, _ finding: RecordFinding, _ origin: Origin, at now: WallTime
+    ) -> RecordID? {
+        guard case .published(let id) = finding else { return origin == .admin ? entry.applicable(at: now)?.id : nil }
+        return origin == .admin || entry.needsFetch(id, at: now, retryAfter: settings.retryAfter) ? id : nil
     }
 
     /// The fetch of a flight has ended. Nothing is answered from it before `settle`.
@@ -204,7 +217,8 @@ package struct PolicyLedger: Sendable {
     package mutating func policyLanded(
         _ id: FlightID, _ recordID: RecordID, _ finding: PolicyFinding, at now: WallTime
     ) -> ArchiveChange? {
-        guard let domain = flights[id]?.domain, let entry = entries.peek(domain) else { return nil }
+        guard let (flight, entry) = underWay(id) else { return nil }
+        let domain = flight.domain
         switch finding {
         case .failed(let failure):
             let count = (entry.failedFetch?.count ?? 0) + 1
@@ -222,10 +236,12 @@ package struct PolicyLedger: Sendable {
 
     /// The flight is over, and what the archive was to keep is kept: from now on it is what we say.
     package mutating func settle(_ id: FlightID, at now: WallTime) -> Landing? {
+        let known = underWay(id)
         guard let flight = flights.removeValue(forKey: id) else { return nil }
-        if flight.isRefresh { budget.end(flight.addresses) }
+        if flight.origin == .refresh { budget.end(flight.addresses) }
+        guard let before = known?.entry else { return nil }
+        var entry = before
         let domain = flight.domain
-        guard var entry = entries.peek(domain) else { return nil }
         entry.flight = nil
         entry.isRefreshing = false
         entries.letGo(domain)
@@ -239,6 +255,7 @@ package struct PolicyLedger: Sendable {
             entry.failedFetch = nil
             entry.told = .start
             entry.lastFetch = held.fetchedAt
+            forgotten.remove(domain)
             standing = .policy(held)
         case .failed(let failed):
             changes += entry.failureChange(to: failed, at: now)
@@ -250,17 +267,17 @@ package struct PolicyLedger: Sendable {
         case nil:
             break
         }
-        if flight.isRefresh, flight.landing == nil {
+        if flight.origin == .refresh, flight.landing == nil {
             postpone(&entry, of: domain, at: now)
         } else {
             plan(&entry, of: domain, afterFetch: flight.landing != nil, at: now)
         }
         // A refresh that nobody waited for is no use of the domain.
         entries.replace(entry, for: domain, rank: entry.rank(at: now))
-        let known = standing ?? entry.standing(at: now, retryAfter: settings.retryAfter)
+        let answer = standing ?? entry.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
         return Landing(
-            standing: known ?? .unknown(.unfinished),
-            news: News(domain: domain, changes: changes, origin: flight.origin))
+            standing: answer, news: News(domain: domain, changes: changes, origin: flight.origin),
+            refresh: flight.origin == .admin ? RefreshResult(flight, before, answer) : nil)
     }
 
     // MARK: What is remembered

@@ -28,6 +28,8 @@ extension PolicyLedger {
     package mutating func restore(_ kept: [KeptPolicy], at now: WallTime) {
         for policy in kept {
             let domain = policy.domain
+            // What the archive is about to remove, it may still hand over.
+            guard !forgotten.contains(domain) else { continue }
             if let known = entries.peek(domain) {
                 guard policy.isNewer(than: known, at: now) else { continue }
                 let askedAt = max(known.askedAt, policy.entry.askedAt)

@@ -46,9 +46,7 @@ extension PolicyLedger {
     private mutating func startRefresh(
         of domain: PolicyDomain, _ entry: LedgerEntry, _ held: HeldPolicy, at now: WallTime
     ) -> FlightPlan {
-        var flight = Flight(domain: domain, startedAt: now, nothingAtHand: false)
-        flight.isRefresh = true
-        let id = begin(flight)
+        let id = begin(Flight(domain: domain, startedAt: now, nothingAtHand: false, origin: .refresh))
         budget.begin()
         var entry = entry
         entry.flight = id
@@ -65,8 +63,7 @@ extension PolicyLedger {
     /// The policy host's addresses are known. Whether a refresh may dial them now; if not, the flight is to settle, and
     /// the refresh comes again in some minutes. One that a lookup waits for may always.
     package mutating func mayDial(_ addresses: [IPAddress], in id: FlightID) -> Bool {
-        let isAwaited = flights[id]?.isAwaited ?? false
-        guard budget.enter(addresses, inAnyCase: isAwaited) else { return false }
+        guard let (flight, _) = underWay(id), budget.enter(addresses, inAnyCase: flight.isAwaited) else { return false }
         flights[id]?.addresses = addresses
         return true
     }
@@ -87,13 +84,14 @@ extension PolicyLedger {
         appoint(&entry, of: domain, at: now)
     }
 
-    private mutating func appoint(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
+    /// Never for a minute that has begun: `due`, which takes those, would not come to an end.
+    mutating func appoint(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
         if let old = entry.appointment { calendar.remove(domain, at: old) }
         entry.appointment = nil
         guard entry.isInUse(at: now, settings.refresh), let held = entry.applicable(at: now) else { return }
         let mark = entry.nextMark(at: now).map { held.time(of: $0) }
         guard let next = [entry.refreshAt, mark].compactMap({ $0 }).min() else { return }
-        let minute = RefreshCalendar.minute(notBefore: next)
+        let minute = max(RefreshCalendar.minute(notBefore: next), RefreshCalendar.current(at: now) + 1)
         calendar.add(domain, at: minute)
         entry.appointment = minute
     }

@@ -13,38 +13,38 @@ import Synchronization
 /// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:)` from any thread or event loop, at once; discoveries run
 /// in `run()`'s task group.
 /// Fails by: answering "unknown"; a failing archive is logged and mail goes on from memory.
+/// Its parts: lookups, the operator's orders and the operator's views are in files of their own.
 /// Not here: who waits for how long (LookupServer), how an answer is written (PostfixTable).
 package final class PolicyService: Service {
-    private struct State {
-        var ledger: PolicyLedger
-        var findings: FindingLedger
-        /// Whether we look for DANE. It can be switched while we run: DNSSEC comes and goes.
-        var usesDANE = false
-        var waitingList = WaitingList()
-        /// The archive is another one, and has not got what memory has yet.
-        var owesEverything = false
-    }
-
-    private let state: Mutex<State>
+    let state: Mutex<ServiceState>
     /// What `run` is to do.
-    private enum Work: Sendable {
+    enum Work: Sendable {
         case fly(FlightPlan)
         case find(FlightID, DANEDestination)
         /// Those who wait for a flight hear what there is, after this time.
         case hurry(FlightID, PolicyDomain, after: Duration)
+        /// What the operator has ordered, then the policies.
         case load
         /// The archive is another one: memory gets what is newer in it, and it gets the rest.
         case exchange
     }
 
     private let settings: Mutex<ServiceSettings>
-    private let writer: ArchiveWriter
-    private let reader: ArchiveReader
-    private let now: @Sendable () -> WallTime
-    private let sleep: @Sendable (Duration) async throws -> Void
-    private let log: ChangeLog
+    let writer: ArchiveWriter
+    let reader: ArchiveReader
+    /// Wall time.
+    package let now: @Sendable () -> WallTime
+    let sleep: @Sendable (Duration) async throws -> Void
+    let log: ChangeLog
+    let observedLookups: ObservedLookups
     private let work: AsyncStream<Work>
-    private let start: AsyncStream<Work>.Continuation
+    let start: AsyncStream<Work>.Continuation
+
+    // For explanations only, so they stay out of the way of lookups. Four lookups of each of 2,048 domains are 1 MiB.
+    let recentLookups = Mutex(RecentNotes<RecentLookup>(domains: 2_048, limit: 4))
+    let recentFailures = Mutex(RecentNotes<RecentFailure>(domains: 2_048, limit: 3))
+    /// With each answer of DNS, some kilobytes apiece.
+    let recentReports = Mutex(BoundedStore<DANEDestination, DANEReport>(capacity: 512, ranks: 1))
 
     /// How often it is looked whether something is due in the background, and whether the archive is still there. Short,
     /// so that a minute's work is spread over it.
@@ -64,14 +64,16 @@ package final class PolicyService: Service {
         seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory
     ) {
         state = Mutex(
-            State(
+            ServiceState(
                 ledger: PolicyLedger(settings: ledger, isArchived: !archive.keepsNothing, seed: seed),
-                findings: FindingLedger(settings: ledger)))
+                findings: FindingLedger(settings: ledger), decisions: decisions,
+                waitingList: WaitingList(isHeld: !archive.keepsNothing)))
         settings = Mutex(
             ServiceSettings(discovery: discovery, dane: dane, decisions: decisions, ledger: ledger))
         self.now = now
         self.sleep = sleep
         log = ChangeLog(logger: logger)
+        observedLookups = ObservedLookups(logger: logger, metrics: metrics)
         let alarm = ArchiveAlarm(log: log, metrics: metrics)
         writer = ArchiveWriter(archive, limit: ledger.maximumDomains, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
@@ -82,13 +84,13 @@ package final class PolicyService: Service {
 
     private var discovery: PolicyDiscovery { settings.withLock(\.discovery) }
     private var dane: DANEDiscovery? { settings.withLock(\.dane) }
-    private var decisions: DecisionSettings { settings.withLock(\.decisions) }
 
     /// From now on these settings are in force: for the answers to those who wait too, and for what is found out from now
     /// on. What is under way goes on as it began. Whether DANE is looked for stays, as long as it can be.
     package func use(_ new: ServiceSettings) {
         settings.withLock { $0 = new }
         withState { state in
+            state.decisions = new.decisions
             state.ledger.use(new.ledger)
             state.findings.use(new.ledger)
             state.usesDANE = state.usesDANE && new.dane != nil
@@ -99,103 +101,6 @@ package final class PolicyService: Service {
     package func useDANE(_ isUsed: Bool) {
         let isUsed = isUsed && dane != nil
         state.withLock { $0.usesDANE = isUsed }
-    }
-
-    // MARK: Lookups
-
-    package enum Lookup: Sendable {
-        case decided(Decision)
-        /// The landing calls back, unless the waiter gives up before. `nil`: wait as long as the lookup may take.
-        case waiting(Waiter, atMost: Duration?)
-    }
-
-    /// A hit: the answer where nothing has to be found out. `nil`: it takes a `lookup`.
-    package func decision(for destination: DANEDestination) -> Decision? {
-        let now = now()
-        let known = state.withLock { state -> (Standing, DANEStanding)? in
-            guard let standing = state.ledger.answer(to: destination.domain, at: now) else { return nil }
-            guard state.usesDANE else { return (standing, .off) }
-            return state.findings.answer(to: destination, at: now).map { (standing, $0) }
-        }
-        return known.map { Decision($0, dane: $1, settings: decisions) }
-    }
-
-    /// Answers what is known, or lets `whenLanded` wait for it. Starts discoveries where none are under way.
-    ///
-    /// - Parameter whenLanded: called at most once, from any thread, and not before this function has returned
-    ///   `waiting`… or never, when the waiter has given up.
-    package func lookup(
-        _ destination: DANEDestination, whenLanded: @escaping @Sendable (Decision) -> Void
-    ) -> Lookup {
-        let now = now()
-        let (lookup, work) = withState { state -> (Lookup, [Work]) in
-            let policy = Part(state.ledger.asked(destination.domain, at: now))
-            let finding =
-                state.usesDANE ? Part(state.findings.asked(destination, at: now), of: destination) : Part(.off)
-            let work = [policy.work, finding.work].compactMap { $0 }
-            if let standing = policy.known, let dane = finding.known {
-                return (.decided(Decision(standing, dane: dane, settings: decisions)), work)
-            }
-            let waiting = WaitingList.Waiting(
-                destination: destination, standing: policy.known, dane: finding.known, call: whenLanded)
-            let waiter = state.waitingList.add(waiting, policy: policy.flight, finding: finding.flight)
-            return (.waiting(waiter, atMost: Part<Standing>.longer(policy.patience, finding.patience)), work)
-        }
-        for one in work { start.yield(one) }
-        return lookup
-    }
-
-    /// One half of an answer: known, or being found out.
-    private struct Part<Known> {
-        var known: Known?
-        var flight: FlightID?
-        /// `.zero` where it is known; `nil`: as long as the lookup may take.
-        var patience: Duration? = .zero
-        var work: Work?
-
-        init(_ known: Known) { self.known = known }
-
-        init(_ asked: Asked) where Known == Standing {
-            switch asked {
-            case .answer(let standing): known = standing
-            case .join(let id, let atMost): (flight, patience) = (id, atMost)
-            case .start(let plan, let atMost): (flight, patience, work) = (plan.id, atMost, .fly(plan))
-            }
-        }
-
-        init(_ asked: FindingLedger.Asked, of destination: DANEDestination) where Known == DANEStanding {
-            switch asked {
-            case .answer(let standing): known = standing
-            case .join(let id, let atMost): (flight, patience) = (id, atMost)
-            case .start(let id, let atMost): (flight, patience, work) = (id, atMost, .find(id, destination))
-            }
-        }
-
-        /// Both halves are needed, so the one that may take longer decides.
-        static func longer(_ one: Duration?, _ other: Duration?) -> Duration? {
-            guard let one, let other else { return nil }
-            return max(one, other)
-        }
-    }
-
-    /// Waits no longer: what can be said now. The discoveries go on, and their landings are stored as usual.
-    ///
-    /// - Returns: `nil` when the landing was quicker and has called back, or is about to.
-    package func giveUp(_ waiter: Waiter) -> Decision? {
-        let now = now()
-        return state.withLock { state in
-            guard let waited = state.waitingList.remove(waiter) else { return nil }
-            let standing = waited.standing ?? state.ledger.standing(of: waited.destination.domain, at: now)
-            let dane = waited.dane ?? state.findings.standing(of: waited.destination, at: now)
-            return Decision(standing, dane: dane, settings: decisions)
-        }
-    }
-
-    private func answer(_ waited: [WaitingList.Waiting]) {
-        for one in waited {
-            guard let standing = one.standing, let dane = one.dane else { continue }
-            one.call(Decision(standing, dane: dane, settings: decisions))
-        }
     }
 
     // MARK: Discoveries
@@ -212,11 +117,13 @@ package final class PolicyService: Service {
             }
             group.addTask { await self.lookAfterPolicies() }
             start.yield(.load)
+            if observing.isConfigured { log.observing(observing) }
             await doWork()
             group.cancelAll()
         }
         if state.withLock(\.owesEverything) { bringEverything() }
         await writer.end { self.bringEverything() }
+        endDemands()
     }
 
     private func doWork() async {
@@ -228,9 +135,9 @@ package final class PolicyService: Service {
                     case .find(let flight, let destination): await self.find(flight, destination)
                     case .hurry(let flight, let domain, let patience):
                         await self.hurry(flight, of: domain, after: patience)
-                    case .load: await self.load()
+                    case .load: await self.loadAll()
                     case .exchange:
-                        await self.load()
+                        await self.loadAll()
                         self.bringEverything()
                     }
                 }
@@ -247,11 +154,11 @@ package final class PolicyService: Service {
         case .policy(let id): await fetch(id, of: plan.domain, delay: plan.delay, in: plan.id)
         case .refresh(let id): await refresh(id, of: plan.domain, in: plan.id)
         }
-        settle(plan.id)
+        settle(plan)
     }
 
     private func recall(_ plan: FlightPlan) async {
-        let kept = await reader.policy(of: plan.domain)
+        let kept = await reader.recollection(of: plan.domain)
         let now = now()
         let recalled = withLedger { $0.recalled(plan.id, kept, at: now) }
         if recalled.next != .settle, let patience = recalled.patience {
@@ -273,37 +180,48 @@ package final class PolicyService: Service {
         // The daemon stops: that says nothing about the domain. Whoever waits is answered by what is known.
         guard !Task.isCancelled else { return }
         let landedAt = now()
+        if case .failed(let failure) = report.finding { note(.record(failure), of: domain, at: landedAt) }
         await go(on: withLedger { $0.recordLanded(flight, report, at: landedAt) }, with: domain, in: flight)
     }
 
     private func fetch(_ id: RecordID, of domain: PolicyDomain, delay: Duration, in flight: FlightID) async {
         // A cancelled sleep means that the daemon stops; the fetch then ends at once by the same cancellation.
         if delay > .zero { try? await sleep(delay) }
-        await landed(await discovery.policy(of: domain), as: id, in: flight)
+        await landed(await discovery.policy(of: domain), of: domain, as: id, in: flight)
     }
 
     private func refresh(_ id: RecordID, of domain: PolicyDomain, in flight: FlightID) async {
         let host = await discovery.policyHost(of: domain)
         guard !Task.isCancelled, withLedger({ $0.mayDial(host.dialled, in: flight) }) else { return }
-        await landed(await discovery.policy(of: domain, at: host), as: id, in: flight)
+        await landed(await discovery.policy(of: domain, at: host), of: domain, as: id, in: flight)
     }
 
-    private func landed(_ report: PolicyReport, as id: RecordID, in flight: FlightID) async {
+    private func landed(
+        _ report: PolicyReport, of domain: PolicyDomain, as id: RecordID, in flight: FlightID
+    ) async {
         guard !Task.isCancelled else { return }
         let landedAt = now()
+        if case .failed(let failure) = report.finding { note(.policy(failure), of: domain, at: landedAt) }
         guard let change = withLedger({ $0.policyLanded(flight, id, report.finding, at: landedAt) }) else { return }
         // A policy outlives the process before Postfix first hears of it.
         await writer.commit(change)
     }
 
-    private func settle(_ flight: FlightID) {
+    private func settle(_ plan: FlightPlan) {
         let now = now()
-        let (landing, waited) = withState { state in
-            let landing = state.ledger.settle(flight, at: now)
-            return (landing, state.waitingList.policyLanded(flight, landing?.standing ?? .unknown(.unfinished)))
+        let (landing, answers, demand, settings) = withState { state in
+            let landing = state.ledger.settle(plan.id, at: now)
+            let waited = state.waitingList.policyLanded(plan.id, landing?.standing ?? .unknown(.unfinished))
+            let demand = state.demand(of: plan.domain, landing?.refresh, at: now)
+            return (landing, state.answers(waited, at: now), demand, state.decisions)
         }
-        if let landing { log.record(landing.news, at: now, decisions) }
-        answer(waited)
+        if let landing { log.record(landing.news, at: now, settings) }
+        answer(answers)
+        switch demand {
+        case .none: break
+        case .met(let operators, let result): for one in operators { one.resume(returning: result) }
+        case .begins(let next): start.yield(.fly(next))
+        }
     }
 
     /// The archive had a policy for those who waited for a first answer: now they wait only so long for news of it.
@@ -312,7 +230,8 @@ package final class PolicyService: Service {
         let now = now()
         answer(
             state.withLock { state in
-                state.waitingList.policyLanded(flight, state.ledger.standing(of: domain, at: now))
+                let waited = state.waitingList.policyLanded(flight, state.ledger.standing(of: domain, at: now))
+                return state.answers(waited, at: now)
             })
     }
 
@@ -320,10 +239,12 @@ package final class PolicyService: Service {
         let report = await dane?.report(on: destination)
         let now = now()
         // The daemon stops: that says nothing about the destination.
-        let finding = Task.isCancelled ? nil : report?.finding
+        let landed = Task.isCancelled ? nil : report
+        if let landed { note(landed, at: now) }
         answer(
             state.withLock { state in
-                state.waitingList.findingLanded(flight, state.findings.landed(flight, finding, at: now))
+                let standing = state.findings.landed(flight, landed?.finding, at: now)
+                return state.answers(state.waitingList.findingLanded(flight, standing), at: now)
             })
     }
 
@@ -333,8 +254,9 @@ package final class PolicyService: Service {
         var purgedAt: WallTime?
         while !Task.isCancelled {
             let now = now()
-            let due = withLedger { $0.due(at: now) }
-            for news in due.news { log.record(news, at: now, decisions) }
+            let (due, settings) = withState { ($0.ledger.due(at: now), $0.decisions) }
+            for news in due.news { log.record(news, at: now, settings) }
+            lookAfterOrders(at: now)
             for plan in due.refreshes { start.yield(.fly(plan)) }
             writer.check()
             if purgedAt.map({ !now.isWithin(Self.purgeInterval, of: $0) }) ?? true {
@@ -343,6 +265,12 @@ package final class PolicyService: Service {
             }
             try? await sleep(Self.pulse)
         }
+    }
+
+    private func loadAll() async {
+        async let orders: Void = loadOrders()
+        await load()
+        await orders
     }
 
     private func load() async {
@@ -358,6 +286,7 @@ package final class PolicyService: Service {
     private func bringEverything() {
         let domains = withState { state in
             state.owesEverything = false
+            writer.noteAgain(state.orders.everything)
             return state.ledger.domains
         }
         // Some at a time: lookups are not to wait for it.
@@ -367,16 +296,16 @@ package final class PolicyService: Service {
         }
     }
 
-    private func withLedger<Result>(_ body: (inout PolicyLedger) -> sending Result) -> Result {
+    func withLedger<Result>(_ body: (inout PolicyLedger) -> sending Result) -> Result {
         withState { body(&$0.ledger) }
     }
 
     /// What the ledger wants kept goes to the archive on the way out.
-    private func withState<Result>(_ body: (inout State) -> sending Result) -> Result {
+    func withState<Result>(_ body: (inout ServiceState) -> sending Result) -> Result {
         state.withLock { state in
             let result = body(&state)
             // Under the lock, so that they arrive in the order in which they were made.
-            writer.note(state.ledger.takeChanges())
+            writer.note(state.takeChanges())
             return result
         }
     }

@@ -17,6 +17,15 @@ struct RefreshCalendar: Sendable {
         Minute(clamping: (time.milliseconds + 59_999) / 60_000)
     }
 
+    /// The minute that has begun.
+    static func current(at now: WallTime) -> Minute { Minute(clamping: now.milliseconds / 60_000) }
+
+    /// Domains whose minute has begun.
+    func dueCount(at now: WallTime) -> Int {
+        let current = Self.current(at: now)
+        return minutes.reduce(0) { $1.key <= current ? $0 + $1.value.count : $0 }
+    }
+
     mutating func add(_ domain: PolicyDomain, at minute: Minute) {
         guard minutes[minute, default: []].insert(domain).inserted else { return }
         count += 1
@@ -30,7 +39,7 @@ struct RefreshCalendar: Sendable {
 
     /// Takes out those whose minute has begun, the longest overdue first.
     mutating func take(at now: WallTime, atMost limit: Int) -> [PolicyDomain] {
-        let current = now.milliseconds / 60_000
+        let current = Self.current(at: now)
         var taken: [PolicyDomain] = []
         while taken.count < limit, let first = minutes.keys.min(), first <= current {
             var domains = minutes.removeValue(forKey: first) ?? []

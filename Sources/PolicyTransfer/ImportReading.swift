@@ -83,7 +83,7 @@ struct ImportReading {
         case .otherFormat(let name): throw .otherFormat(RemoteText.escaped(name, limit: 40))
         case .otherVersion(let version): throw .otherVersion(version)
         case .export(let text):
-            guard let time = TransferTime.read(text) else {
+            guard let time = RFC3339.read(text) else {
                 throw .header(line: line.number, .badTime(field: "exported-at", RemoteText.escaped(text)))
             }
             return time

@@ -1,4 +1,5 @@
 import MTASTS
+import PolicyService
 
 /// Why a line is not taken. What the line itself says is escaped in it, and cut.
 package enum LineFault: Error, Equatable, Sendable {
@@ -34,7 +35,7 @@ extension LineFault: CustomStringConvertible {
             "'domain' is \"\(text)\"; expected a domain name in ASCII (xn--… for others) with at least one dot"
         case .badID(let text):
             "'id' is \"\(text)\"; expected 1 to \(RecordID.maximumLength) letters and digits"
-        case .badTime(let field, let text): "'\(field)' is \"\(text)\"; expected \(TransferTime.expected)"
+        case .badTime(let field, let text): "'\(field)' is \"\(text)\"; expected \(RFC3339.expected)"
         case .badBase64: "'policy-base64' is not base64"
         case .noText: "has neither 'policy' nor 'policy-base64'"
         case .twoTexts: "has both 'policy' and 'policy-base64'; expected one of them"

@@ -32,7 +32,7 @@ struct PolicyEntry: Equatable {
     }
 
     private static func time(_ text: String, _ field: TransferFields.CodingKeys) throws(LineFault) -> WallTime {
-        guard let time = TransferTime.read(text) else {
+        guard let time = RFC3339.read(text) else {
             throw .badTime(field: field.rawValue, RemoteText.escaped(text))
         }
         return time

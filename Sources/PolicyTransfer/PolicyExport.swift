@@ -24,7 +24,7 @@ package struct PolicyExport: Sendable {
         to sink: @escaping @Sendable ([UInt8]) throws -> Void,
         leftOut: @escaping @Sendable (ExportOmission) -> Void = { _ in }
     ) async throws(ExportFailure) -> ExportSummary {
-        guard let time = TransferTime.text(of: now) else { throw ExportFailure(reason: .clock, done: ExportSummary()) }
+        guard let time = RFC3339.text(of: now) else { throw ExportFailure(reason: .clock, done: ExportSummary()) }
         let writer = ExportWriter(now: now, sink: sink, leftOut: leftOut)
         writer.write(TransferHeader(exportedAt: time))
         do throws(ArchiveFailure) {
@@ -116,8 +116,8 @@ private enum ExportedRow {
                     throw .textTooLong(octets: kept.text.count)
                 }
                 guard now.isWithin(.seconds(try Self.policy(kept.text).maxAge), of: fetchedAt),
-                    let fetched = TransferTime.text(of: fetchedAt),
-                    let asked = TransferTime.text(of: max(TransferTime.earliest, min(kept.askedAt, now)))
+                    let fetched = RFC3339.text(of: fetchedAt),
+                    let asked = RFC3339.text(of: max(RFC3339.earliest, min(kept.askedAt, now)))
                 else {
                     self = .expired
                     return

@@ -28,7 +28,7 @@ package struct PolicyImport: Sendable {
     ) async throws(ImportFailure) -> ImportSummary {
         var summary = ImportSummary()
         do throws(ImportFailure.Reason) {
-            guard (TransferTime.earliest...TransferTime.latest).contains(now) else { throw .clock }
+            guard (RFC3339.earliest...RFC3339.latest).contains(now) else { throw .clock }
             guard !archive.keepsNothing else { throw .nowhere }
             try await read(from: next, refused: refused, &summary)
         } catch {

@@ -23,16 +23,14 @@ package struct LocalPostfix: Equatable, Sendable {
     /// From lines of `name = value`, as postconf(1) writes them. A parameter that this version does not have is missing
     /// from its output, and then has no value here.
     package init(postconf output: some StringProtocol) {
-        var values: [Substring: Substring] = [:]
-        for line in output.split(whereSeparator: \.isNewline) {
-            let pair = Substring(line).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard pair.count == 2 else { continue }
-            values[pair[0].trimmed] = pair[1].trimmed
-        }
-        let level = values["smtp_tls_security_level"] ?? ""
-        let enforces = values["smtp_enforce_tls"] == "yes"
-        release = values["mail_version"].flatMap { PostfixRelease($0) }
-        validatesDNS = values["smtp_dns_support_level"]?.lowercased() == "dnssec"
+        self.init(PostfixParameters(postconf: output))
+    }
+
+    package init(_ parameters: PostfixParameters) {
+        let level = parameters.text("smtp_tls_security_level")
+        let enforces = parameters["smtp_enforce_tls"] == "yes"
+        release = parameters["mail_version"].flatMap { PostfixRelease($0) }
+        validatesDNS = parameters["smtp_dns_support_level"]?.lowercased() == "dnssec"
         securityLevel = level.isEmpty && enforces ? .other("encrypt") : SecurityLevel(level)
     }
 }
@@ -55,13 +53,5 @@ package enum SecurityLevel: Hashable, Sendable {
         case .opportunistic: true
         case .other: false
         }
-    }
-}
-
-extension Substring {
-    fileprivate var trimmed: Substring {
-        var text = drop(while: \.isWhitespace)
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
     }
 }

@@ -11,8 +11,8 @@ package struct Postconf: Sendable {
     package var configurationDirectory: String?
     package var timeLimit = Duration.seconds(5)
 
-    /// Octets. Four parameters take two hundred; a value may be long, but nobody's is this.
-    private static let maximumOutput = 65_536
+    /// Octets. Four parameters take two hundred, a master.cf some thousands; a value may be long, but nobody's is this.
+    private static let maximumOutput = 1 << 20
 
     package init(path: String, configurationDirectory: String? = nil, timeLimit: Duration = .seconds(5)) {
         self.path = path
@@ -34,17 +34,32 @@ package struct Postconf: Sendable {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
     }
 
+    package func ask() throws(PostconfFailure) -> LocalPostfix {
+        LocalPostfix(try parameters(LocalPostfix.parameters))
+    }
+
+    /// Those of main.cf by these names.
+    ///
     /// Not with `-h`: a parameter that a version does not have leaves no line, and values would change places. With `-x`,
     /// for a value may be `$another_parameter`.
-    package func ask() throws(PostconfFailure) -> LocalPostfix {
+    package func parameters(_ names: [String]) throws(PostconfFailure) -> PostfixParameters {
+        PostfixParameters(postconf: try output(of: ["-x"] + names))
+    }
+
+    /// The services of master.cf, their overrides expanded.
+    package func services() throws(PostconfFailure) -> [MasterService] {
+        MasterService.all(in: try output(of: ["-Mx"]))
+    }
+
+    private func output(of arguments: [String]) throws(PostconfFailure) -> String {
         let directory = configurationDirectory.map { ["-c", $0] } ?? []
-        let arguments = [path] + directory + ["-x"] + LocalPostfix.parameters
-        let result = try ChildOutput.of(path, arguments, within: timeLimit, atMost: Self.maximumOutput)
+        let result = try ChildOutput.of(
+            path, [path] + directory + arguments, within: timeLimit, atMost: Self.maximumOutput)
         guard result.status == 0 else {
             let words = result.errors.split(separator: UInt8(ascii: "\n")).last ?? []
             throw .failed(status: result.status, words: RemoteText.escaped(words))
         }
-        return LocalPostfix(postconf: String(decoding: result.output, as: UTF8.self))
+        return String(decoding: result.output, as: UTF8.self)
     }
 }
 

@@ -65,24 +65,28 @@ package enum SocketmapReplyEncoder {
 
     /// Appends `reply` to `buffer`. One that is too long for Postfix is said in a shorter dialect, or else becomes a
     /// temporary error that says so.
-    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
+    @discardableResult
+    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) -> ReplyFit {
         switch reply {
         case .notFound:
             buffer.writeStaticString("9:NOTFOUND ,")
         case .entry(let entry):
-            guard let (dialect, length) = entry.fitting(maximumPayload - 3, in: dialect) else {
-                return encode(.temporary(entry.tooLong(limit: maximumPayload)), dialect: dialect, into: &buffer)
+            guard let (said, length) = entry.fitting(maximumPayload - 3, in: dialect) else {
+                encode(.temporary(entry.tooLong(limit: maximumPayload)), dialect: dialect, into: &buffer)
+                return .tooLong
             }
             buffer.writeDecimal(3 + length)
             buffer.writeStaticString(":OK ")
-            entry.write(in: dialect, into: &buffer)
+            entry.write(in: said, into: &buffer)
             buffer.writeStaticString(",")
+            return said == dialect ? .whole : .shortened
         case .temporary(let reason):
             writeError("TEMP ", reason, into: &buffer)
         case .refused(let reason):
             // Postfix defers on PERM too; the word tells the two apart in its log.
             writeError("PERM ", reason, into: &buffer)
         }
+        return .whole
     }
 
     private static func writeError(_ word: StaticString, _ reason: Reason, into buffer: inout ByteBuffer) {

@@ -64,27 +64,31 @@ package enum TCPTableReplyEncoder {
 
     /// Appends `reply` to `buffer`. One that is too long for Postfix is said in a shorter dialect, or else becomes a
     /// temporary error that says so.
-    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) {
+    @discardableResult
+    package static func encode(_ reply: TableReply, dialect: Dialect, into buffer: inout ByteBuffer) -> ReplyFit {
         switch reply {
         case .notFound:
             buffer.writeStaticString("500 NOTFOUND\n")
         case .entry(let entry):
-            guard write(entry, dialect: dialect, into: &buffer) else {
-                return encode(.temporary(entry.tooLong(limit: maximumLine)), dialect: dialect, into: &buffer)
+            guard let said = write(entry, dialect: dialect, into: &buffer) else {
+                encode(.temporary(entry.tooLong(limit: maximumLine)), dialect: dialect, into: &buffer)
+                return .tooLong
             }
+            return said == dialect ? .whole : .shortened
         case .temporary(let reason), .refused(let reason):
             // 5xx would mean "not found" and let mail go without its policy.
             buffer.writeStaticString("400 ")
             Array(reason.text.utf8).withUnsafeBytes { quote($0, into: &buffer) }
             buffer.writeStaticString("\n")
         }
+        return .whole
     }
 
-    /// - Returns: `false`, and nothing is appended, when no dialect makes it short enough.
-    private static func write(_ entry: TLSPolicyEntry, dialect: Dialect, into buffer: inout ByteBuffer) -> Bool {
+    /// - Returns: the dialect it was said in; `nil`, and nothing is appended, when none makes it short enough.
+    private static func write(_ entry: TLSPolicyEntry, dialect: Dialect, into buffer: inout ByteBuffer) -> Dialect? {
         // Quoting adds to it only, so what is too long unquoted need not be written at all.
         guard let (dialect, length) = entry.fitting(maximumLine - status.utf8CodeUnitCount, in: dialect) else {
-            return false
+            return nil
         }
         var text = ByteBuffer()
         text.reserveCapacity(length)
@@ -94,10 +98,10 @@ package enum TCPTableReplyEncoder {
         text.withUnsafeReadableBytes { quote($0, into: &buffer) }
         guard buffer.writerIndex - start <= maximumLine else {
             buffer.moveWriterIndex(to: start)
-            return dialect.shorter.map { write(entry, dialect: $0, into: &buffer) } ?? false
+            return dialect.shorter.flatMap { write(entry, dialect: $0, into: &buffer) }
         }
         buffer.writeStaticString("\n")
-        return true
+        return dialect
     }
 
     private static let status: StaticString = "200 "

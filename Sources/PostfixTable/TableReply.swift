@@ -12,6 +12,15 @@ package enum TableReply: Equatable, Sendable {
     case refused(Reason)
 }
 
+/// How a reply fits into what Postfix takes.
+package enum ReplyFit: Equatable, Sendable {
+    case whole
+    /// It was said in a shorter dialect: without the words for TLS reports and the exact comparison of MX host names.
+    case shortened
+    /// Too long in any dialect: a temporary error was said instead.
+    case tooLong
+}
+
 /// Why an answer is a temporary error: what the operator reads in the mail log.
 ///
 /// At most 200 printable ASCII characters, Postfix's own limit; anything else in it is escaped.

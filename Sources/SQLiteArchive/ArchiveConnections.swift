@@ -56,14 +56,20 @@ final class ArchiveConnections: Sendable {
             return
         }
         try write { database in
-            let keep = try database.cachedStatement(sql: PolicyRow.keep)
-            let remove = try database.cachedStatement(sql: PolicyRow.remove)
             for change in changes {
-                switch change {
-                case .keep(let policy): try keep.execute(arguments: PolicyRow.arguments(policy))
-                case .remove(let domain): try remove.execute(arguments: [domain.name.text])
-                }
+                let (sql, arguments) = Self.statement(change)
+                try database.cachedStatement(sql: sql).execute(arguments: arguments)
             }
+        }
+    }
+
+    private static func statement(_ change: ArchiveChange) -> (sql: String, arguments: StatementArguments) {
+        switch change {
+        case .keep(let policy): (PolicyRow.keep, PolicyRow.arguments(policy))
+        case .remove(let domain): (PolicyRow.remove, [domain.name.text])
+        case .order(let override): (OrderRow.keep, OrderRow.arguments(override))
+        case .lift(let domain): (OrderRow.remove, [domain.name.text])
+        case .observe(let order): (OrderRow.keepObserve, OrderRow.arguments(order))
         }
     }
 

@@ -55,8 +55,8 @@ struct ArchiveOpener: Sendable {
         guard size > 0 else { throw .failure(trouble.unfinished()) }
         let reader = try reader(patience)
         switch try owner(reader) {
-        case .us(isCurrent: true): return reader
-        case .us(isCurrent: false), .nobody: throw .failure(trouble.unfinished())
+        case .us(hasPolicies: true): return reader
+        case .us(hasPolicies: false), .nobody: throw .failure(trouble.unfinished())
         case .newerVersion: throw .refusal(.newerSchema(path: files.name))
         case .stranger: throw .failure(trouble.foreign())
         }

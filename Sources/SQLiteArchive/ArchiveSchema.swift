@@ -10,9 +10,13 @@ enum ArchiveSchema {
     static let migrator: DatabaseMigrator = {
         // No foreign keys, nothing to check after each migration.
         var migrator = DatabaseMigrator().disablingDeferredForeignKeyChecks()
-        migrator.registerMigration("1 policies") { try $0.execute(sql: policies) }
+        migrator.registerMigration(first) { try $0.execute(sql: policies) }
+        migrator.registerMigration("2 orders") { try $0.execute(sql: orders) }
         return migrator
     }()
+
+    /// From it on there is something to read: what came later is there or not.
+    private static let first = "1 policies"
 
     /// With rowids: at 100,000 policies of 120 to 250 octets 317 octets a row (328 after three rounds of refreshes), without
     /// them 325 (326); but new rows come twice as fast, and a policy of 64 KiB fills fewer pages.
@@ -37,11 +41,31 @@ enum ArchiveSchema {
         ) STRICT
         """
 
+    /// What the operator has ordered. `names`: those of a pin, separated by spaces. `observe` has one row at most.
+    private static let orders = """
+        CREATE TABLE override (
+            domain TEXT NOT NULL PRIMARY KEY,
+            kind TEXT NOT NULL,
+            names TEXT,
+            reason TEXT NOT NULL,
+            author TEXT NOT NULL,
+            since INTEGER NOT NULL,
+            until INTEGER
+        ) STRICT;
+        CREATE TABLE observe (
+            number INTEGER NOT NULL PRIMARY KEY CHECK (number = 1),
+            is_on INTEGER NOT NULL,
+            author TEXT NOT NULL,
+            since INTEGER NOT NULL
+        ) STRICT;
+        """
+
     /// Whose a file is.
     enum Owner {
         /// Nobody's: there is nothing in it.
         case nobody
-        case us(isCurrent: Bool)
+        /// `hasPolicies`: it can be read, though an older version may have written it.
+        case us(hasPolicies: Bool)
         case newerVersion
         case stranger
     }
@@ -52,7 +76,7 @@ enum ArchiveSchema {
             return try things == 0 && readMark(database) == 0 ? .nobody : .stranger
         }
         guard try !migrator.hasBeenSuperseded(database) else { return .newerVersion }
-        return .us(isCurrent: try migrator.hasCompletedMigrations(database))
+        return .us(hasPolicies: try migrator.appliedIdentifiers(database).contains(first))
     }
 
     private static func readMark(_ database: Database) throws -> Int32 {

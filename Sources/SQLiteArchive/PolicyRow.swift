@@ -6,8 +6,7 @@ import PolicyService
 
 /// A policy as a row: how it is written, and what is believed of a row that is read.
 ///
-/// A row is data from outside: another version or another hand may have written it. What is no policy is told as
-/// `.unreadable`, and nothing that is read makes the arithmetic of times overflow later.
+/// A row is data from outside: what is no policy is told as `.unreadable`.
 /// Not here: what the text says; it is parsed by whoever loads it.
 enum PolicyRow {
     // MARK: SQL
@@ -62,87 +61,57 @@ enum PolicyRow {
     // MARK: Reading
 
     static func read(_ row: Row) -> ArchivedRow {
-        let name = octets(row, .domain).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        do throws(Unreadable) {
+        let name = row.octets(Column.domain).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        do throws(UnreadableRow) {
             return .policy(try policy(row, name))
         } catch {
             return .unreadable(domain: name, reason: error.reason)
         }
     }
 
-    private struct Unreadable: Error {
-        let reason: String
-    }
-
-    private static func policy(_ row: Row, _ name: String) throws(Unreadable) -> ArchivedPolicy {
+    private static func policy(_ row: Row, _ name: String) throws(UnreadableRow) -> ArchivedPolicy {
         // One that is spelt in another way would never be found nor removed.
         guard let domain = PolicyDomain(name), domain.name.text == name
-        else { throw Unreadable(reason: "the domain is none") }
-        guard let text = octets(row, .text) else { throw Unreadable(reason: "the text is missing or too long") }
+        else { throw UnreadableRow(reason: "the domain is none") }
+        guard let text = row.octets(Column.text) else { throw UnreadableRow(reason: "the text is missing or too long") }
         return ArchivedPolicy(
-            domain: domain, text: text, id: try id(row, .id), fetchedAt: try time(row, .fetchedAt),
-            expiresAt: try time(row, .expiresAt), askedAt: try time(row, .askedAt), record: try record(row),
+            domain: domain, text: text, id: try id(row, .id), fetchedAt: try row.time(Column.fetchedAt),
+            expiresAt: try row.time(Column.expiresAt), askedAt: try row.time(Column.askedAt), record: try record(row),
             failure: try failure(row))
     }
 
-    private static func record(_ row: Row) throws(Unreadable) -> ArchivedPolicy.Record? {
+    private static func record(_ row: Row) throws(UnreadableRow) -> ArchivedPolicy.Record? {
         guard try isPresent([.recordID, .recordAt, .recordLifetime], in: row) else { return nil }
         return ArchivedPolicy.Record(
-            id: try id(row, .recordID), at: try time(row, .recordAt),
-            lifetime: .milliseconds(try number(row, .recordLifetime, in: 0...latest)))
+            id: try id(row, .recordID), at: try row.time(Column.recordAt),
+            lifetime: .milliseconds(try row.number(Column.recordLifetime, in: 0...Row.latest)))
     }
 
-    private static func failure(_ row: Row) throws(Unreadable) -> ArchivedPolicy.Failure? {
+    private static func failure(_ row: Row) throws(UnreadableRow) -> ArchivedPolicy.Failure? {
         let group: [Column] = [.failureID, .failureAt, .failureCount, .failureCategory, .failureReason]
         guard try isPresent(group, in: row) else { return nil }
-        guard let category = text(row, .failureCategory).flatMap(PolicyFailure.Category.init(rawValue:))
-        else { throw Unreadable(reason: "failureCategory is none") }
-        guard let reason = text(row, .failureReason) else { throw Unreadable(reason: "failureReason is no text") }
+        guard let category = row.text(Column.failureCategory).flatMap(PolicyFailure.Category.init(rawValue:))
+        else { throw UnreadableRow(reason: "failureCategory is none") }
+        guard let reason = row.text(Column.failureReason)
+        else { throw UnreadableRow(reason: "failureReason is no text") }
         return ArchivedPolicy.Failure(
-            id: try id(row, .failureID), at: try time(row, .failureAt),
-            count: Int(try number(row, .failureCount, in: 1...Int64(Int32.max))), category: category, reason: reason)
+            id: try id(row, .failureID), at: try row.time(Column.failureAt),
+            count: Int(try row.number(Column.failureCount, in: 1...Int64(Int32.max))), category: category,
+            reason: reason)
     }
 
     /// All of a group, or none of it.
-    private static func isPresent(_ group: [Column], in row: Row) throws(Unreadable) -> Bool {
+    private static func isPresent(_ group: [Column], in row: Row) throws(UnreadableRow) -> Bool {
         let missing = group.filter { row.hasNull(atIndex: $0.rawValue) }
         guard let first = missing.first else { return true }
-        guard missing.count == group.count else { throw Unreadable(reason: "\(first) is missing") }
+        guard missing.count == group.count else { throw UnreadableRow(reason: "\(first) is missing") }
         return false
     }
 
-    private static func id(_ row: Row, _ column: Column) throws(Unreadable) -> RecordID {
-        guard let id = text(row, column).flatMap({ RecordID($0) }) else {
-            throw Unreadable(reason: "\(column) is none")
+    private static func id(_ row: Row, _ column: Column) throws(UnreadableRow) -> RecordID {
+        guard let id = row.text(column).flatMap({ RecordID($0) }) else {
+            throw UnreadableRow(reason: "\(column) is none")
         }
         return id
-    }
-
-    /// The end of the year 9999: sums and differences of such times are far from the ends of Int64.
-    private static let latest: Int64 = 253_402_300_799_999
-
-    private static func time(_ row: Row, _ column: Column) throws(Unreadable) -> WallTime {
-        WallTime(milliseconds: try number(row, column, in: -latest...latest))
-    }
-
-    private static func number(
-        _ row: Row, _ column: Column, in range: ClosedRange<Int64>
-    ) throws(Unreadable) -> Int64 {
-        let value: DatabaseValue = row[column.rawValue]
-        guard case .int64(let number) = value.storage, range.contains(number)
-        else { throw Unreadable(reason: "\(column) is impossible") }
-        return number
-    }
-
-    private static func text(_ row: Row, _ column: Column) -> String? {
-        let value: DatabaseValue = row[column.rawValue]
-        guard case .string(let text) = value.storage else { return nil }
-        return text
-    }
-
-    private static func octets(_ row: Row, _ column: Column) -> [UInt8]? {
-        let value: DatabaseValue = row[column.rawValue]
-        guard case .blob(let octets) = value.storage else { return nil }
-        return [UInt8](octets)
     }
 }

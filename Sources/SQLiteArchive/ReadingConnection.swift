@@ -91,6 +91,15 @@ final class ReadingConnection: Sendable {
         }
     }
 
+    /// A file that an older version wrote, and that cannot be brought up to date, has none.
+    func orders() throws(ArchiveFailure) -> [ArchivedOrder] {
+        try reading { database in
+            guard try database.tableExists("override"), try database.tableExists("observe") else { return [] }
+            let overrides = try Row.fetchAll(database, sql: OrderRow.all).map(OrderRow.read)
+            return try overrides + Row.fetchAll(database, sql: OrderRow.observe).map(OrderRow.readObserve)
+        }
+    }
+
     func close() {
         try? queue.close()
     }

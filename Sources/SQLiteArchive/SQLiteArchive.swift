@@ -3,7 +3,7 @@ import MTASTS
 import PolicyService
 import Synchronization
 
-/// The archive seam by SQLite: policies in one file that outlives the process, however it ends.
+/// The archive seam by SQLite: policies and orders in one file that outlives the process, however it ends.
 ///
 /// Concurrency: any task; changes one after another, beside them one loading and one search for a row at a time. SQLite
 /// blocks, so it runs on queues of its own; a task that is cancelled does not end a change half-way.
@@ -93,6 +93,12 @@ package final class SQLiteArchive: PolicyArchive {
     package func row(of domain: PolicyDomain) async throws(ArchiveFailure) -> ArchivedRow? {
         try await on(finds, atMost: limit) { () throws(ArchiveFailure) in
             try self.read(by: \.finder, patience: 0) { reader throws(ArchiveFailure) in try reader.row(of: domain) }
+        }
+    }
+
+    package func orders() async throws(ArchiveFailure) -> [ArchivedOrder] {
+        try await on(finds, atMost: limit) { () throws(ArchiveFailure) in
+            try self.read(by: \.finder, patience: 0) { reader throws(ArchiveFailure) in try reader.orders() }
         }
     }
 

@@ -1,50 +1,79 @@
 import Logging
 import PolicyService
 import ServiceLifecycle
+import Synchronization
 import UnboundDNS
 
 /// Looks now and then whether the DNS servers let DNSSEC through, and switches DANE by that.
 ///
 /// Until the first look is done DANE is on: where signatures are stripped every answer fails, and what was never known to
 /// be signed has no DANE then. Never blocks the start; changes are told, not looks.
-struct DNSSECWatch: Service {
-    let validator: UnboundValidator
-    let policies: PolicyService
-    let logger: Logger
+final class DNSSECWatch: Service {
+    private let validator: Mutex<UnboundValidator?>
+    private let policies: PolicyService
+    private let logger: Logger
 
     /// While all is well, and while it is not.
-    private static let doubt = Duration.seconds(5)
     private static let pauses = (well: Duration.seconds(3_600), ill: Duration.seconds(300))
+    /// How often it is looked whether a look is due, or whether there is another validator to look through; and how long
+    /// a doubt is slept over.
+    private static let pulse = Duration.seconds(5)
+
+    /// - Parameter validator: `nil`: there is nothing to watch.
+    init(_ validator: UnboundValidator?, policies: PolicyService, logger: Logger) {
+        self.validator = Mutex(validator)
+        self.policies = policies
+        self.logger = logger
+    }
+
+    /// From now on DNS is asked by this one; it is looked at within seconds.
+    func use(_ validator: UnboundValidator?) {
+        self.validator.withLock { $0 = validator }
+    }
+
+    /// What is known of one validator.
+    private struct Watched {
+        let validator: UnboundValidator
+        var standing: DNSSECStanding?
+        var next = ContinuousClock.now
+    }
 
     func run() async throws {
-        var last: DNSSECStanding?
+        var watched: Watched?
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            let standing = await look()
-            guard !Task.isCancelled else { return }
-            // The words may differ from time to time.
-            if last.map({ !standing.isSameKind(as: $0) }) ?? true { tell(standing, after: last) }
-            switch standing {
-            case .works: policies.useDANE(true)
-            case .stripped: policies.useDANE(false)
-            case .unreachable: break
-            }
-            last = standing
-            let isWell = if case .works = standing { true } else { false }
-            try? await cancelWhenGracefulShutdown {
-                try await Task.sleep(for: isWell ? Self.pauses.well : Self.pauses.ill)
-            }
-            // A zone whose keys could not be had is asked for them anew.
-            try? validator.forget()
+            let current = validator.withLock(\.self)
+            if watched?.validator !== current { watched = current.map { Watched(validator: $0) } }
+            if let due = watched, due.next <= .now { watched = await look(due) }
+            try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pulse) }
         }
+    }
+
+    private func look(_ watched: Watched) async -> Watched {
+        // A zone whose keys could not be had is asked for them anew.
+        if watched.standing != nil { try? watched.validator.forget() }
+        let standing = await standing(through: watched.validator)
+        // Meanwhile the servers may be others, or the daemon stops: then it says nothing.
+        guard !Task.isCancelled, validator.withLock({ $0 === watched.validator }) else { return watched }
+        // The words may differ from time to time.
+        let isNews = watched.standing.map { !standing.isSameKind(as: $0) } ?? true
+        if isNews { tell(standing, after: watched.standing) }
+        switch standing {
+        case .works: policies.useDANE(true)
+        case .stripped: policies.useDANE(false)
+        case .unreachable: break
+        }
+        let isWell = if case .works = standing { true } else { false }
+        let next = ContinuousClock.now + (isWell ? Self.pauses.well : Self.pauses.ill)
+        return Watched(validator: watched.validator, standing: standing, next: next)
     }
 
     /// A key that could not be had makes all of its zone bogus for a while, as if signatures were stripped: so that is
     /// believed only when a second look, with nothing remembered, says the same.
-    private func look() async -> DNSSECStanding {
+    private func standing(through validator: UnboundValidator) async -> DNSSECStanding {
         let first = await DNSSECProbe(validator).probe()
         guard case .stripped = first else { return first }
         try? validator.forget()
-        guard (try? await cancelWhenGracefulShutdown({ try await Task.sleep(for: Self.doubt) })) != nil else {
+        guard (try? await cancelWhenGracefulShutdown({ try await Task.sleep(for: Self.pulse) })) != nil else {
             return first
         }
         return await DNSSECProbe(validator).probe()

@@ -1,3 +1,4 @@
+import Admin
 import Logging
 import LookupServer
 import NIOPosix
@@ -7,12 +8,17 @@ import ServiceLifecycle
 
 /// The rooms, wired by one configuration. No logic here.
 struct Daemon {
+    private let source: ConfigurationSource
     private let setup: Setup
+    private let log: LogControl
     private let logger: Logger
 
     /// - Throws: `CommandFailure` when something the configuration names cannot be had, or does not go together.
-    init(_ configuration: Configuration) throws(CommandFailure) {
-        logger = configuration.logger
+    init(_ source: ConfigurationSource) throws(CommandFailure) {
+        let configuration = try source.read()
+        self.source = source
+        log = LogControl(configuration)
+        logger = log.logger
         setup = try Setup(configuration, logger: logger)
         try setup.postfix.check()
     }
@@ -25,29 +31,50 @@ struct Daemon {
             logger: logger, now: { .current })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (untilListening, listening) = AsyncStream<Never>.makeStream()
         let server = LookupServer(
             socketmap: setup.configuration.socketmap, tcpTable: setup.configuration.tcpTable, service: policies,
-            settings: setup.lookup, group: eventLoops, logger: logger)
-        // Stopped in reverse order: first no more lookups, then no more discoveries.
-        var services: [any Service] = [policies, server]
-        if let validator = setup.upstream.validator, setup.configuration.dnssec == .auto {
-            services.append(DNSSECWatch(validator: validator, policies: policies, logger: logger))
-        }
-        tellStart()
+            settings: setup.lookup, group: eventLoops, logger: logger, onListening: { _ in listening.finish() })
+        let watch = DNSSECWatch(setup.watched, policies: policies, logger: logger)
+        let reloader = reloader(policies, server, watch)
+        logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
+        setup.tellConflicts(logger)
+        // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries.
+        var services: [any Service] = [
+            policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: untilListening),
+        ]
+        if let admin = admin(policies, reloader) { services.append(admin) }
         try await run(services)
-        await setup.upstream.close()
+        await reloader.setup.upstream.close()
         try await eventLoops.shutdownGracefully()
         logger.info("stopped")
     }
 
-    private func tellStart() {
-        logger.info(
-            "starting",
-            metadata: [
-                "version": "\(Version.current)", "dialect": "\(setup.postfix.dialect.rawValue)",
-                "dane": "\(setup.upstream.validator == nil ? "off" : "on")",
-            ])
-        setup.tellConflicts(logger)
+    private func reloader(_ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch) -> Reloader {
+        Reloader(setup, logger: logger, read: source.read) { [log] new throws(ListenFailure) in
+            // The only step that may fail comes first.
+            try await server.change(
+                socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
+            policies.use(new.service)
+            policies.useDANE(true)
+            watch.use(new.watched)
+            log.use(new.configuration)
+        }
+    }
+
+    /// What the operator asks and orders.
+    private func admin(_ policies: PolicyService, _ reloader: Reloader) -> AdminService? {
+        guard let path = setup.configuration.adminSocket else { return nil }
+        let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
+        let seams = AdminSeams(setup: { reloader.setup }) { () throws(ReloadRefusal) in
+            switch await reloader.reload() {
+            case .reloaded(let changes, let needsRestart):
+                return Reloaded(changed: changes.map(\.key), needsRestart: needsRestart)
+            case .refused(let reason):
+                throw ReloadRefusal(reason)
+            }
+        }
+        return AdminService(policies, socket: socket, seams: seams, logger: logger)
     }
 
     private func run(_ services: [any Service]) async throws {

@@ -7,6 +7,8 @@ import PostfixTable
 struct PostfixAtHand {
     /// For tcp_table, and map names that choose none.
     let dialect: Dialect
+    /// All the words it knows; `nil`: nobody could be asked.
+    let understood: Dialect?
     let wantsDANE: Bool
     let decisions: DecisionSettings
     private let choices: PostfixChoices
@@ -15,7 +17,9 @@ struct PostfixAtHand {
     let failure: PostconfFailure?
 
     /// Asks postconf, and blocks meanwhile: milliseconds, five seconds at most.
-    init(_ configuration: Configuration) {
+    ///
+    /// - Parameter before: what it said last; that stands where it does not answer now.
+    init(_ configuration: Configuration, before: PostfixAtHand? = nil) {
         var local: LocalPostfix?
         var failure: PostconfFailure?
         let searchPath = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -24,12 +28,14 @@ struct PostfixAtHand {
                 local = try Postconf(path: path).ask()
             } catch {
                 failure = error
+                local = before?.local
             }
         }
         self.failure = failure
         var choices = configuration.postfix
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
         dialect = choices.dialect(beside: local)
+        understood = local?.release.map { Dialect(for: $0) }
         wantsDANE = choices.wantsDANE(beside: local) && configuration.dnssec != .off
         self.choices = choices
         self.local = local
@@ -53,7 +59,8 @@ struct PostfixAtHand {
 }
 
 extension DecisionSettings.NoPolicyReply {
-    fileprivate var entry: TLSPolicyEntry? {
+    /// What it is in Postfix's words; `nil`: not found.
+    var entry: TLSPolicyEntry? {
         switch self {
         case .notFound: nil
         case .may: .may

@@ -1,6 +1,7 @@
 import Logging
 import LookupServer
 import PolicyService
+import UnboundDNS
 
 /// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
 ///
@@ -11,10 +12,11 @@ struct Setup: Sendable {
     let postfix: PostfixAtHand
     let upstream: Upstream
 
+    /// - Parameter before: the setup in force, where this one is to take its place.
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
-    init(_ configuration: Configuration, logger: Logger) throws(CommandFailure) {
+    init(_ configuration: Configuration, before: Setup? = nil, logger: Logger) throws(CommandFailure) {
         self.configuration = configuration
-        postfix = PostfixAtHand(configuration)
+        postfix = PostfixAtHand(configuration, before: before?.postfix)
         upstream = try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger)
     }
 
@@ -29,15 +31,31 @@ struct Setup: Sendable {
     var lookup: LookupSettings {
         var lookup = configuration.lookup
         lookup.dialect = postfix.dialect
+        lookup.understood = postfix.understood
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
         return lookup
     }
 
+    var service: ServiceSettings {
+        ServiceSettings(
+            discovery: upstream.discovery, dane: upstream.dane, decisions: postfix.decisions, ledger: ledger)
+    }
+
+    /// What DNSSEC has to be watched through; `nil`: nobody looks for DANE, or it is wanted whatever the servers do.
+    var watched: UnboundValidator? { configuration.dnssec == .auto ? upstream.validator : nil }
+
+    /// What follows from the Postfix at hand, for the log.
+    var facts: Logger.Metadata {
+        ["dialect": "\(postfix.dialect.rawValue)", "dane": "\(upstream.validator == nil ? "off" : "on")"]
+    }
+
     /// Says what in the configuration does not go together with Postfix, or with this process's limits.
     func tellConflicts(_ logger: Logger) {
         if let failure = postfix.failure {
-            logger.warning("Postfix cannot be asked, its settings are guessed", metadata: ["reason": "\(failure)"])
+            logger.warning(
+                "Postfix cannot be asked, its settings are those it said last, or guessed",
+                metadata: ["reason": "\(failure)"])
         }
         for conflict in postfix.conflicts(looksForDANE: upstream.validator != nil)
         where conflict.consequence == .warning {

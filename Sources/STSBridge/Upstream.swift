@@ -7,6 +7,7 @@ import UnboundDNS
 ///
 /// Threads: any. Each question holds what it was asked of, so one that is replaced ends with its last question.
 struct Upstream: Sendable {
+    let servers: [NameServer]
     let resolver: UnboundResolver
     let fetcher: CurlFetcher
     /// `nil`: DANE is not looked for.
@@ -16,7 +17,7 @@ struct Upstream: Sendable {
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
     init(_ configuration: Configuration, wantsDANE: Bool, logger: Logger) throws(CommandFailure) {
         do {
-            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
             let dns = UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout)
             resolver = try UnboundResolver(dns)
             validator = try Self.validator(dns, configuration, isWanted: wantsDANE, logger)

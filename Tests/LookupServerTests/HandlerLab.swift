@@ -43,13 +43,17 @@ final class HandlerLab: Sendable {
     func connect(
         _ table: TableProtocol, settings: LookupSettings = LookupSettings()
     ) async throws -> NIOAsyncTestingChannel {
+        try await connect(table, state: LookupState(settings, logger: log.logger()))
+    }
+
+    /// One of several connections that share their state.
+    func connect(_ table: TableProtocol, state: LookupState) async throws -> NIOAsyncTestingChannel {
         let service = service
         let logger = log.logger()
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
                 TableConnectionHandler(
-                    table, service: service, settings: settings, connection: Connection(channel: channel),
-                    logger: logger))
+                    table, service: service, state: state, connection: Connection(channel: channel), logger: logger))
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         return channel
@@ -61,6 +65,16 @@ final class HandlerLab: Sendable {
         tcpTable: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 0)], settings: LookupSettings = LookupSettings(),
         _ test: @Sendable @escaping ([Int]) async throws -> Void
     ) async throws {
+        try await serve(socketmap: socketmap, tcpTable: tcpTable, settings: settings) { _, ports in
+            try await test(ports)
+        }
+    }
+
+    /// The same, for a test that changes the server meanwhile.
+    func serve(
+        socketmap: [ListenAddress], tcpTable: [ListenAddress] = [], settings: LookupSettings = LookupSettings(),
+        _ test: @Sendable @escaping (LookupServer, [Int]) async throws -> Void
+    ) async throws {
         let (ports, continuation) = AsyncStream<[Int]>.makeStream()
         let server = LookupServer(
             socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings, logger: log.logger(),
@@ -71,7 +85,7 @@ final class HandlerLab: Sendable {
                 defer { continuation.finish() }
                 try await group.run()
             }
-            for await bound in ports.prefix(1) { try await test(bound) }
+            for await bound in ports.prefix(1) { try await test(server, bound) }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }

@@ -143,4 +143,98 @@ import TestSupport
             #expect(lab.fetcher.requests.count == 1)
         }
     }
+
+    // MARK: The operator
+
+    @Test func `a finding is explained with each answer of DNS, and until when it counts`() async throws {
+        let lab = Lab()
+        lab.service.useDANE(true)
+        let destination = DANEDestination(domain: try domain("example.com"))
+        try await lab.run {
+            try await lab.expect(.dane)
+            let explanation = await lab.service.explain(destination)
+            #expect(explanation.decision == Decision(rule: .dane, action: .daneOnly))
+            let dane = try #require(explanation.dane)
+            #expect(dane.standing == .known(.complete, reason: nil))
+            #expect(dane.finding?.hosts.map(\.name) == ["mx.example.com"])
+            #expect(dane.report?.steps.map(\.question.type) == [.mx, .a, .aaaa, .tlsa])
+            #expect(dane.at == lab.clock.now && dane.freshUntil == lab.clock.now + .seconds(300))
+            #expect(dane.usableUntil == lab.clock.now + .seconds(3_900))
+            let other = await lab.service.explain(DANEDestination(domain: destination.domain, port: 2_525))
+            #expect(other.dane?.finding == nil && other.dane?.report == nil)
+            lab.service.useDANE(false)
+            let without = await lab.service.explain(destination)
+            #expect(without.dane == nil && without.decision.rule == .enforce)
+        }
+    }
+
+    @Test func `a question about DANE that failed is among the failures`() async throws {
+        let lab = Lab()
+        lab.service.useDANE(true)
+        lab.script(tlsa: .failure(.responseCode(2)))
+        try await lab.run {
+            try await lab.expect(.daneUnknown)
+            let explanation = await lab.service.explain(DANEDestination(domain: try domain("example.com")))
+            guard case .dane(let failure, port: 25) = explanation.failures.first?.kind else {
+                throw Unexpected(what: "\(explanation.failures)")
+            }
+            #expect(failure.question.type == .tlsa)
+        }
+    }
+
+    @Test func `forgetting takes the findings of all ports, and they are asked for anew`() async throws {
+        let lab = Lab()
+        lab.service.useDANE(true)
+        try await lab.run {
+            try await lab.expect(.dane)
+            try await lab.expect(.enforce, port: 2_525)
+            let asked = lab.validated.asked.count
+            let name = try domain("example.com")
+            let (wasKnown, _) = await lab.service.forget(name)
+            #expect(wasKnown)
+            for port in [UInt16(25), 2_525] {
+                let explanation = await lab.service.explain(DANEDestination(domain: name, port: port))
+                #expect(explanation.dane?.finding == nil && explanation.dane?.report == nil)
+            }
+            try await lab.expect(.dane)
+            #expect(lab.validated.asked.count > asked)
+            let census = await lab.service.census()
+            #expect(census.findings == 1)
+        }
+    }
+
+    @Test func `what a DANE discovery that is under way brings after forgetting is kept`() async throws {
+        let lab = Lab()
+        lab.service.useDANE(true)
+        let gate = lab.validated.hold("example.com", .mx)
+        try await lab.run {
+            async let answer = lab.answer()
+            await gate.arrivals()
+            _ = await lab.service.forget(try domain("example.com"))
+            gate.open()
+            let decision = try await answer
+            #expect(decision.rule == .dane)
+            // Of the policy nothing can be said: its discovery may have ended before or after the forgetting.
+            let explanation = await lab.service.explain(DANEDestination(domain: try domain("example.com")))
+            #expect(explanation.dane?.finding != nil)
+        }
+    }
+
+    @Test func `an exempted domain is answered at once, and its findings are fresh when that ends`() async throws {
+        let lab = Lab()
+        lab.service.useDANE(true)
+        let gate = lab.validated.hold("example.com", .mx)
+        let until = lab.clock.now + .seconds(60)
+        let override = try order(
+            .exempt(mayEncrypt: false), "example.com", since: lab.clock.now, until: until)
+        try await lab.run {
+            _ = try await lab.service.order(override)
+            try await lab.expect(.exempt)
+            await gate.arrivals()
+            gate.open()
+            lab.clock.advance(.seconds(60))
+            try await lab.expect(.dane)
+            #expect(lab.validated.asked.count { $0.type == .mx } == 1)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import Discovery
 import MTASTS
+import MetricsTestKit
 import PolicyService
 import ServiceLifecycle
 import Synchronization
@@ -12,16 +13,24 @@ import TestSupport
         let resolver = ScriptedResolver()
         let fetcher = ScriptedFetcher()
         let archive: MemoryArchive
-        let clock = ManualTime()
+        let clock: ManualTime
         let log = LogRecorder()
+        let metrics = TestMetrics()
         let service: PolicyService
 
-        init(archive: MemoryArchive = MemoryArchive()) {
+        /// - Parameter keepsNothing: `archive` is not used.
+        init(
+            archive: MemoryArchive = MemoryArchive(), keepsNothing: Bool = false,
+            ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(),
+            clock: ManualTime = ManualTime()
+        ) {
             self.archive = archive
-            let clock = clock
+            self.clock = clock
             service = PolicyService(
-                discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), archive: archive,
-                logger: log.logger(), now: { clock.now }, sleep: { try await clock.sleep($0) }, seed: 1)
+                discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher),
+                archive: keepsNothing ? NoArchive() : archive, ledger: ledger, decisions: decisions,
+                logger: log.logger(), now: { clock.now }, sleep: { try await clock.sleep($0) }, seed: 1,
+                metrics: metrics)
         }
 
         /// Publishes a record and a policy of `name`.
@@ -40,6 +49,21 @@ import TestSupport
                 {
                     continuation.resume(returning: decision)
                 }
+            }
+        }
+
+        /// Returns when nobody waits for the operator's orders any more.
+        func loaded() async throws { _ = try await answer("loaded.example") }
+
+        /// The answer that needs no waiting; `nil`: it does.
+        func answerAtOnce(_ name: String) throws -> Decision? {
+            let destination = DANEDestination(domain: try domain(name))
+            if let decision = service.decision(for: destination) { return decision }
+            switch service.lookup(destination, whenLanded: { _ in }) {
+            case .decided(let decision): return decision
+            case .waiting(let waiter, _):
+                _ = service.giveUp(waiter)
+                return nil
             }
         }
 

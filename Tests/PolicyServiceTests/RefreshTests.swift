@@ -181,7 +181,7 @@ import TestSupport
             switch kept {
             case .keep(let policy): #expect(change == "keep" && policy.fetchedAt == lab.clock.now)
             case .remove(let domain): #expect(change == "remove" && domain == lab.domain)
-            case nil: Issue.record("the archive is told nothing")
+            default: Issue.record("the archive is told nothing of it")
             }
             #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode != .enforce)
         }

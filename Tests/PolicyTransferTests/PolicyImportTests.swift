@@ -13,7 +13,7 @@ import Testing
         name = try domain("example.com")
     }
 
-    private func fetched(_ time: WallTime) -> String { "\"\(TransferTime.text(of: time) ?? "never")\"" }
+    private func fetched(_ time: WallTime) -> String { "\"\(RFC3339.text(of: time) ?? "never")\"" }
 
     @Test func `a policy is kept with the times and the id of the file`() async throws {
         let archive = try await opened()
@@ -249,6 +249,7 @@ private struct UnreadableArchive: PolicyArchive {
     func open() -> ArchiveOpening { .unchanged }
     func load(_ take: @escaping @Sendable ([ArchivedRow]) -> Void) {}
     func row(of domain: PolicyDomain) -> ArchivedRow? { .unreadable(domain: domain.name.text, reason: "no id") }
+    func orders() -> [ArchivedOrder] { [] }
     func commit(_ changes: [ArchiveChange]) {}
     func purge(at now: WallTime, grace: Duration) {}
     func close() {}

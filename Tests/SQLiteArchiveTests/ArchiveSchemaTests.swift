@@ -67,13 +67,31 @@ import Testing
     }
 
     @Test func `migrations are only ever added`() {
-        #expect(ArchiveSchema.migrator.migrations == ["1 policies"])
+        #expect(ArchiveSchema.migrator.migrations == ["1 policies", "2 orders"])
     }
 
-    @Test func `an archive that an older version left is not read before it is brought up to date`() async throws {
+    @Test func `what the first version left is read where it cannot be brought up to date, and has no orders`()
+        async throws
+    {
+        try lab.change(Self.first)
+        let reader = try SQLiteArchive(path: lab.path, access: .readOnly)
+        #expect(try await reader.loaded().count == 1)
+        #expect(try await reader.orders() == [])
+        await reader.close()
+        #expect(try !schema(lab.path).contains { $0.contains("override") })
+    }
+
+    @Test func `an archive with orders is not touched by a version that does not know them`() async throws {
         try await lab.leave()
-        // There is no older version yet: one that has done nothing stands for it.
-        try lab.change("DROP TABLE policy; DELETE FROM grdb_migrations")
+        // One that comes after ours does to us what ours does to the older version.
+        try lab.change("INSERT INTO grdb_migrations VALUES ('3 something')")
+        #expect(lab.refusal() == .newerSchema(path: lab.path))
+        #expect(lab.refusal(.readOnly) == .newerSchema(path: lab.path))
+    }
+
+    @Test func `an archive without a table of ours is not read before there is one`() async throws {
+        try await lab.leave()
+        try lab.change("DROP TABLE policy; DROP TABLE override; DROP TABLE observe; DELETE FROM grdb_migrations")
         guard case .unreadable(let reason) = lab.refusal(.readOnly) else {
             Issue.record("it was read")
             return

@@ -56,6 +56,7 @@ import Testing
         ),
         ("cache:\n  max-ttl: 30s\n", 2, "cache.min-ttl is 1m and cache.max-ttl 30s"),
         ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
+        ("admin:\n  socket: admin.sock\n", 2, "admin.socket: \"admin.sock\"; expected an absolute path of at most"),
         ("a: [\n", 2, "not YAML"),
         ("just text\n", 1, "the file: expected keys and values"),
         ("\"\\e[31mred\": 1\n", 1, "unknown key \\x1B[31mred"),
@@ -118,6 +119,7 @@ import Testing
         policy:
           no-policy-reply: not-found
           enforce-testing: false
+          observe: false
         lookup:
           deadline: 20s
           on-unknown: deliver
@@ -138,6 +140,8 @@ import Testing
           max-domains: 1000000
           min-ttl: 1m
           max-ttl: 1h
+        admin:
+          socket: /run/sts-bridge/admin.sock
         log:
           level: info
           format: text
@@ -158,6 +162,7 @@ import Testing
         policy:
           no-policy-reply: may
           enforce-testing: true
+          observe: true
         lookup:
           deadline: 21s
           on-unknown: defer
@@ -178,6 +183,8 @@ import Testing
           max-domains: 2000
           min-ttl: 2m
           max-ttl: 2h
+        admin:
+          socket: ""
         log:
           level: debug
           format: json

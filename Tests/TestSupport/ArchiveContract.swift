@@ -16,10 +16,12 @@ package struct ArchiveContract: Sendable {
         var violations: [String] = []
         if try await archive.open() != .anew { violations.append("the first opening is anew") }
         violations += try await keeping()
-        violations += try await order()
+        violations += try await sequence()
         violations += try await purging()
+        violations += try await orders()
         if try await archive.open() != .unchanged { violations.append("a second opening finds what was there") }
         if try await loaded().isEmpty { violations.append("and keeps it") }
+        if try await archive.orders().isEmpty { violations.append("orders too") }
         await archive.close()
         return violations
     }
@@ -89,7 +91,7 @@ package struct ArchiveContract: Sendable {
         return violations
     }
 
-    private func order() async throws -> [String] {
+    private func sequence() async throws -> [String] {
         var violations: [String] = []
         let first = try Self.sample("order.example", id: "1")
         let second = try Self.sample("order.example", id: "2")
@@ -137,9 +139,61 @@ package struct ArchiveContract: Sendable {
         return violations
     }
 
+    /// One of each kind, with an end and without.
+    package static func orders() throws -> [DomainOverride] {
+        let since = WallTime(milliseconds: 1_795_000_000_003)
+        let until = WallTime(milliseconds: later)
+        return try [
+            order(.exempt(mayEncrypt: false), "exempt.example", since: since, reason: #"'; DROP TABLE override --ä😀"#),
+            order(.exempt(mayEncrypt: true), "may.example", since: since, until: until, author: "uid 1000"),
+            order(.pin([]), "pin.example", since: since, until: until),
+            order(.pin([pattern("mx.example.net"), pattern("*.example.org")]), "names.example", since: since),
+        ]
+    }
+
+    private func orders() async throws -> [String] {
+        var violations: [String] = []
+        func demand(_ holds: Bool, _ what: String) {
+            if !holds { violations.append(what) }
+        }
+        demand(try await archive.orders().isEmpty, "nothing is ordered at first")
+        let orders = try Self.orders()
+        let others = try await loaded().count
+        try await archive.commit([.keep(try Self.sample("pin.example"))] + orders.map(ArchiveChange.order))
+        demand(try await overrides() == orders.sorted(), "orders are found as they were kept")
+        demand(try await loaded().count == others + 1, "a domain's policy and its order are two things")
+        let other = try order(.pin([]), "may.example", since: orders[0].since)
+        try await archive.commit([.order(other), .lift(orders[0].domain), .remove(orders[2].domain)])
+        demand(
+            try await overrides() == [other, orders[2], orders[3]].sorted(),
+            "an order replaces the whole of the earlier one, and one that is lifted is gone")
+        let on = ObserveOrder(isOn: true, author: "root", since: orders[0].since)
+        try await archive.commit([.observe(on)])
+        demand(try await archive.orders().contains(.observe(on)), "observe mode is found as it was ordered")
+        let off = ObserveOrder(isOn: false, author: "uid 7", since: WallTime(milliseconds: Self.later))
+        try await archive.commit([.observe(on), .observe(off)])
+        demand(try await archive.orders().count == 4, "and is ordered once")
+        demand(try await archive.orders().contains(.observe(off)), "by the last one")
+        try await archive.purge(at: WallTime(milliseconds: Self.later + 1), grace: .zero)
+        demand(try await overrides().count == 3, "no purge takes an order")
+        try await archive.commit(try Self.samples().map(ArchiveChange.keep))
+        return violations
+    }
+
+    private func overrides() async throws -> [DomainOverride] {
+        try await archive.orders().compactMap { order in
+            guard case .override(let override) = order else { return nil }
+            return override
+        }.sorted()
+    }
+
     private func loaded() async throws -> [ArchivedRow] {
         let rows = Mutex<[ArchivedRow]>([])
         try await archive.load { chunk in rows.withLock { $0 += chunk } }
         return rows.withLock { $0 }
     }
+}
+
+extension [DomainOverride] {
+    fileprivate func sorted() -> [DomainOverride] { sorted { $0.domain.name < $1.domain.name } }
 }

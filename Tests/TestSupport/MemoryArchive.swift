@@ -2,13 +2,16 @@ import MTASTS
 import PolicyService
 import Synchronization
 
-/// The archive's twin: keeps policies for as long as the test lives, and fails when told to.
+/// The archive's twin: keeps policies and orders for as long as the test lives, and fails when told to.
 package final class MemoryArchive: PolicyArchive {
     private struct State {
         var policies: [PolicyDomain: ArchivedPolicy] = [:]
         /// Since when a policy's life is known to be over.
         var lapsed: [PolicyDomain: WallTime] = [:]
         var unreadable: [ArchivedRow] = []
+        var overrides: [PolicyDomain: DomainOverride] = [:]
+        var observe: ObserveOrder?
+        var unreadableOrders: [ArchivedOrder] = []
         var isOpen = false
         var failure: ArchiveFailure?
         /// Of opening only: it can be read and not written.
@@ -16,16 +19,41 @@ package final class MemoryArchive: PolicyArchive {
         /// Of the next commit only.
         var mishap: ArchiveFailure?
         var loadGate: Gate?
+        var orderGate: Gate?
+        var orderFailure: ArchiveFailure?
         var commitGate: Gate?
         var commits: [[ArchiveChange]] = []
         var opened = 0
         var purges = 0
+
+        mutating func make(_ change: ArchiveChange) {
+            switch change {
+            case .keep(let policy):
+                lapsed[policy.domain] = nil
+                policies[policy.domain] = policy
+            case .remove(let domain):
+                lapsed[domain] = nil
+                policies[domain] = nil
+            case .order(let override): overrides[override.domain] = override
+            case .lift(let domain): overrides[domain] = nil
+            case .observe(let order): observe = order
+            }
+        }
     }
 
     private let state: Mutex<State>
 
-    package init(_ policies: [ArchivedPolicy] = [], unreadable: [ArchivedRow] = []) {
+    package init(
+        _ policies: [ArchivedPolicy] = [], unreadable: [ArchivedRow] = [], orders: [ArchivedOrder] = []
+    ) {
         var kept = State()
+        for order in orders {
+            switch order {
+            case .override(let override): kept.overrides[override.domain] = override
+            case .observe(let order): kept.observe = order
+            case .unreadable: kept.unreadableOrders.append(order)
+            }
+        }
         for policy in policies { kept.policies[policy.domain] = policy }
         kept.unreadable = unreadable
         state = Mutex(kept)
@@ -46,10 +74,17 @@ package final class MemoryArchive: PolicyArchive {
         state.withLock { $0.openingFailure = failure }
     }
 
+    /// Of reading orders only.
+    package func failOrders(with failure: ArchiveFailure?) {
+        state.withLock { $0.orderFailure = failure }
+    }
+
     /// Somebody deletes it behind the service's back.
     package func vanish() {
         state.withLock { state in
             state.policies = [:]
+            state.overrides = [:]
+            state.observe = nil
             state.isOpen = false
         }
     }
@@ -67,6 +102,19 @@ package final class MemoryArchive: PolicyArchive {
         state.withLock { $0.loadGate = gate }
         return gate
     }
+
+    /// From now on reading orders waits for the gate.
+    package func holdOrders() -> Gate {
+        let gate = Gate()
+        state.withLock { $0.orderGate = gate }
+        return gate
+    }
+
+    package func override(of domain: PolicyDomain) -> DomainOverride? {
+        state.withLock { $0.overrides[domain] }
+    }
+
+    package var observe: ObserveOrder? { state.withLock(\.observe) }
 
     package subscript(domain: PolicyDomain) -> ArchivedPolicy? {
         state.withLock { $0.policies[domain] }
@@ -105,6 +153,17 @@ package final class MemoryArchive: PolicyArchive {
         return policy.map(ArchivedRow.policy)
     }
 
+    package func orders() async throws(ArchiveFailure) -> [ArchivedOrder] {
+        await state.withLock { $0.orderGate }?.pass()
+        let (orders, failure) = state.withLock { state in
+            let overrides = state.overrides.values.map(ArchivedOrder.override)
+            let observe = state.observe.map { [ArchivedOrder.observe($0)] } ?? []
+            return (overrides + observe + state.unreadableOrders, state.failure ?? state.orderFailure)
+        }
+        if let failure { throw failure }
+        return orders
+    }
+
     package func commit(_ changes: [ArchiveChange]) async throws(ArchiveFailure) {
         await state.withLock { $0.commitGate }?.pass()
         let failure = state.withLock { state -> ArchiveFailure? in
@@ -112,13 +171,7 @@ package final class MemoryArchive: PolicyArchive {
             guard state.failure == nil else { return state.failure }
             if let mishap = state.mishap.take() { return mishap }
             if !changes.isEmpty { state.commits.append(changes) }
-            for change in changes {
-                state.lapsed[change.domain] = nil
-                switch change {
-                case .keep(let policy): state.policies[policy.domain] = policy
-                case .remove(let domain): state.policies[domain] = nil
-                }
-            }
+            for change in changes { state.make(change) }
             return nil
         }
         if let failure { throw failure }

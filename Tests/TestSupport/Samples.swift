@@ -31,6 +31,20 @@ package func policyText(mode: String = "enforce", mx: [String] = ["mx.example.co
     (["version: STSv1", "mode: \(mode)"] + mx.map { "mx: \($0)" } + ["max_age: \(maxAge)"]).joined(separator: "\n")
 }
 
+/// An order of the operator.
+package func order(
+    _ kind: DomainOverride.Kind, _ name: String, since: WallTime, until: WallTime? = nil,
+    reason: String = "ticket 7", author: String = "root"
+) throws -> DomainOverride {
+    try DomainOverride(
+        domain: try domain(name), kind: kind, reason: reason, author: author, since: since, until: until)
+}
+
+package func pattern(_ text: String) throws -> MXPattern {
+    guard let pattern = MXPattern(text) else { throw NotASample(text: text) }
+    return pattern
+}
+
 /// A policy as an archive keeps it.
 package func archived(
     _ name: String, text: String = policyText(), id: String = "1", at fetchedAt: WallTime,

@@ -6,8 +6,11 @@ import PolicyTransfer
 struct CacheCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cache",
-        abstract: "Carries the kept policies from one host to another.",
-        subcommands: [CacheExportCommand.self, CacheImportCommand.self])
+        abstract: "Shows and steers what is remembered, and carries it from one host to another.",
+        subcommands: [
+            CacheListCommand.self, CacheShowCommand.self, CacheRefreshCommand.self, CacheForgetCommand.self,
+            CacheExportCommand.self, CacheImportCommand.self,
+        ])
 }
 
 struct CacheExportCommand: AsyncParsableCommand {

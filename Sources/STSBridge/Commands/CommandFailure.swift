@@ -10,6 +10,8 @@ enum ExitStatus: Int32 {
     case usage = 2
     /// Could not find out, or not now.
     case unknown = 3
+    /// The daemon is not reachable.
+    case unreachable = 4
 }
 
 /// Why a command ends without having done its work: one line for a human, and the exit code.

@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import Discovery
 import MTASTS
@@ -28,25 +29,27 @@ struct QueryCommand: AsyncParsableCommand {
         guard let nextHop = NextHop(key: Array(key.utf8)) else {
             return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
-        let setup = try Setup(configuration, logger: configuration.logger)
-        let report = await Self.report(on: key, nextHop, setup)
+        let setup = try Setup(configuration, logger: LogControl(configuration).logger)
+        let report = await QueryReport(on: key, nextHop.destination, setup)
         await setup.upstream.close()
         return report
     }
+}
 
-    private static func report(on key: String, _ nextHop: NextHop, _ setup: Setup) async -> QueryReport {
-        let domain = nextHop.domain
-        let destination = DANEDestination(domain: domain, port: nextHop.port ?? 25, isHost: nextHop.isHost)
+extension QueryReport {
+    /// Makes a discovery, of which nothing is kept.
+    init(on key: String, _ destination: DANEDestination, _ setup: Setup) async {
+        let domain = destination.domain
         async let dane = setup.upstream.dane?.report(on: destination)
         let record = await setup.upstream.discovery.record(of: domain)
         guard case .published(let id) = record.finding else {
-            return QueryReport(
+            self.init(
                 key: key, domain, record, policy: nil, standing: record.standing, dane: await dane, setup.postfix)
+            return
         }
         let policy = await setup.upstream.discovery.policy(of: domain)
         let standing = policy.standing(id: id)
-        return QueryReport(
-            key: key, domain, record, policy: policy, standing: standing, dane: await dane, setup.postfix)
+        self.init(key: key, domain, record, policy: policy, standing: standing, dane: await dane, setup.postfix)
     }
 }
 

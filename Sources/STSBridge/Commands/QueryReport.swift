@@ -1,3 +1,4 @@
+import Admin
 import Discovery
 import LookupServer
 import MTASTS
@@ -5,84 +6,13 @@ import NIOCore
 import PolicyService
 import PostfixTable
 
-/// What `query` found out, step by step, in the shape of its JSON. Text from strangers is escaped.
-struct QueryReport: Encodable {
-    struct Record: Encodable {
-        let name: String
-        /// The id, where a record is published.
-        let id: String?
-        /// What was found, in words.
-        let finding: String
-        /// Seconds.
-        let ttl: UInt32
-        let aliases: Int
-        let milliseconds: Double
-    }
-
-    struct PolicyHost: Encodable {
-        let name: String
-        let addresses: [String]
-        /// Addresses that are not dialled: loopback, private, link-local and the like.
-        let refused: [String]
-        let milliseconds: Double
-    }
-
-    struct Fetch: Encodable {
-        let url: String
-        /// The address that answered, and how.
-        let address: String?
-        let httpVersion: String?
-        let milliseconds: Double
-        /// `valid`, `invalid: …`, or `not seen`.
-        let certificate: String
-        let issuer: String?
-        let notAfter: String?
-        /// In words, when there is no policy.
-        let failure: String?
-        /// RFC 8460's word for it.
-        let failureType: String?
-    }
-
-    struct Policy: Encodable {
-        let mode: String
-        /// Seconds.
-        let maxAge: Int
-        let mx: [String]
-        /// Oddities that were tolerated.
-        let notices: [String]
-    }
-
-    let key: String
-    let domain: String?
-    let record: Record?
-    let policyHost: PolicyHost?
-    let fetch: Fetch?
-    let policy: Policy?
-    /// `nil`: DANE is not looked for.
-    let dane: DANE?
-    let rule: String
-    /// What Postfix would hear over socketmap, without the netstring around it.
-    let reply: String
-    let dialect: String
-    let status: ExitStatus
-
-    private enum CodingKeys: CodingKey {
-        case key, domain, record, policyHost, fetch, policy, dane, rule, reply, dialect
-    }
-
+/// The report of `query`, from what a discovery has found.
+extension QueryReport {
     /// A key that is answered "not found" without any DNS.
     init(keyWithoutPolicy key: String, dialect: Dialect) {
-        self.key = RemoteText.escaped(key)
-        domain = nil
-        record = nil
-        policyHost = nil
-        fetch = nil
-        policy = nil
-        dane = nil
-        rule = "no-policy-domain"
-        reply = Self.text(of: .notFound, dialect)
-        self.dialect = dialect.rawValue
-        status = .notFound
+        self.init(
+            key: RemoteText.escaped(key), domain: nil, outcome: .noPolicy, rule: "no-policy-domain",
+            reply: TableReply.notFound.text(in: dialect), dialect: dialect.rawValue)
     }
 
     init(
@@ -91,28 +21,38 @@ struct QueryReport: Encodable {
     ) {
         let finding = found.map { DANEStanding.known($0.finding.coverage(wasSigned: false), reason: $0.finding.reason) }
         let decision = Decision(standing, dane: finding ?? .off, settings: postfix.decisions)
-        self.key = RemoteText.escaped(key)
-        self.domain = domain.name.text
-        self.record = Record(record, of: domain)
-        policyHost = report.map { PolicyHost($0, of: domain) }
-        fetch = report.flatMap { Fetch($0, of: domain) }
-        policy = report.flatMap { Policy($0.finding) }
-        dane = found.map(DANE.init)
-        rule = decision.rule.rawValue
-        dialect = postfix.dialect.rawValue
-        reply = Self.text(of: TableReply(decision, for: domain), postfix.dialect)
-        status =
-            switch standing {
-            case .policy: .success
-            case .noPolicy: .notFound
-            case .unknown: .unknown
-            }
+        self.init(
+            key: RemoteText.escaped(key), domain: domain.name.text, outcome: Outcome(standing),
+            record: Record(record, of: domain), policyHost: report.map { PolicyHost($0, of: domain) },
+            fetch: report.flatMap { Fetch($0, of: domain) }, policy: report.flatMap { Policy($0.finding) },
+            dane: found.map(DANE.init), rule: decision.rule.rawValue,
+            reply: TableReply(decision, for: domain).text(in: postfix.dialect), dialect: postfix.dialect.rawValue)
     }
 
-    /// The payload, taken from the very bytes that Postfix would get.
-    private static func text(of reply: TableReply, _ dialect: Dialect) -> String {
+    var status: ExitStatus {
+        switch outcome {
+        case .policy: .success
+        case .noPolicy: .notFound
+        case .unknown: .unknown
+        }
+    }
+}
+
+extension QueryReport.Outcome {
+    fileprivate init(_ standing: Standing) {
+        switch standing {
+        case .policy: self = .policy
+        case .noPolicy: self = .noPolicy
+        case .unknown: self = .unknown
+        }
+    }
+}
+
+extension TableReply {
+    /// What Postfix would hear over socketmap, without the netstring around it: from the very bytes that it would get.
+    func text(in dialect: Dialect) -> String {
         var buffer = ByteBuffer()
-        SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
+        SocketmapReplyEncoder.encode(self, dialect: dialect, into: &buffer)
         let netstring = String(buffer: buffer)
         guard let colon = netstring.firstIndex(of: ":") else { return netstring }
         return String(netstring[colon...].dropFirst().dropLast())
@@ -120,53 +60,42 @@ struct QueryReport: Encodable {
 }
 
 extension QueryReport.Record {
-    init(_ report: RecordReport, of domain: PolicyDomain) {
-        name = domain.recordName
-        ttl = report.timeToLive
-        aliases = report.aliases
-        milliseconds = report.duration.inMilliseconds
-        switch report.finding {
-        case .published(let id):
-            self.id = id.text
-            finding = "published"
-        case .absent(let absence):
-            self.id = nil
-            finding = "\(absence)"
-        case .failed(let failure):
-            self.id = nil
-            finding = "could not find out: \(failure.reason)"
-        }
+    fileprivate init(_ report: RecordReport, of domain: PolicyDomain) {
+        let (id, finding): (String?, String) =
+            switch report.finding {
+            case .published(let id): (id.text, "published")
+            case .absent(let absence): (nil, "\(absence)")
+            case .failed(let failure): (nil, "could not find out: \(failure.reason)")
+            }
+        self.init(
+            name: domain.recordName, id: id, finding: finding, ttl: report.timeToLive, aliases: report.aliases,
+            milliseconds: report.duration.inMilliseconds)
     }
 }
 
 extension QueryReport.PolicyHost {
-    init(_ report: PolicyReport, of domain: PolicyDomain) {
-        name = domain.policyHost
-        addresses = report.dialled.map(\.description)
-        refused = report.refused.map(\.description)
-        milliseconds = report.lookupDuration.inMilliseconds
+    fileprivate init(_ report: PolicyReport, of domain: PolicyDomain) {
+        self.init(
+            name: domain.policyHost, addresses: report.dialled.map(\.description),
+            refused: report.refused.map(\.description), milliseconds: report.lookupDuration.inMilliseconds)
     }
 }
 
 extension QueryReport.Fetch {
     /// `nil` when no address could be dialled; `PolicyHost` then shows why.
-    init?(_ report: PolicyReport, of domain: PolicyDomain) {
-        url = domain.policyURL
-        address = report.response?.address.description
-        httpVersion = report.response?.httpVersion
-        milliseconds = report.fetchDuration.inMilliseconds
-        issuer = report.response?.tls.issuer.map { RemoteText.escaped($0) }
-        notAfter = report.response?.tls.notAfter.map { RemoteText.escaped($0) }
-        switch report.finding {
-        case .policy:
-            certificate = "valid"
-            failure = nil
-            failureType = nil
-        case .failed(let reason):
-            certificate = Self.verdict(on: reason, hasResponse: report.response != nil)
-            failure = "\(reason)"
-            failureType = reason.category.rawValue
+    fileprivate init?(_ report: PolicyReport, of domain: PolicyDomain) {
+        var verdict = "valid"
+        var failure: PolicyFailure?
+        if case .failed(let reason) = report.finding {
+            verdict = Self.verdict(on: reason, hasResponse: report.response != nil)
+            failure = reason
         }
+        self.init(
+            url: domain.policyURL, address: report.response?.address.description,
+            httpVersion: report.response?.httpVersion, milliseconds: report.fetchDuration.inMilliseconds,
+            certificate: verdict, issuer: report.response?.tls.issuer.map { RemoteText.escaped($0) },
+            notAfter: report.response?.tls.notAfter.map { RemoteText.escaped($0) },
+            failure: failure.map { "\($0)" }, failureType: failure?.category.rawValue)
     }
 
     private static func verdict(on failure: PolicyFailure, hasResponse: Bool) -> String {
@@ -177,12 +106,22 @@ extension QueryReport.Fetch {
 }
 
 extension QueryReport.Policy {
-    init?(_ finding: PolicyFinding) {
+    fileprivate init?(_ finding: PolicyFinding) {
         guard case .policy(let fetched) = finding else { return nil }
-        mode = fetched.policy.mode.rawValue
-        maxAge = fetched.policy.maxAge
-        mx = fetched.policy.mx.map(\.description)
-        notices = fetched.policy.notices.map { "\($0)" }
+        self.init(
+            mode: fetched.policy.mode.rawValue, maxAge: fetched.policy.maxAge,
+            mx: fetched.policy.mx.map(\.description), notices: fetched.policy.notices.map { "\($0)" })
+    }
+}
+
+extension QueryReport.DANE {
+    fileprivate init(_ report: DANEReport) {
+        self.init(
+            mx: RemoteText.printable("\(report.finding.mx)", limit: 900),
+            mxAnswer: report.mx.map { RemoteText.printable("\($0)", limit: 900) },
+            hosts: zip(report.finding.hosts, report.hosts).map { DANEHost($0, steps: $1) },
+            unknown: report.finding.reason,
+            milliseconds: report.duration / .milliseconds(1))
     }
 }
 
@@ -191,38 +130,5 @@ extension Duration {
     fileprivate var inMilliseconds: Double {
         let microseconds = components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
         return Double(microseconds) / 1_000
-    }
-}
-
-extension QueryReport {
-    /// What DANE means for the destination, and each DNS answer that says so.
-    struct DANE: Encodable {
-        struct Host: Encodable {
-            let name: String
-            let judgement: String
-            /// Each answer: secure, insecure, or how it failed.
-            let answers: [String]
-        }
-
-        /// The MX set, and how sure it is.
-        let mx: String
-        let mxAnswer: String?
-        let hosts: [Host]
-        /// What could not be found out, where something could not.
-        let unknown: String?
-        let milliseconds: Double
-
-        init(_ report: DANEReport) {
-            mx = RemoteText.printable("\(report.finding.mx)", limit: 900)
-            mxAnswer = report.mx.map { RemoteText.printable("\($0)", limit: 900) }
-            hosts = zip(report.finding.hosts, report.hosts).map { host, steps in
-                Host(
-                    name: RemoteText.printable(host.name, limit: 253),
-                    judgement: RemoteText.printable("\(host.ground)", limit: 900),
-                    answers: steps.map { RemoteText.printable("\($0)", limit: 900) })
-            }
-            unknown = report.finding.reason
-            milliseconds = report.duration / .milliseconds(1)
-        }
     }
 }

@@ -1,13 +1,16 @@
+import Admin
 import Foundation
 
 /// A query's report as lines for a terminal: what was asked, what came, how long it took.
 enum QueryText {
-    static func render(_ report: QueryReport) -> String {
+    static func render(_ report: QueryReport) -> String { lines(rows(report)) }
+
+    static func rows(_ report: QueryReport) -> [(String, String)] {
         guard let domain = report.domain, let record = report.record else {
-            return lines([
+            return [
                 ("key", "\(report.key) names no domain that could have a policy"), ("rule", report.rule),
                 ("reply", report.reply),
-            ])
+            ]
         }
         var rows = [("domain", domain), ("record", text(of: record))]
         if let host = report.policyHost { rows.append(("policy host", text(of: host))) }
@@ -15,7 +18,7 @@ enum QueryText {
         if let policy = report.policy { rows += self.rows(for: policy) }
         if let dane = report.dane { rows += self.rows(for: dane) }
         rows += [("rule", report.rule), ("reply", "\(report.reply)   (dialect \(report.dialect))")]
-        return lines(rows)
+        return rows
     }
 
     private static func text(of record: QueryReport.Record) -> String {

@@ -8,7 +8,11 @@ struct STSBridgeCommand: AsyncParsableCommand {
         commandName: "sts-bridge",
         abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
         version: Version.current,
-        subcommands: [ServeCommand.self, QueryCommand.self, CacheCommand.self, ConfigCommand.self])
+        subcommands: [
+            ServeCommand.self, StatusCommand.self, ExplainCommand.self, QueryCommand.self, CacheCommand.self,
+            ExemptCommand.self, PinCommand.self, ObserveCommand.self, ReloadCommand.self, HealthcheckCommand.self,
+            DoctorCommand.self, ConfigCommand.self,
+        ])
 
     static func main() async {
         do {
@@ -47,9 +51,19 @@ struct ConfigurationOption: ParsableArguments {
             valueName: "file"))
     var config: String?
 
+    var source: ConfigurationSource { ConfigurationSource(path: config) }
+
+    func read() throws(CommandFailure) -> Configuration { try source.read() }
+}
+
+/// Where a configuration comes from, now or again: a file and the environment.
+struct ConfigurationSource: Sendable {
+    /// `nil`: the default path, if it exists.
+    let path: String?
+
     func read() throws(CommandFailure) -> Configuration {
         do {
-            return try ConfigurationReader.read(path: config, environment: ProcessInfo.processInfo.environment)
+            return try ConfigurationReader.read(path: path, environment: ProcessInfo.processInfo.environment)
         } catch {
             throw CommandFailure(error)
         }

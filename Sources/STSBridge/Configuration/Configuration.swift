@@ -17,6 +17,7 @@ struct Configuration: Sendable {
     var securityLevel: SecurityLevel?
     var lookup = LookupSettings()
     var decisions = DecisionSettings()
+    /// `policy.observe`: Postfix hears nothing of what is decided.
     /// Empty: those of /etc/resolv.conf.
     var nameServers: [NameServer] = []
     var dnsTimeout = Duration.seconds(5)
@@ -30,6 +31,8 @@ struct Configuration: Sendable {
     var store = CacheStore.sqlite
     /// Absolute.
     var cachePath = "/var/lib/sts-bridge/policies.sqlite"
+    /// Absolute; `nil`: no operator's API.
+    var adminSocket: String? = "/run/sts-bridge/admin.sock"
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 
@@ -74,6 +77,9 @@ enum CacheStore: String, CaseIterable, Sendable {
 }
 
 enum LogFormat: String, CaseIterable, Sendable {
+    /// Written as `journal` where standard error is the journal's.
     case text
     case json
+    /// Text with a priority in front, and without a time.
+    case journal
 }

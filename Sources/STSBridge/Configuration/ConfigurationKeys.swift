@@ -1,3 +1,4 @@
+import Admin
 import CurlHTTPS
 import Discovery
 import Logging
@@ -7,67 +8,124 @@ import UnboundDNS
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the file. README's table is checked against this list.
-    static let all: [ConfigurationKey] = listen + postfix + lookup + dns + fetch + cache + log
+    static let all: [ConfigurationKey] = listen + postfix + policy + lookup + dns + fetch + cache + admin + log
 
     private static let listen: [ConfigurationKey] = [
-        .list("listen.socketmap", \.socketmap, expected: addressForms) { try? ListenAddress($0) },
-        .list("listen.tcp-table", \.tcpTable, expected: addressForms) { try? ListenAddress($0) },
-        .value("listen.socket-mode", \.lookup.socketMode, expected: "four octal digits in quotes, such as \"0660\"") {
+        .list(
+            "listen.socketmap", \.socketmap,
+            "where socketmap is served: `host:port`, `[::1]:port`, `unix:/path`", expected: addressForms
+        ) { try? ListenAddress($0) },
+        .list(
+            "listen.tcp-table", \.tcpTable, "where tcp_table is served; for those who cannot use socketmap",
+            expected: addressForms
+        ) { try? ListenAddress($0) },
+        .value(
+            "listen.socket-mode", \.lookup.socketMode, "permissions of unix sockets",
+            expected: "four octal digits in quotes, such as \"0660\""
+        ) {
             octalMode($0)
         } format: {
             "0" + String($0, radix: 8)
         },
-        .value("listen.socket-group", \.lookup.socketGroup, expected: "a group's name, or nothing") { text in
+        .value(
+            "listen.socket-group", \.lookup.socketGroup, "group of unix sockets, if it exists",
+            expected: "a group's name, or nothing"
+        ) { text in
             .some(text.isEmpty ? nil : text)
         } format: {
             $0 ?? ""
         },
-        .number("listen.max-connections", \.lookup.maximumConnections, 1...1_000_000),
+        .number(
+            "listen.max-connections", \.lookup.maximumConnections,
+            "at the limit the oldest idle connection makes room", 1...1_000_000),
     ]
 
     private static let postfix: [ConfigurationKey] = [
-        .value("postfix.version", \.postfix.release, expected: "auto, or a version such as 3.7") { text in
+        .value(
+            "postfix.version", \.postfix.release,
+            """
+            what `postconf` says, else words that every Postfix since 3.4 knows; from `3.10` on with what TLS reports and \
+            exact MX matching need, up to `3.3` without `servername`
+            """, expected: "auto, or a version such as 3.7"
+        ) { text in
             text == "auto" ? .some(nil) : PostfixRelease(text).map(Optional.some)
         } format: {
             $0.map { "\($0.major).\($0.minor)" + ($0.isSnapshot ? "-snapshot" : "") } ?? "auto"
         },
-        .choice("postfix.dane", \.postfix.dane),
-        .value("postfix.security-level", \.securityLevel, expected: "auto, or a level of Postfix's such as may or dane")
-        {
-            text in
+        .choice(
+            "postfix.dane", \.postfix.dane,
+            """
+            look for DANE (RFC 7672), which goes before MTA-STS: where `postconf` says `smtp_dns_support_level = dnssec`; \
+            `on`, `off`
+            """),
+        .value(
+            "postfix.security-level", \.securityLevel,
+            "the site's `smtp_tls_security_level`; `dane` is answered only where it is empty, `none` or `may`",
+            expected: "auto, or a level of Postfix's such as may or dane"
+        ) { text in
             if text == "auto" { return .some(nil) }
             return Self.levels.contains(text) ? .some(SecurityLevel(text)) : nil
         } format: {
             $0?.word ?? "auto"
         },
-        .choice("policy.no-policy-reply", \.decisions.noPolicyReply),
-        .flag("policy.enforce-testing", \.decisions.enforceTesting),
+    ]
+
+    private static let policy: [ConfigurationKey] = [
+        .choice(
+            "policy.no-policy-reply", \.decisions.noPolicyReply,
+            """
+            for domains without a policy: `not-found`, `may`, `encrypt`, `dane`, or `none`, which tells Postfix not to use \
+            TLS at all
+            """),
+        .flag("policy.enforce-testing", \.decisions.enforceTesting, "treat `mode: testing` like `enforce`"),
+        .flag(
+            "policy.observe", \.decisions.observes,
+            "answer \"not found\" to everything, and log and count what would have been said"),
     ]
 
     private static let lookup: [ConfigurationKey] = [
         // Postfix itself gives up after 100 s and defers.
-        .duration("lookup.deadline", \.lookup.deadline, .seconds(1) ... .seconds(90)),
-        .choice("lookup.on-unknown", \.decisions.onUnknown),
+        .duration(
+            "lookup.deadline", \.lookup.deadline,
+            "Postfix waits at most this long, then hears what is held, or that nothing is known",
+            .seconds(1) ... .seconds(90)),
+        .choice(
+            "lookup.on-unknown", \.decisions.onUnknown,
+            "`defer`: hold mail when it cannot be found out whether there is a policy"),
     ]
 
     private static let dns: [ConfigurationKey] = [
-        .list("dns.servers", \.nameServers, expected: "ip or ip@port, such as 192.0.2.53, 127.0.0.1@5353, 2001:db8::53")
-        {
-            try? NameServer($0)
-        },
-        .choice("dns.dnssec", \.dnssec),
-        .value("dns.trust-anchor-file", \.trustAnchorFile, expected: "an absolute path") {
+        .list(
+            "dns.servers", \.nameServers, "`ip` or `ip@port`; empty: those of /etc/resolv.conf",
+            expected: "ip or ip@port, such as 192.0.2.53, 127.0.0.1@5353, 2001:db8::53"
+        ) { try? NameServer($0) },
+        .choice(
+            "dns.dnssec", \.dnssec, "validate for DANE, and go without while the servers strip DNSSEC; `on`, `off`"),
+        .value(
+            "dns.trust-anchor-file", \.trustAnchorFile, "the root's keys (Debian: dns-root-data)",
+            expected: "an absolute path"
+        ) {
             $0.hasPrefix("/") ? $0 : nil
         } format: {
             $0
         },
-        .duration("dns.timeout", \.dnsTimeout, .seconds(1) ... .seconds(60)),
+        .duration(
+            "dns.timeout", \.dnsTimeout,
+            "one query, with all servers and retries; below 3 s a dead first server may use it up",
+            .seconds(1) ... .seconds(60)),
     ]
 
     private static let fetch: [ConfigurationKey] = [
-        .duration("fetch.timeout", \.fetchTimeout, .seconds(1) ... .seconds(300)),
-        .duration("fetch.retry-after", \.ledger.retryAfter, .seconds(1) ... .seconds(86_400)),
-        .value("fetch.ca-file", \.trust, expected: "system, or the absolute path of a PEM file") { text in
+        .duration(
+            "fetch.timeout", \.fetchTimeout, "one policy, with all addresses of its host", .seconds(1) ... .seconds(300)
+        ),
+        .duration(
+            "fetch.retry-after", \.ledger.retryAfter, "after a failed fetch, for the same id",
+            .seconds(1) ... .seconds(86_400)),
+        .value(
+            "fetch.ca-file", \.trust, "PEM file of the CAs that vouch for policy hosts",
+            expected: "system, or the absolute path of a PEM file"
+        ) { text in
             text == "system" ? .system : text.hasPrefix("/") ? .file(text) : nil
         } format: { trust in
             switch trust {
@@ -75,27 +133,61 @@ extension ConfigurationKey {
             case .file(let path): path
             }
         },
-        .list("fetch.allow-networks", \.allowedNetworks, expected: "networks such as 10.0.0.0/8 or fd00::/8") {
-            IPNetwork($0)
-        },
-        .number("fetch.max-in-flight", \.maximumFetches, 1...1_000),
+        .list(
+            "fetch.allow-networks", \.allowedNetworks,
+            "networks that are dialled although they are loopback, private, link-local …",
+            expected: "networks such as 10.0.0.0/8 or fd00::/8"
+        ) { IPNetwork($0) },
+        .number("fetch.max-in-flight", \.maximumFetches, "fetches at once", 1...1_000),
     ]
 
     private static let cache: [ConfigurationKey] = [
-        .choice("cache.store", \.store),
-        .value("cache.path", \.cachePath, expected: "an absolute path") { text in
+        .choice(
+            "cache.store", \.store,
+            "`memory`: a restart forgets every policy, and with it the protection they give"
+        ).afterRestart,
+        .value(
+            "cache.path", \.cachePath,
+            "the policies that are kept; its directory is made if only that is missing", expected: "an absolute path"
+        ) { text in
             text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0") ? text : nil
         } format: {
             $0
-        },
-        .number("cache.max-domains", \.ledger.maximumDomains, 1_000...100_000_000),
-        .duration("cache.min-ttl", \.ledger.minimumTTL, .seconds(0) ... .seconds(3_600)),
-        .duration("cache.max-ttl", \.ledger.maximumTTL, .seconds(1) ... .seconds(86_400)),
+        }.afterRestart,
+        .number(
+            "cache.max-domains", \.ledger.maximumDomains, "domains remembered; enforced policies go last",
+            1_000...100_000_000
+        ).afterRestart,
+        .duration(
+            "cache.min-ttl", \.ledger.minimumTTL, "TXT and negative answers are kept at least this long",
+            .seconds(0) ... .seconds(3_600)),
+        .duration("cache.max-ttl", \.ledger.maximumTTL, "and at most this long", .seconds(1) ... .seconds(86_400)),
+    ]
+
+    private static let admin: [ConfigurationKey] = [
+        .value(
+            "admin.socket", \.adminSocket,
+            "where the operator's commands reach the daemon; nothing: nowhere",
+            expected: "an absolute path of at most \(AdminSocket.maximumPath) octets, or nothing"
+        ) { text in
+            if text.isEmpty { return .some(nil) }
+            let isPath = text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0")
+            return isPath && text.utf8.count <= AdminSocket.maximumPath ? .some(text) : .none
+        } format: {
+            $0 ?? ""
+        }.afterRestart
     ]
 
     private static let log: [ConfigurationKey] = [
-        .choice("log.level", \.logLevel),
-        .choice("log.format", \.logFormat),
+        .choice(
+            "log.level", \.logLevel,
+            "`trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`; `debug` shows each lookup"),
+        .choice(
+            "log.format", \.logFormat,
+            """
+            or `json`; `journal`: text with a priority in front and no time, as `text` is written where systemd's journal \
+            listens
+            """),
     ]
 
     /// smtp_tls_security_level of postconf(5).

@@ -8,7 +8,7 @@ actor BridgeProcess {
     /// YAML, as in the configuration file.
     nonisolated let configuration: String
     nonisolated let log: LogFile
-    private let directory: String
+    private nonisolated let directory: String
     private let ready: UInt16
     /// Beside what the tests themselves have.
     private let environment: [String: String]
@@ -51,6 +51,24 @@ actor BridgeProcess {
         process = nil
     }
 
+    /// Puts another configuration in the file's place, says so by SIGHUP, and waits until the log tells what came of it.
+    ///
+    /// - Returns: what was logged since.
+    func reload(_ configuration: String) async throws -> [String] {
+        guard let identifier else { throw LabFailure("sts-bridge does not run") }
+        try configuration.write(toFile: path, atomically: true, encoding: .utf8)
+        let before = log.end
+        Glibc.kill(identifier, SIGHUP)
+        return try await eventually("the reload is logged") { [log] in
+            let lines = log.lines(from: before)
+            let outcomes = ["configuration reloaded", "reload refused"]
+            return lines.contains { line in outcomes.contains { line.contains($0) } } ? lines : nil
+        }
+    }
+
+    /// The configuration file.
+    nonisolated var path: String { directory + "/config.yaml" }
+
     /// Its process id, while it runs.
     var identifier: pid_t? { process?.identifier }
 
@@ -63,6 +81,19 @@ actor BridgeProcess {
             Self.binary(), ["query"] + arguments + ["--config", directory + "/config.yaml"],
             environment: environment)
     }
+
+    /// A command to the running daemon, as its administrator gives it: output and errors in one.
+    @discardableResult
+    nonisolated func command(_ arguments: String...) async throws -> (status: Int32, output: String) {
+        try await command(arguments)
+    }
+
+    nonisolated func command(_ arguments: [String]) async throws -> (status: Int32, output: String) {
+        try await ChildProcess.run(Self.binary(), arguments + ["--config", configurationPath])
+    }
+
+    nonisolated var configurationPath: String { directory + "/config.yaml" }
+    nonisolated var adminSocket: String { directory + "/admin.sock" }
 
     /// `STS_BRIDGE_BINARY`, or what `swift build` made: next to the test bundle, else the release.
     static func binary() throws -> String {

@@ -164,6 +164,8 @@ struct Surroundings: Sendable {
           path: \(cache ?? directory + "/policies.sqlite")
           min-ttl: \(minimumTTL)
           max-ttl: \(maximumTTL)
+        admin:
+          socket: \(directory)/admin.sock
         log:
           level: debug
 

@@ -127,7 +127,15 @@ enum SocketmapClient {
     }
 
     private static func exchange(_ request: String, over connection: borrowing TCPConnection) throws -> String {
+        try send(request, over: connection)
+        return try receive(over: connection)
+    }
+
+    static func send(_ request: String, over connection: borrowing TCPConnection) throws {
         try connection.write(Array("\(request.utf8.count):\(request),".utf8))
+    }
+
+    static func receive(over connection: borrowing TCPConnection) throws -> String {
         var reply: [UInt8] = []
         while true {
             let bytes = try connection.read(upTo: 65536)

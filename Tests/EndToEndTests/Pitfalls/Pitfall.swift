@@ -86,7 +86,10 @@ extension Lab {
                 #expect(reply == pitfall.expected.reply, comment)
             }
             if let failure = pitfall.expected.failure {
-                let line = bridge.log.lines().last { $0.contains("domain=\(domain.name) ") } ?? "nothing is logged"
+                let told = bridge.log.lines().last {
+                    $0.contains("domain=\(domain.name) ") && !$0.contains(" debug lookup ")
+                }
+                let line = told ?? "nothing is logged"
                 #expect(line.contains(failure), comment)
             }
             if pitfall.expected == .nothingAndNoRequest {

@@ -1,19 +1,17 @@
-import PolicyService
-
 /// Moments as text: RFC 3339 in UTC, to the millisecond, within the years 2000…9999.
 ///
 /// Not Foundation's: that takes 30 February, and in which forms it is lenient depends on its version.
-enum TransferTime {
+package enum RFC3339 {
     /// 2000-01-01T00:00:00.000Z: before it nobody fetched a policy.
-    static let earliest = WallTime(milliseconds: 946_684_800_000)
+    package static let earliest = WallTime(milliseconds: 946_684_800_000)
     /// 9999-12-31T23:59:59.999Z: the last one with four digits.
-    static let latest = WallTime(milliseconds: 253_402_300_799_999)
+    package static let latest = WallTime(milliseconds: 253_402_300_799_999)
 
     /// For messages.
-    static let expected = "a time in UTC between the years 2000 and 9999, like 2026-11-21T07:00:00.123Z"
+    package static let expected = "a time in UTC between the years 2000 and 9999, like 2026-11-21T07:00:00.123Z"
 
     /// `nil` outside `earliest...latest`.
-    static func text(of time: WallTime) -> String? {
+    package static func text(of time: WallTime) -> String? {
         guard (earliest...latest).contains(time) else { return nil }
         let (day, millisecond) = time.milliseconds.quotientAndRemainder(dividingBy: millisecondsPerDay)
         let date = CalendarDate(day: Int(day))
@@ -23,9 +21,14 @@ enum TransferTime {
             + "T\(clock).\(digits(Int(millisecond % 1_000), 3))Z"
     }
 
+    /// The same for showing, where there has to be something: a clock outside of those years is shown at their edge.
+    package static func shown(_ time: WallTime) -> String {
+        text(of: min(max(time, earliest), latest)) ?? ""
+    }
+
     /// `nil` for what is not in the form, no date, or outside `earliest...latest`. No fraction or up to nine digits of one
     /// are taken, and rounded down: a policy never gets younger by it.
-    static func read(_ text: String) -> WallTime? {
+    package static func read(_ text: String) -> WallTime? {
         let octets = Array(text.utf8)
         guard octets.count >= form.count + 1, octets.last == UInt8(ascii: "Z"),
             zip(octets, form).allSatisfy({ $1 == digit ? $0.isDigit : $0 == $1 }),

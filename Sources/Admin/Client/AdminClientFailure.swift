@@ -1,0 +1,76 @@
+import AsyncHTTPClient
+import Glibc
+import NIOCore
+
+/// Why a command has no answer from the daemon.
+package enum AdminClientFailure: Error, Equatable, Sendable {
+    package enum Obstacle: Equatable, Sendable {
+        case noSuchFile
+        case refused
+        case noPermission
+        /// It took the connection and did not answer in time.
+        case silent
+        case other(String)
+    }
+
+    /// No connection to the socket at this path.
+    case unreachable(String, Obstacle)
+    /// The daemon has understood, and says no.
+    case refused(status: Int, Problem)
+    /// An answer that is none.
+    case broken(String)
+}
+
+extension AdminClientFailure {
+    init(_ error: any Error, path: String) {
+        switch error {
+        case let error as IOError: self = .unreachable(path, Obstacle(code: error.errnoCode))
+        case let error as HTTPClientError where error == .deadlineExceeded || error == .connectTimeout:
+            self = .unreachable(path, .silent)
+        default: self = .unreachable(path, .other("\(error)"))
+        }
+    }
+}
+
+extension AdminClientFailure.Obstacle {
+    init(code: Int32) {
+        switch code {
+        case ENOENT, ENOTDIR: self = .noSuchFile
+        case ECONNREFUSED: self = .refused
+        case EACCES, EPERM: self = .noPermission
+        default: self = .other(String(cString: strerror(code)))
+        }
+    }
+}
+
+extension AdminClientFailure: CustomStringConvertible {
+    /// One line: what is the matter, and what to do.
+    package var description: String {
+        switch self {
+        case .unreachable(let path, .noSuchFile):
+            "the daemon is not reachable: there is no \(path); is it running, and is admin.socket this path? (--socket)"
+        case .unreachable(let path, .refused):
+            "the daemon is not reachable: nobody serves \(path) any more; start sts-bridge"
+        case .unreachable(let path, .noPermission):
+            "the daemon is not reachable: no permission for \(path); be root, or a member of \(Self.group(of: path))"
+        case .unreachable(let path, .silent):
+            "the daemon does not answer at \(path) in time"
+        case .unreachable(let path, .other(let reason)):
+            "the daemon is not reachable at \(path): \(reason)"
+        case .refused(_, let problem): "\(problem)"
+        case .broken(let reason): reason
+        }
+    }
+
+    /// The group of the socket, where that can be seen.
+    private static func group(of path: String) -> String {
+        var status = stat()
+        var entry = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        guard stat(path, &status) == 0,
+            getgrgid_r(status.st_gid, &entry, &buffer, buffer.count, &found) == 0, found != nil
+        else { return "the socket's group" }
+        return "the group \(String(cString: entry.gr_name))"
+    }
+}

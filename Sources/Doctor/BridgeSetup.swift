@@ -1,0 +1,72 @@
+import PostfixSettings
+import PostfixTable
+
+/// What the bridge is told to do, as far as this host must go with it.
+package struct BridgeSetup: Sendable {
+    /// `dns.dnssec`
+    package enum DNSSEC: Sendable {
+        case auto, on, off
+    }
+
+    package struct Listener: Hashable, Sendable {
+        package enum Table: String, Sendable {
+            case socketmap
+            case tcp = "tcp_table"
+        }
+
+        package let table: Table
+        /// Unix paths are absolute.
+        package let address: TableAddress
+
+        package init(_ table: Table, _ address: TableAddress) {
+            self.table = table
+            self.address = address
+        }
+    }
+
+    package var listeners: [Listener]
+    /// `postfix.version`, `postfix.dane` and `policy.no-policy-reply`.
+    package var choices: PostfixChoices
+    /// `postfix.security-level`; `nil`: auto.
+    package var securityLevel: SecurityLevel?
+    package var dnssec: DNSSEC
+    /// `dns.servers`; empty: the system's.
+    package var nameServers: [NameServerAddress]
+    /// `dns.timeout`
+    package var dnsTimeout: Duration
+    /// `lookup.deadline`
+    package var lookupDeadline: Duration
+    /// `cache.path`; `nil`: nothing is kept.
+    package var cachePath: String?
+    /// `admin.socket`; `nil`: there is none.
+    package var adminSocket: String?
+
+    package init(
+        listeners: [Listener], choices: PostfixChoices = PostfixChoices(), securityLevel: SecurityLevel? = nil,
+        dnssec: DNSSEC = .auto, nameServers: [NameServerAddress] = [], dnsTimeout: Duration = .seconds(5),
+        lookupDeadline: Duration = .seconds(20), cachePath: String? = nil, adminSocket: String? = nil
+    ) {
+        self.listeners = listeners
+        self.choices = choices
+        self.securityLevel = securityLevel
+        self.dnssec = dnssec
+        self.nameServers = nameServers
+        self.dnsTimeout = dnsTimeout
+        self.lookupDeadline = lookupDeadline
+        self.cachePath = cachePath
+        self.adminSocket = adminSocket
+    }
+}
+
+/// A DNS server, as `ip` or `ip%scope`, and its port.
+package struct NameServerAddress: Hashable, Sendable, CustomStringConvertible {
+    package let host: String
+    package let port: UInt16
+
+    package init(host: String, port: UInt16 = 53) {
+        self.host = host
+        self.port = port
+    }
+
+    package var description: String { port == 53 ? host : "\(host)@\(port)" }
+}

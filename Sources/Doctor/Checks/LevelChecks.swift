@@ -1,0 +1,130 @@
+import PostfixSettings
+import PostfixTable
+
+/// What is in force where the bridge has no policy, and beside what DANE.
+extension PostfixCheckup {
+    /// As Postfix has it, the parameters of before 2.3 included.
+    private func level(of client: ClientFacts) -> String {
+        let parameters = client.client.parameters
+        let level = parameters.text("smtp_tls_security_level").lowercased()
+        if !level.isEmpty { return level }
+        if parameters["smtp_enforce_tls"] == "yes" { return "encrypt" }
+        return parameters["smtp_use_tls"] == "yes" ? "may" : ""
+    }
+
+    // MARK: smtp_tls_security_level
+
+    func securityLevel(_ client: ClientFacts) -> [Finding] {
+        let level = level(of: client)
+        let may = remedy(client, "smtp_tls_security_level", "may")
+        let own: Finding
+        switch level {
+        case "", "none":
+            own = Finding(
+                .securityLevel, .warn,
+                "smtp_tls_security_level is \(level.isEmpty ? "empty" : level): enforced policies hold, but all other "
+                    + "mail "
+                    + "goes in plaintext, even where TLS is offered.", may)
+        case "may", "dane":
+            own = Finding(
+                .securityLevel, .ok, "Where there is no policy, smtp_tls_security_level = \(level) stays in force.")
+        case "encrypt":
+            own = Finding(
+                .securityLevel, .ok,
+                "Where there is no policy, smtp_tls_security_level = encrypt stays in force: mail to hosts without "
+                    + "TLS waits."
+            )
+        case "dane-only", "fingerprint", "verify", "secure":
+            own = Finding(
+                .securityLevel, .warn,
+                "smtp_tls_security_level = \(level) is demanded of every domain without a policy: mail to most of the "
+                    + "world "
+                    + "waits.", may)
+        default:
+            own = Finding(
+                .securityLevel, .fail, "smtp_tls_security_level = \(shown(level)) is no level that Postfix knows.", may)
+        }
+        guard let told = setup.securityLevel, told.givesWayToDANE != SecurityLevel(level).givesWayToDANE else {
+            return [own]
+        }
+        return [
+            own,
+            Finding(
+                .securityLevel, .warn,
+                "postfix.security-level says something else than Postfix does, so the bridge answers `dane` "
+                    + (told.givesWayToDANE ? "where that weakens Postfix's own level." : "nowhere, though it could."),
+                Remedy(.configuration, "postfix: { security-level: auto }")),
+        ]
+    }
+
+    // MARK: smtp_dns_support_level
+
+    func dnsSupport(_ client: ClientFacts) -> [Finding] {
+        let level = level(of: client)
+        let validates = client.client.parameters.text("smtp_dns_support_level").lowercased() == "dnssec"
+        guard validates else {
+            guard level.hasPrefix("dane") else {
+                return [
+                    Finding(.dnsSupport, .ok, "smtp_dns_support_level is not dnssec: Postfix does no DANE\(notLooked).")
+                ]
+            }
+            return [
+                Finding(
+                    .dnsSupport, .fail,
+                    "smtp_tls_security_level = \(level) without smtp_dns_support_level = dnssec is no DANE: "
+                        + (level == "dane" ? "it acts as may." : "all mail waits."),
+                    remedy(client, "smtp_dns_support_level", "dnssec"))
+            ]
+        }
+        guard isLookingForDANE else {
+            return [
+                Finding(
+                    .dnsSupport, .warn,
+                    "Postfix does DANE and the bridge does not look for it: an enforced policy then overrides the "
+                        + "DANE of its "
+                        + "domain, which RFC 8461 section 2 forbids.",
+                    Remedy(
+                        .configuration,
+                        setup.dnssec == .off
+                            ? "dns: { dnssec: auto }"
+                            : survey.isOfThisHost ? "postfix: { dane: auto }" : "postfix: { dane: \"on\" }"))
+            ]
+        }
+        return [
+            Finding(
+                .dnsSupport, .ok, "Postfix does DANE (smtp_dns_support_level = dnssec), and the bridge puts it first.")
+        ]
+    }
+
+    private var notLooked: String { isLookingForDANE ? "" : ", and the bridge does not look for it" }
+
+    /// A daemon beside which there is no postconf knows nothing of it.
+    package var isLookingForDANE: Bool {
+        setup.dnssec != .off && setup.choices.wantsDANE(beside: survey.isOfThisHost ? survey.local : nil)
+    }
+
+    // MARK: TLS reports
+
+    func tlsReports(_ client: ClientFacts) -> Finding {
+        let enabled = client.client.parameters["smtp_tlsrpt_enable"]
+        if enabled == "yes", ["", "none"].contains(level(of: client)) {
+            return Finding(
+                .tlsReports, .warn,
+                "smtp_tlsrpt_enable = yes reports nothing while smtp_tls_security_level is empty or none.",
+                remedy(client, "smtp_tls_security_level", "may"))
+        }
+        if enabled == "yes" { return Finding(.tlsReports, .ok, "Postfix reports TLS failures (RFC 8460).") }
+        if enabled != nil {
+            return Finding(
+                .tlsReports, .ok, "Postfix could report TLS failures (smtp_tlsrpt_enable), and is not told to.")
+        }
+        guard let release else {
+            return Finding(.tlsReports, .ok, "smtp_tlsrpt_enable is not set: no TLS reports (RFC 8460).")
+        }
+        let isOld = Dialect(for: release) != .sts
+        return Finding(
+            .tlsReports, .ok,
+            "Postfix \(release) "
+                + (isOld ? "has no TLS reports (RFC 8460); 3.10 does." : "was built without TLS reports."))
+    }
+}

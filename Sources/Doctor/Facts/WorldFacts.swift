@@ -1,0 +1,87 @@
+import Discovery
+import MTASTS
+
+/// The names that are asked for, to see what DNS and HTTPS do.
+package struct ProbeNames: Sendable {
+    /// One with a policy.
+    package var domain: PolicyDomain
+    /// A name below a signed zone, one whose signatures are wrong, one without any.
+    package var signed: DNSQuestion
+    package var bogus: DNSQuestion
+    package var unsigned: DNSQuestion
+
+    package init(domain: PolicyDomain, signed: DNSQuestion, bogus: DNSQuestion, unsigned: DNSQuestion) {
+        self.domain = domain
+        self.signed = signed
+        self.bogus = bogus
+        self.unsigned = unsigned
+    }
+}
+
+/// A part of the bridge that could not be set up, in words.
+package struct Unavailable: Error, Equatable, Sendable {
+    package let reason: String
+
+    package init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// What resolv.conf(5) at some place says.
+package enum NameServerList: Equatable, Sendable {
+    case servers([NameServerAddress])
+    case missing
+    /// In words.
+    case unreadable(String)
+}
+
+/// One DNS server, asked by both transports.
+package struct NameServerFacts: Equatable, Sendable {
+    package let server: NameServerAddress
+    package let overUDP: NameServerProbe.Outcome
+    package let overTCP: NameServerProbe.Outcome
+
+    package init(server: NameServerAddress, overUDP: NameServerProbe.Outcome, overTCP: NameServerProbe.Outcome) {
+        self.server = server
+        self.overUDP = overUDP
+        self.overTCP = overTCP
+    }
+}
+
+package typealias ValidatedFinding = Result<ValidatedAnswer, DNSFailure>
+
+/// The three names, as the bridge's own validation judges them.
+package struct DNSSECFacts: Equatable, Sendable {
+    package let signed: ValidatedFinding
+    package let bogus: ValidatedFinding
+    package let unsigned: ValidatedFinding
+
+    package init(signed: ValidatedFinding, bogus: ValidatedFinding, unsigned: ValidatedFinding) {
+        self.signed = signed
+        self.bogus = bogus
+        self.unsigned = unsigned
+    }
+
+    /// The signed name's signatures hold.
+    package var isValid: Bool {
+        if case .success(let answer) = signed { answer.isSecure } else { false }
+    }
+}
+
+/// What Postfix's own resolver asks.
+package struct PostfixResolverFacts: Equatable, Sendable {
+    /// /etc/resolv.conf
+    package let system: NameServerList
+    /// The copy in the chroot; `nil`: no smtp(8) runs in one.
+    package let jail: NameServerList?
+    /// Of those of both lists that were asked for the signed name.
+    package let signed: [NameServerAddress: NameServerProbe.Outcome]
+
+    package init(
+        system: NameServerList, jail: NameServerList?, signed: [NameServerAddress: NameServerProbe.Outcome] = [:]
+    ) {
+        self.system = system
+        self.jail = jail
+        self.signed = signed
+    }
+}

@@ -1,0 +1,146 @@
+import MTASTS
+
+/// What the operator has ordered: at most one order a domain, and observe mode.
+///
+/// A pure value; time comes in as a parameter. An order is applied until its end, which is told once before (see `due`)
+/// and once when it has come. What was removed here is not taken in again from an archive that still has it.
+/// Bounded: by domains.
+/// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
+package struct OrderBook: Sendable {
+    /// What the log has to say of an order.
+    package enum News: Equatable, Sendable {
+        case endsSoon(DomainOverride)
+        case ended(DomainOverride)
+    }
+
+    private struct Entry: Sendable {
+        let override: DomainOverride
+        var isEndTold = false
+
+        /// When there is something to tell next.
+        var nextNews: WallTime? { isEndTold ? override.until : override.warningTime }
+    }
+
+    private var entries: [PolicyDomain: Entry] = [:]
+    /// Domains whose order was removed or has ended.
+    private var removed: Set<PolicyDomain> = []
+    /// There is nothing to tell before; `nil`: never.
+    private var nextNews: WallTime?
+    package private(set) var observe: ObserveOrder?
+    private let capacity: Int
+
+    /// - Parameter capacity: orders. 10,000 are more than an operator can answer for, and some megabytes.
+    package init(capacity: Int = 10_000) {
+        self.capacity = capacity
+    }
+
+    package var count: Int { entries.count }
+
+    /// By domain.
+    package func overrides(at now: WallTime) -> [DomainOverride] {
+        entries.values.map(\.override).filter { $0.applies(at: now) }.sorted { $0.domain.name < $1.domain.name }
+    }
+
+    /// The order that is in force for a domain. Each lookup asks.
+    package func override(of domain: PolicyDomain, at now: WallTime) -> DomainOverride? {
+        guard !entries.isEmpty, let override = entries[domain]?.override, override.applies(at: now) else { return nil }
+        return override
+    }
+
+    // MARK: Orders
+
+    /// Takes an order, in place of an earlier one of the domain.
+    package mutating func order(_ override: DomainOverride, at now: WallTime) throws(OrderRefusal) {
+        guard override.applies(at: now) else { throw .hasEnded }
+        guard entries.count < capacity || entries[override.domain] != nil else { throw .tooMany(limit: capacity) }
+        add(override)
+        removed.remove(override.domain)
+    }
+
+    package mutating func remove(_ domain: PolicyDomain) -> DomainOverride? {
+        // Only an archive that fails for long, or is another one, still has what was removed long ago.
+        if removed.count >= capacity, let any = removed.first { removed.remove(any) }
+        removed.insert(domain)
+        return entries.removeValue(forKey: domain)?.override
+    }
+
+    package mutating func order(_ observe: ObserveOrder) {
+        self.observe = observe
+    }
+
+    private mutating func add(_ override: DomainOverride) {
+        let entry = Entry(override: override)
+        entries[override.domain] = entry
+        nextNews = [nextNews, entry.nextNews].compactMap(\.self).min()
+    }
+
+    // MARK: What outlives the process
+
+    /// Takes in what an archive kept, as far as nothing newer was ordered here.
+    ///
+    /// - Returns: the orders for which there was no room.
+    package mutating func restore(_ kept: [ArchivedOrder]) -> [DomainOverride] {
+        var leftOut: [DomainOverride] = []
+        for order in kept {
+            switch order {
+            case .override(let override):
+                guard entries[override.domain] == nil, !removed.contains(override.domain) else { continue }
+                if entries.count < capacity { add(override) } else { leftOut.append(override) }
+            case .observe(let order): observe = observe ?? order
+            case .unreadable: break
+            }
+        }
+        return leftOut
+    }
+
+    /// What an archive that has lost it, or is another one, is told.
+    package var everything: [ArchiveChange] {
+        entries.values.map { .order($0.override) } + removed.map { .lift($0) } + (observe.map { [.observe($0)] } ?? [])
+    }
+
+    // MARK: The ends
+
+    /// What has to be told by now. To be asked every few seconds; orders that have ended are removed.
+    package mutating func due(at now: WallTime) -> [News] {
+        guard let nextNews, nextNews <= now else { return [] }
+        var news: [News] = []
+        for (domain, entry) in entries {
+            if !entry.override.applies(at: now) {
+                _ = remove(domain)
+                news.append(.ended(entry.override))
+            } else if !entry.isEndTold, let time = entry.nextNews, time <= now {
+                entries[domain]?.isEndTold = true
+                news.append(.endsSoon(entry.override))
+            }
+        }
+        self.nextNews = entries.values.compactMap(\.nextNews).min()
+        return news
+    }
+}
+
+extension DomainOverride {
+    /// A day before the end, or when half of a span shorter than two days has passed.
+    fileprivate var warningTime: WallTime? {
+        until.map { $0 + (.zero - min(.seconds(86_400), ($0 - since) / 2)) }
+    }
+}
+
+extension Override {
+    /// What an order comes to in the decision table.
+    init(_ order: DomainOverride?) {
+        switch order?.kind {
+        case .exempt(let mayEncrypt): self = .exempt(mayEncrypt: mayEncrypt)
+        case .pin(let names): self = .pin(names)
+        case nil: self = .none
+        }
+    }
+
+    /// Whether it decides whatever is known of the domain.
+    var isImmediate: Bool {
+        switch self {
+        case .none: false
+        case .observe, .exempt: true
+        case .pin(let names): !names.isEmpty
+        }
+    }
+}

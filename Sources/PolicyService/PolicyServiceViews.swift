@@ -1,0 +1,117 @@
+import Discovery
+import MTASTS
+
+/// What the operator sees. Nothing here finds anything out, or counts as a use of a domain.
+extension PolicyService {
+    /// A page of the domains in memory. Looks at all of them, some at a time; what it holds is the page.
+    package func entries(_ query: EntryQuery) async -> EntryPage {
+        var selection = EntrySelection(query, at: now())
+        await inSlices(of: { $0.ledger.places }, from: selection.first) { state, slice in
+            state.ledger.show(slice, to: &selection)
+            return !selection.isComplete
+        }
+        return selection.page(state.withLock(\.ledger.settings))
+    }
+
+    /// What is remembered of a domain, or else kept in the archive; `nil`: nothing.
+    ///
+    /// - Throws: `ArchiveFailure` when it is not in memory and the archive cannot be looked into.
+    package func entry(of domain: PolicyDomain) async throws(ArchiveFailure) -> EntryReport? {
+        let kept = try await keptElsewhere(domain)
+        let now = now()
+        // Looked for again: it may have come into memory meanwhile.
+        return state.withLock { state in
+            state.ledger.report(of: domain, at: now) ?? kept.map { state.ledger.report(of: $0, at: now) }
+        }
+    }
+
+    /// What only the archive has of a domain.
+    private func keptElsewhere(_ domain: PolicyDomain) async throws(ArchiveFailure) -> KeptPolicy? {
+        guard state.withLock({ $0.ledger.mayBeArchived(domain) }) else { return nil }
+        return try await reader.policy(of: domain)
+    }
+
+    // MARK: One destination
+
+    /// Why a destination is answered as it is. Finds nothing out and changes nothing.
+    package func explain(_ destination: DANEDestination) async -> Explanation {
+        let domain = destination.domain
+        let kept: Result<KeptPolicy?, ArchiveFailure>
+        do throws(ArchiveFailure) {
+            kept = .success(try await keptElsewhere(domain))
+        } catch {
+            kept = .failure(error)
+        }
+        let now = now()
+        let failures = recentFailures.withLock { $0.last(of: domain) }
+        let lookups = recentLookups.withLock { $0.last(of: domain) }
+        let report = recentReports.withLock { $0.peek(destination) }
+        return state.withLock { state in
+            let elsewhere = state.ledger.report(of: domain, at: now) == nil ? (try? kept.get()) ?? nil : nil
+            let grounds = state.grounds(of: destination, kept: elsewhere, at: now)
+            return Explanation(
+                destination: destination, at: now, decision: grounds.said,
+                withheld: grounds.isObserving ? grounds.decided : nil,
+                override: state.orders.override(of: domain, at: now), observing: state.observing,
+                standing: grounds.standing,
+                entry: state.ledger.report(of: domain, at: now)
+                    ?? elsewhere.map { state.ledger.report(of: $0, at: now) },
+                next: state.ledger.nextLookup(of: domain, at: now), archiveFailure: kept.failure,
+                dane: state.usesDANE ? state.findings.report(on: destination, report, at: now) : nil,
+                failures: failures, lookups: lookups)
+        }
+    }
+
+    /// Postfix was answered. Cheap: it is called for each lookup.
+    package func noteLookup(_ lookup: RecentLookup) {
+        recentLookups.withLock { $0.add(lookup, of: lookup.destination.domain) }
+    }
+
+    func note(_ kind: RecentFailure.Kind, of domain: PolicyDomain, at now: WallTime) {
+        recentFailures.withLock { $0.add(RecentFailure(domain: domain, at: now, kind: kind), of: domain) }
+    }
+
+    func note(_ report: DANEReport, at now: WallTime) {
+        let destination = report.finding.destination
+        recentReports.withLock { _ = $0.store(report, for: destination, rank: 0) }
+        guard let failure = report.finding.failure else { return }
+        note(.dane(failure, port: destination.port), of: destination.domain, at: now)
+    }
+
+    // MARK: All
+
+    /// Counts, at most `Census.lifetime` old.
+    package func census() async -> Census {
+        let now = now()
+        if let known = state.withLock(\.census), now.isWithin(Census.lifetime, of: known.at) { return known }
+        var count = EntryCount(at: now)
+        await inSlices(of: { $0.ledger.places }) { state, slice in
+            state.ledger.count(slice, in: &count)
+            return true
+        }
+        let backlog = writer.backlog
+        return state.withLock { state in
+            let census = Census(count, state, backlog, at: now)
+            state.census = census
+            return census
+        }
+    }
+}
+
+extension ServiceState {
+    /// What can be said of a destination now.
+    ///
+    /// - Parameter kept: where only the archive has a policy.
+    fileprivate func grounds(of destination: DANEDestination, kept: KeptPolicy?, at now: WallTime) -> Grounds {
+        let standing = kept.map { ledger.standing(of: $0, at: now) } ?? ledger.standing(of: destination.domain, at: now)
+        let dane = usesDANE ? findings.standing(of: destination, at: now) : .off
+        return grounds(standing, dane, on: destination, at: now)
+    }
+}
+
+extension Result where Success == KeptPolicy?, Failure == ArchiveFailure {
+    fileprivate var failure: ArchiveFailure? {
+        guard case .failure(let failure) = self else { return nil }
+        return failure
+    }
+}

@@ -1,0 +1,49 @@
+/// main.cf(5) as a file, for a host without postconf(1): what is set there, and nothing of the defaults.
+///
+/// `$name`, `${name}` and `$(name)` are replaced; conditional forms (`${name?text}`) stay as they are written.
+package enum MainFile {
+    package static func parameters(in text: some StringProtocol) -> PostfixParameters {
+        var written: [String: String] = [:]
+        for line in LogicalLines.of(text) {
+            // As in Postfix the last of several wins.
+            if let (name, value) = PostfixParameters.pair(line) { written[name] = value }
+        }
+        return PostfixParameters(written.mapValues { expanded($0, written, depth: 0) })
+    }
+
+    /// Deeper nesting is a loop.
+    private static let maximumDepth = 20
+
+    private static func expanded(_ text: String, _ values: [String: String], depth: Int) -> String {
+        guard depth < maximumDepth else { return text }
+        var result = ""
+        var rest = text[...]
+        while let dollar = rest.firstIndex(of: "$") {
+            result += rest[..<dollar]
+            rest = rest[dollar...]
+            if rest.hasPrefix("$$") {
+                result += "$"
+                rest = rest.dropFirst(2)
+            } else if let (name, length) = macro(rest) {
+                result += expanded(values[name] ?? "", values, depth: depth + 1)
+                rest = rest.dropFirst(length)
+            } else {
+                result += "$"
+                rest = rest.dropFirst()
+            }
+        }
+        return result + rest
+    }
+
+    /// The name at the start of a text that begins with `$`, and how many characters it takes with its signs.
+    private static func macro(_ text: Substring) -> (name: String, length: Int)? {
+        let body = text.dropFirst()
+        let closing: Character? = body.first == "{" ? "}" : body.first == "(" ? ")" : nil
+        let name = (closing == nil ? body : body.dropFirst()).prefix {
+            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_")
+        }
+        guard !name.isEmpty else { return nil }
+        guard let closing else { return (String(name), 1 + name.count) }
+        return body[name.endIndex...].first == closing ? (String(name), 3 + name.count) : nil
+    }
+}

@@ -1,0 +1,41 @@
+import Admin
+import Discovery
+import LookupServer
+import MTASTS
+import PolicyService
+import PostfixTable
+
+extension AdminSeams {
+    /// What the operator's API needs of a daemon.
+    ///
+    /// - Parameters:
+    ///   - setup: the one in force, which a reload replaces.
+    ///   - reload: what SIGHUP does.
+    init(
+        setup: @escaping @Sendable () async -> Setup,
+        reload: @escaping @Sendable () async throws(ReloadRefusal) -> Reloaded
+    ) {
+        self.init(
+            version: Version.current, setup: { SetupFacts(await setup()) },
+            destination: { NextHop(key: Array($0.utf8))?.destination },
+            replies: { decision, domain in
+                let reply = TableReply(decision, for: domain)
+                return Dictionary(Dialect.allCases.map { ($0.rawValue, reply.text(in: $0)) }) { first, _ in first }
+            },
+            live: { key, destination in await QueryReport(on: key, destination, await setup()) }, reload: reload,
+            now: { .current })
+    }
+}
+
+extension SetupFacts {
+    fileprivate init(_ setup: Setup) {
+        let configuration = setup.configuration
+        let listeners =
+            configuration.socketmap.map { "socketmap \($0)" } + configuration.tcpTable.map { "tcp_table \($0)" }
+        self.init(
+            listeners: listeners, upstreams: setup.upstream.servers.map(\.description),
+            dialect: setup.postfix.dialect.rawValue,
+            dane: setup.upstream.dane == nil ? "off" : "on",
+            notes: setup.postfix.conflicts(looksForDANE: setup.upstream.dane != nil).map { "\($0.key): \($0)" })
+    }
+}

@@ -1,0 +1,113 @@
+import CurlHTTPS
+import Discovery
+import Doctor
+import Foundation
+import LookupServer
+import PostfixSettings
+import UnboundDNS
+
+/// The parts of the daemon that a doctor tries, each for itself: what cannot be set up is a finding, not the end.
+struct DoctorParts {
+    let surroundings: Examination.Surroundings
+    private let resolver: UnboundResolver?
+    private let validator: UnboundValidator?
+    private let fetcher: CurlFetcher?
+
+    /// A policy host that takes longer is told, whatever `fetch.timeout` allows.
+    private static let patience = Duration.seconds(15)
+
+    init(_ configuration: Configuration) {
+        let dns = attempt {
+            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            return UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout)
+        }
+        let resolver = dns.flatMap { dns in attempt { try UnboundResolver(dns) } }
+        let validator = dns.flatMap { dns in
+            attempt { try UnboundValidator(dns, trustAnchorFile: configuration.trustAnchorFile) }
+        }
+        let fetcher = attempt {
+            try CurlFetcher(
+                CurlFetcherConfiguration(
+                    timeout: min(configuration.fetchTimeout, Self.patience), trust: configuration.trust,
+                    maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent))
+        }
+        let discovery = resolver.flatMap { resolver in
+            fetcher.map {
+                PolicyDiscovery(
+                    resolver: resolver, fetcher: $0, dialingRule: DialingRule(allowing: configuration.allowedNetworks))
+            }
+        }
+        surroundings = Examination.Surroundings(
+            discovery: discovery, validator: validator.map { $0 }, nameServers: NameServerList.read(_:),
+            now: { Int(Date().timeIntervalSince1970) })
+        self.resolver = try? resolver.get()
+        self.validator = try? validator.get()
+        self.fetcher = try? fetcher.get()
+    }
+
+    /// Ends the resolver's and the fetcher's threads.
+    func close() async {
+        resolver?.close()
+        validator?.close()
+        await fetcher?.close()
+    }
+}
+
+private func attempt<Value>(_ work: () throws -> Value) -> Result<Value, Unavailable> {
+    do {
+        return .success(try work())
+    } catch {
+        return .failure(Unavailable("\(error)"))
+    }
+}
+
+extension NameServerList {
+    /// resolv.conf(5) at some place.
+    fileprivate static func read(_ path: String) -> NameServerList {
+        do throws(NameServer.Unreadable) {
+            return .servers(try NameServer.system(path: path).map(NameServerAddress.init))
+        } catch {
+            return error.code == ENOENT ? .missing : .unreadable("\(error)")
+        }
+    }
+}
+
+extension NameServerAddress {
+    fileprivate init(_ server: NameServer) {
+        self.init(host: server.scope.map { "\(server.address)%\($0)" } ?? "\(server.address)", port: server.port)
+    }
+}
+
+extension BridgeSetup {
+    init(_ configuration: Configuration) {
+        var choices = configuration.postfix
+        choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
+        self.init(
+            listeners: configuration.socketmap.map { Listener(.socketmap, TableAddress($0)) }
+                + configuration.tcpTable.map { Listener(.tcp, TableAddress($0)) },
+            choices: choices, securityLevel: configuration.securityLevel, dnssec: DNSSEC(configuration.dnssec),
+            nameServers: configuration.nameServers.map(NameServerAddress.init), dnsTimeout: configuration.dnsTimeout,
+            lookupDeadline: configuration.lookup.deadline,
+            cachePath: configuration.store == .memory ? nil : configuration.cachePath,
+            adminSocket: configuration.adminSocket)
+    }
+}
+
+extension TableAddress {
+    fileprivate init(_ address: ListenAddress) {
+        switch address {
+        case .tcp(let host, let port): self = .inet(host: host, port: UInt16(clamping: port))
+        case .unix(let path): self = .unix(path: path)
+        }
+    }
+}
+
+extension BridgeSetup.DNSSEC {
+    fileprivate init(_ mode: DNSSECMode) {
+        switch mode {
+        case .auto: self = .auto
+        case .on: self = .on
+        case .off: self = .off
+        }
+    }
+}

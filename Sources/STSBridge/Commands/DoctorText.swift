@@ -1,0 +1,82 @@
+import Doctor
+import Foundation
+import MTASTS
+
+/// The findings as lines: wrapped on a terminal, whole elsewhere.
+struct DoctorText {
+    let terminal: Terminal
+
+    /// Where the checks' names and the meanings begin.
+    private static let columns = (check: 10, meaning: 28)
+
+    func render(_ findings: [Finding]) -> String {
+        var lines: [String] = []
+        var area: Check.Area?
+        for finding in findings {
+            if finding.check.area != area {
+                area = finding.check.area
+                lines += (lines.isEmpty ? [] : [""]) + [terminal.paint(finding.check.area.rawValue, .strong)]
+            }
+            lines += self.lines(for: finding)
+        }
+        return (lines + ["", summary(of: findings)]).joined(separator: "\n")
+    }
+
+    private func lines(for finding: Finding) -> [String] {
+        let services = finding.services.isEmpty ? "" : "(\(finding.services.joined(separator: ", "))) "
+        let texts = wrapped(services + finding.meaning)
+        let severity = finding.severity.rawValue.padded(to: Self.columns.check - 2)
+        let head =
+            "  " + terminal.paint(severity, finding.severity.style)
+            + finding.check.rawValue.padded(to: Self.columns.meaning - Self.columns.check)
+        let indent = String(repeating: " ", count: Self.columns.meaning)
+        let lines = texts.enumerated().map { $0.offset == 0 ? head + $0.element : indent + $0.element }
+        return lines + finding.remedies.map(line(for:))
+    }
+
+    /// To be copied, so never wrapped.
+    private func line(for remedy: Remedy) -> String {
+        String(repeating: " ", count: Self.columns.check)
+            + terminal.paint("\(remedy.place.rawValue): \(RemoteText.printable(remedy.line, limit: 1_000))", .strong)
+    }
+
+    private func summary(of findings: [Finding]) -> String {
+        let counts = Severity.allCases.reversed().compactMap { severity -> String? in
+            let count = findings.count { $0.severity == severity }
+            return count == 0 ? nil : terminal.paint("\(count) \(severity.rawValue)", severity.style)
+        }
+        return counts.joined(separator: ", ")
+    }
+
+    /// At blanks; a word that is longer than a line stays whole: it may have to be copied.
+    private func wrapped(_ text: String) -> [String] {
+        guard let width = terminal.width else { return [text] }
+        let limit = max(20, width - Self.columns.meaning)
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= limit {
+                lines[lines.count - 1] += " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+}
+
+extension Severity {
+    fileprivate var style: Style {
+        switch self {
+        case .ok: .good
+        case .unknown: .strong
+        case .warn: .warning
+        case .fail: .bad
+        }
+    }
+}
+
+extension String {
+    fileprivate func padded(to length: Int) -> String {
+        padding(toLength: max(length, count + 1), withPad: " ", startingAt: 0)
+    }
+}

@@ -1,0 +1,55 @@
+/// Facts under each other: a label, and what there is to say, wrapped where a terminal is too narrow.
+struct FactSheet {
+    private let terminal: Terminal
+    private var lines: [String] = []
+    private static let indent = 14
+
+    init(for terminal: Terminal) {
+        self.terminal = terminal
+    }
+
+    var text: String { lines.joined(separator: "\n") }
+
+    /// A heading, with a line of space above all but the first.
+    mutating func heading(_ title: String) {
+        if !lines.isEmpty { lines.append("") }
+        lines.append(terminal.paint(title, .strong))
+    }
+
+    mutating func fact(_ label: String, _ value: StyledText) {
+        let pieces = wrap(value.text)
+        for (number, piece) in pieces.enumerated() {
+            let head = number == 0 ? label : ""
+            let padding = String(repeating: " ", count: max(1, Self.indent - head.count))
+            lines.append(terminal.paint(head, .faint) + padding + terminal.paint(piece, value.style))
+        }
+    }
+
+    mutating func fact(_ label: String, _ value: String, _ style: Style = .plain) {
+        fact(label, StyledText(value, style))
+    }
+
+    /// A line, or several, that is made already: a table.
+    mutating func block(_ text: String) {
+        lines.append(text)
+    }
+
+    /// At spaces; a word that is longer than a line stays whole: it may have to be copied.
+    private func wrap(_ text: String) -> [String] {
+        guard let width = terminal.width else { return [text] }
+        let room = max(20, width - Self.indent)
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if line.isEmpty {
+                line = String(word)
+            } else if line.count + 1 + word.count <= room {
+                line += " \(word)"
+            } else {
+                lines.append(line)
+                line = String(word)
+            }
+        }
+        return lines + [line]
+    }
+}

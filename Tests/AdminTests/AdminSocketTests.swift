@@ -1,0 +1,103 @@
+import Admin
+import Foundation
+import Glibc
+import Testing
+import TestSupport
+
+/// The socket: whose it is, what it replaces, and that mail goes on without it.
+@Suite(.timeLimit(.minutes(1))) struct AdminSocketTests {
+    @Test func `the socket is its owner's and its group's, and gone at the end with all that made it`() async throws {
+        let lab = try AdminLab()
+        let group = String(cString: try #require(getgrgid(getgid())).pointee.gr_name)
+        try await lab.serve(socket: AdminSocket(path: lab.path, group: group)) {
+            var status = stat()
+            #expect(lstat(lab.path, &status) == 0)
+            #expect(status.st_mode & S_IFMT == S_IFSOCK)
+            #expect(status.st_mode & 0o7777 == 0o660)
+            #expect(status.st_gid == getgid())
+            let files = try FileManager.default.contentsOfDirectory(atPath: lab.directory)
+            #expect(files == ["admin.sock"])
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
+        #expect(lab.log.entries.contains { $0.message == "listening" && $0.facts["address"] == "unix:\(lab.path)" })
+    }
+
+    @Test func `a group that does not exist is told, and nobody else may connect`() async throws {
+        let lab = try AdminLab()
+        try await lab.serve(socket: AdminSocket(path: lab.path, group: "no-such-group-here")) {
+            var status = stat()
+            let isThere = lstat(lab.path, &status) == 0
+            #expect(isThere && status.st_mode & 0o7777 == 0o660)
+        }
+        #expect(lab.log.messages.contains { $0.hasPrefix("group of the admin socket does not exist") })
+    }
+
+    @Test func `a socket that a killed daemon left is replaced`() async throws {
+        let lab = try AdminLab()
+        try leaveDeadSocket(at: lab.path)
+        try await lab.ask { client in _ = try await client.get(.observe, as: Observation.self) }
+    }
+
+    @Test func `a socket that another daemon serves stays its own`() async throws {
+        let first = try AdminLab()
+        let second = try AdminLab()
+        try await first.ask { client in
+            let service = AdminService(
+                second.policies, socket: AdminSocket(path: first.path, group: nil), seams: second.seams,
+                logger: second.log.logger())
+            try await second.run(service) { await second.log.appearance(of: Self.without) }
+            _ = try await client.get(.observe, as: Observation.self)
+        }
+        #expect(second.reason?.contains("another process serves it") == true)
+    }
+
+    @Test func `a file that is no socket is not replaced`() async throws {
+        let lab = try AdminLab()
+        try "precious".write(toFile: lab.path, atomically: false, encoding: .utf8)
+        try await expectWithout(lab, at: lab.path, because: "a file that is no socket is in the way")
+        #expect(try String(contentsOfFile: lab.path, encoding: .utf8) == "precious")
+    }
+
+    @Test func `without its directory the daemon goes on, and says what to do`() async throws {
+        let lab = try AdminLab()
+        let path = lab.directory + "/missing/admin.sock"
+        try await expectWithout(lab, at: path, because: "\(path): No such file or directory; create its directory")
+    }
+
+    @Test func `a path that is too long is told as that`() async throws {
+        let lab = try AdminLab()
+        let path = lab.directory + "/" + String(repeating: "x", count: 100)
+        try await expectWithout(lab, at: path, because: "a socket's path has at most")
+    }
+
+    @Test func `a socket that somebody else put there meanwhile is not removed at the end`() async throws {
+        let lab = try AdminLab()
+        try await lab.serve {
+            unlink(lab.path)
+            try leaveDeadSocket(at: lab.path)
+        }
+        #expect(FileManager.default.fileExists(atPath: lab.path))
+    }
+
+    private static let without =
+        "admin socket cannot be had, going on without: status, explain and orders do not work"
+
+    /// Lookups are answered, one line tells the reason, and the end is in order.
+    private func expectWithout(_ lab: AdminLab, at path: String, because reason: String) async throws {
+        lab.publish("example.com")
+        let service = AdminService(
+            lab.policies, socket: AdminSocket(path: path, group: nil), seams: lab.seams, logger: lab.log.logger())
+        try await lab.run(service) {
+            await lab.log.appearance(of: Self.without)
+            let rule = try await lab.look(up: "example.com").rule
+            #expect(rule == .enforce)
+        }
+        #expect(lab.reason?.contains(reason) == true, "\(lab.reason ?? "none")")
+        #expect(lab.log.entries.count { $0.level >= .error } == 1)
+    }
+}
+
+extension AdminLab {
+    /// Why there is no socket.
+    fileprivate var reason: String? { log.entries.last { $0.level == .error }?.facts["reason"] }
+}

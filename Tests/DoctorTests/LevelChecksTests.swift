@@ -1,0 +1,99 @@
+import PostfixSettings
+import PostfixTable
+import Testing
+
+@testable import Doctor
+
+/// The site's own level, DANE beside us, and TLS reports.
+@Suite struct LevelChecksTests {
+    @Test(arguments: [
+        ("", Severity.warn), ("none", .warn), ("may", .ok), ("MAY", .ok), ("dane", .ok), ("encrypt", .ok),
+        ("dane-only", .warn), ("secure", .warn), ("verify", .warn), ("fingerprint", .warn), ("always", .fail),
+    ])
+    func `each level has its meaning`(level: String, severity: Severity) {
+        let findings = Healthy.findings(.securityLevel, ["smtp_tls_security_level": level])
+        #expect(findings.severities == [severity])
+        #expect(findings.first?.remedy?.line == (severity == .ok ? nil : "smtp_tls_security_level = may"))
+    }
+
+    @Test func `the parameters of before 2 3 count where the level is empty`() {
+        let none = ["smtp_tls_security_level": ""]
+        #expect(Healthy.findings(.securityLevel, none.merging(["smtp_use_tls": "yes"]) { $1 }).text.contains("= may"))
+        #expect(
+            Healthy.findings(.securityLevel, none.merging(["smtp_enforce_tls": "yes"]) { $1 }).text.contains(
+                "= encrypt"))
+    }
+
+    @Test func `a level that we were told, and that is not Postfix's, is a warning`() {
+        var setup = Healthy.setup
+        setup.securityLevel = SecurityLevel("none")
+        #expect(Healthy.findings(.securityLevel, [:], setup).severities == [.ok])
+        setup.securityLevel = SecurityLevel("encrypt")
+        let findings = Healthy.findings(.securityLevel, [:], setup)
+        #expect(findings.severities == [.ok, .warn])
+        #expect(findings.last?.remedy == Remedy(.configuration, "postfix: { security-level: auto }"))
+    }
+
+    // MARK: dns-support
+
+    @Test func `DANE on both sides, or on none, is ok`() {
+        #expect(Healthy.findings(.dnsSupport, [:]).severities == [.ok])
+        #expect(Healthy.findings(.dnsSupport, ["smtp_dns_support_level": "dnssec"]).severities == [.ok])
+    }
+
+    @Test func `Postfix's DANE without ours is a warning that names what switched ours off`() {
+        let dnssec = ["smtp_dns_support_level": "dnssec"]
+        var setup = Healthy.setup
+        setup.choices.dane = .off
+        let off = Healthy.findings(.dnsSupport, dnssec, setup)
+        #expect(off.severities == [.warn])
+        #expect(off.first?.remedy?.line == "postfix: { dane: auto }")
+        setup = Healthy.setup
+        setup.dnssec = .off
+        #expect(Healthy.findings(.dnsSupport, dnssec, setup).first?.remedy?.line == "dns: { dnssec: auto }")
+        // The daemon of a container knows nothing of a main.cf beside it.
+        let apart = Healthy.findings(.dnsSupport, Healthy.facts(Healthy.survey(dnssec, source: .files)))
+        #expect(apart.severities == [.warn])
+        #expect(apart.first?.remedy?.line == "postfix: { dane: \"on\" }")
+    }
+
+    @Test(arguments: ["dane", "dane-only"])
+    func `a level of DANE without dnssec is none`(level: String) {
+        let findings = Healthy.findings(.dnsSupport, ["smtp_tls_security_level": level])
+        #expect(findings.severities == [.fail])
+        #expect(findings.first?.remedy == Remedy(.mainCF, "smtp_dns_support_level = dnssec"))
+    }
+
+    @Test func `what stops or warns the daemon's start is found too`() {
+        var setup = Healthy.setup
+        setup.choices.dane = .on
+        #expect(Healthy.findings(.dnsSupport, [:], setup).worst == .fail)
+        setup = Healthy.setup
+        setup.choices.release = PostfixRelease(major: 3, minor: 12)
+        let dialect = Healthy.findings(.configuration, [:], setup)
+        #expect(dialect.severities == [.fail])
+        #expect(dialect.first?.remedy?.line == "postfix: { version: auto }")
+        setup = Healthy.setup
+        setup.choices.noPolicyReply = .cleartext
+        #expect(Healthy.findings(.configuration, [:], setup).severities == [.warn])
+    }
+
+    // MARK: TLS reports
+
+    @Test func `reports need a level above none`() {
+        let enabled = ["mail_version": "3.12.1", "smtp_tlsrpt_enable": "yes"]
+        #expect(Healthy.findings(.tlsReports, enabled).severities == [.ok])
+        for level in ["", "none"] {
+            let findings = Healthy.findings(.tlsReports, enabled.merging(["smtp_tls_security_level": level]) { $1 })
+            #expect(findings.severities == [.warn])
+            #expect(findings.first?.remedy?.line == "smtp_tls_security_level = may")
+        }
+    }
+
+    @Test func `whether this Postfix can report at all is said`() {
+        #expect(Healthy.findings(.tlsReports, [:]).text.contains("has no TLS reports"))
+        #expect(Healthy.findings(.tlsReports, ["mail_version": "3.12.1"]).text.contains("built without"))
+        let could = ["mail_version": "3.12.1", "smtp_tlsrpt_enable": "no"]
+        #expect(Healthy.findings(.tlsReports, could).text.contains("could report"))
+    }
+}

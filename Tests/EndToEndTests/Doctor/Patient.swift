@@ -1,0 +1,136 @@
+import Foundation
+
+/// A host for the doctor: a private main.cf and master.cf, a bridge beside them, and all of it in order until a test
+/// breaks something.
+struct Patient: Sendable {
+    static let socketmap: UInt16 = 8475
+    static let tcpTable: UInt16 = 8476
+    /// Publishes a policy; the doctor fetches it.
+    static let domain = "patient.example"
+
+    let directory: String
+    var main: [String: String]
+    var master = ["smtp": "unix - - y - - smtp", "relay": "unix - - n - - smtp", "proxymap": "unix - - n - - proxymap"]
+    /// Sections of config.yaml.
+    var bridge: [String: String]
+    /// Whether the daemon runs with that configuration.
+    var isRunning = true
+    /// What is done to the files once it runs.
+    var damage: @Sendable (Patient) throws -> Void = { _ in }
+    /// What the doctor is asked with.
+    var arguments: [String]
+
+    var queue: String { directory + "/spool" }
+    var socket: String { queue + "/run/sts-bridge/socket" }
+    var cache: String { directory + "/cache/policies.sqlite" }
+    var adminSocket: String { directory + "/admin.sock" }
+    var configuration: String { directory + "/etc" }
+
+    init(in directory: String, authority: CertificateAuthority) {
+        self.directory = directory
+        let queue = directory + "/spool"
+        main = [
+            "compatibility_level": "3.6", "queue_directory": queue, "mail_owner": "postfix",
+            "smtp_tls_policy_maps": "inline:{{override.example=may}} socketmap:unix:run/sts-bridge/socket:postfix",
+            "smtp_tls_CAfile": authority.root, "smtp_tls_security_level": "may",
+        ]
+        bridge = [
+            "listen":
+                "{socketmap: [127.0.0.1:\(Self.socketmap), \"unix:\(queue)/run/sts-bridge/socket\"], "
+                + "tcp-table: [127.0.0.1:\(Self.tcpTable)], socket-mode: \"0660\", socket-group: postfix}",
+            "dns": "{servers: [\(KnotServer.address)], timeout: 2s, dnssec: \"off\"}",
+            "fetch": "{timeout: 5s, ca-file: \(authority.root), allow-networks: [127.0.0.0/8]}",
+            "lookup": "{deadline: 10s}",
+            "cache": "{path: \(directory)/cache/policies.sqlite}",
+            "admin": "{socket: \(directory)/admin.sock}",
+        ]
+        arguments = ["--domain", Self.domain, "--postfix-config", directory + "/etc"]
+    }
+
+    /// Writes all of it, and starts the daemon if it is to run.
+    func admitted() async throws -> BridgeProcess {
+        for part in ["etc", "spool/etc", "spool/run/sts-bridge", "cache"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(directory)/\(part)", withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o755])
+        }
+        try write(main.map { "\($0.key) = \($0.value)" }, to: "etc/main.cf")
+        try write(master.map { "\($0.key) \($0.value)" }, to: "etc/master.cf")
+        for file in ["resolv.conf", "hosts"] {
+            try? FileManager.default.removeItem(atPath: "\(queue)/etc/\(file)")
+            try FileManager.default.copyItem(atPath: "/etc/\(file)", toPath: "\(queue)/etc/\(file)")
+        }
+        let yaml = bridge.map { "\($0.key): \($0.value)\n" }.joined()
+        // The listener that is opened last.
+        let process = try BridgeProcess(in: directory, configuration: yaml, ready: Self.tcpTable)
+        if isRunning { try await process.start() }
+        if isRunning, bridge["cache"]?.contains(cache) == true {
+            _ = try await eventually("the cache and the admin socket are there") {
+                [cache + "-wal", adminSocket].allSatisfy(FileManager.default.fileExists(atPath:)) ? true : nil
+            }
+        }
+        try damage(self)
+        return process
+    }
+
+    /// What `sts-bridge doctor` says of it.
+    func examined(_ more: String..., by shell: [String] = []) async throws -> (status: Int32, output: String) {
+        let process = try await admitted()
+        let command =
+            shell + [try BridgeProcess.binary(), "doctor", "--config", directory + "/config.yaml"] + arguments + more
+        do {
+            let outcome = try await ChildProcess.run(command[0], Array(command.dropFirst()))
+            try await process.stop()
+            return outcome
+        } catch {
+            _ = try? await process.stop()
+            throw error
+        }
+    }
+
+    private func write(_ lines: [String], to file: String) throws {
+        let path = "\(directory)/\(file)"
+        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)
+        // What is younger than two seconds Postfix reads again, after a sleep.
+        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: path)
+    }
+}
+
+/// `doctor --json`, as a script would read it.
+struct Diagnosis: Decodable {
+    struct Finding: Decodable {
+        struct Change: Decodable {
+            let place: String
+            let line: String
+        }
+
+        let check: String
+        let severity: String
+        let meaning: String
+        let services: [String]
+        let changes: [Change]
+    }
+
+    let worst: String
+    let counts: [String: Int]
+    let findings: [Finding]
+
+    init(_ json: String) throws {
+        do {
+            self = try JSONDecoder().decode(Diagnosis.self, from: Data(json.utf8))
+        } catch {
+            throw LabFailure("no diagnosis: \(json)")
+        }
+    }
+
+    func of(_ check: String) -> [Finding] { findings.filter { $0.check == check } }
+}
+
+extension Lab {
+    /// A patient whom nothing is wrong with.
+    nonisolated func patient() async throws -> Patient {
+        try await publish(LabDomain(Patient.domain, policy: Policy.enforce()))
+        return Patient(
+            in: "\(directory)/doctor-\(UUID().uuidString.prefix(8))", authority: authority)
+    }
+}

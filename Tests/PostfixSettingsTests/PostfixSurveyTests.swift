@@ -1,0 +1,102 @@
+import Foundation
+import PostfixSettings
+import Testing
+
+/// The same Postfix by its own programs and by its files.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct PostfixSurveyTests {
+    private static let main = """
+        compatibility_level = 3.6
+        queue_directory = /srv/queue
+        mine = /etc/ssl/ca.pem
+        smtp_tls_CAfile = $mine
+        smtp_tls_security_level = may
+        smtp_tls_policy_maps = inline:{ { a.example = may } },
+            socketmap:inet:127.0.0.1:8461:postfix
+
+        """
+    private static let master = """
+        smtp      unix  -       -       y       -       -       smtp
+        relay     unix  -       -       -       -       -       smtp
+          -o { smtp_tls_CAfile = $mine.relay }
+          -o smtp_tls_security_level=encrypt
+        proxymap  unix  -       -       n       -       -       proxymap
+
+        """
+
+    private static func inDirectory(_ body: (String) throws -> Void) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "sts-survey-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try main.write(toFile: directory + "/main.cf", atomically: false, encoding: .utf8)
+        try master.write(toFile: directory + "/master.cf", atomically: false, encoding: .utf8)
+        try body(directory)
+    }
+
+    @Test func `postconf tells all of it, expanded, with what main cf leaves out`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            let survey = try PostfixSurvey.taken(postconf: path, directory: directory)
+            #expect(survey.source == .postconf(path))
+            #expect(survey.local.release != nil)
+            #expect(survey.parameters["tls_append_default_CA"] == "no")
+            Self.expect(survey, in: directory)
+            #expect(survey.clients[1].parameters["smtp_tls_CAfile"] == "/etc/ssl/ca.pem.relay")
+        }
+    }
+
+    @Test func `without postconf the files tell the same, but no defaults and no version`() throws {
+        try Self.inDirectory { directory in
+            let survey = try PostfixSurvey.taken(postconf: nil, directory: directory)
+            #expect(survey.source == .files)
+            #expect(survey.local.release == nil)
+            #expect(survey.parameters["tls_append_default_CA"] == nil)
+            Self.expect(survey, in: directory)
+        }
+    }
+
+    private static func expect(_ survey: PostfixSurvey, in directory: String) {
+        #expect(survey.directory == directory)
+        #expect(survey.queueDirectory == "/srv/queue")
+        #expect(survey.clients.map(\.name) == ["smtp", "relay"])
+        #expect(survey.clients.map(\.isChrooted) == [true, false])
+        #expect(survey.isProxymapChrooted == false)
+        #expect(survey.clients[0].parameters["smtp_tls_CAfile"] == "/etc/ssl/ca.pem")
+        #expect(survey.clients[1].parameters["smtp_tls_security_level"] == "encrypt")
+        let tables = PolicyTable.all(in: survey.parameters.text("smtp_tls_policy_maps"))
+        #expect(tables.map(\.text) == ["inline:{ { a.example = may } }", "socketmap:inet:127.0.0.1:8461:postfix"])
+    }
+
+    @Test func `a directory without main cf is told`() throws {
+        let failure = #expect(throws: SurveyFailure.self) {
+            try PostfixSurvey.taken(postconf: nil, directory: "/nonexistent")
+        }
+        #expect("\(try #require(failure))" == "no postconf here, and /nonexistent/main.cf: No such file or directory")
+        let path = try #require(Postconf.find(searchPath: ""))
+        #expect(throws: SurveyFailure.self) { try PostfixSurvey.taken(postconf: path, directory: "/nonexistent") }
+    }
+
+    @Test func `postmap tells found, not found and failed apart`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            let postmap = try #require(Postmap(beside: path, configurationDirectory: directory))
+            #expect(postmap.ask("b.example", "static:may") == .found("may"))
+            #expect(postmap.ask("b.example", "inline:{ { a.example = may } }") == .notFound)
+            guard case .failed(let words) = postmap.ask("b.example", "texthash:\(directory)/none") else {
+                Issue.record("no failure")
+                return
+            }
+            #expect(words.contains("No such file or directory"))
+        }
+        #expect(Postmap(beside: "/nonexistent/postconf", configurationDirectory: nil) == nil)
+    }
+
+    @Test func `a table that hangs is not waited for`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            var postmap = try #require(Postmap(beside: path, configurationDirectory: directory))
+            postmap.timeLimit = .milliseconds(300)
+            // There is no proxymap(8) in that queue; postmap asks again for minutes.
+            #expect(postmap.ask("b.example", "proxy:static:x") == .notAsked("postmap did not end in time"))
+        }
+    }
+}
