@@ -2,7 +2,7 @@
 # make test   installs what the tests need, and passes them all
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
-TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3
+TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus
 
 TESTS = Tests/in-namespace swift test --skip-build
 BINARY = .build/release/sts-bridge

@@ -11,15 +11,20 @@ package struct DANEDiscovery: Sendable {
     private let resolver: any ValidatingResolver
     private let maximumHosts: Int
     private let hostsAtOnce: Int
+    private let onEnding: OnDiscoveryEnding
 
     /// - Parameters:
     ///   - maximumHosts: how many hosts of an MX set are looked at, those of the best preferences. 20: Postfix tries 5
     ///     addresses (`smtp_mx_address_limit`), large providers name up to about 10 hosts.
     ///   - hostsAtOnce: how many are asked about side by side. 8: nearly every MX set in one go, with 16 questions.
-    package init(resolver: any ValidatingResolver, maximumHosts: Int = 20, hostsAtOnce: Int = 8) {
+    package init(
+        resolver: any ValidatingResolver, maximumHosts: Int = 20, hostsAtOnce: Int = 8,
+        onEnding: @escaping OnDiscoveryEnding = { _ in }
+    ) {
         self.resolver = resolver
         self.maximumHosts = maximumHosts
         self.hostsAtOnce = hostsAtOnce
+        self.onEnding = onEnding
     }
 
     package func report(on destination: DANEDestination) async -> DANEReport {
@@ -31,8 +36,10 @@ package struct DANEDiscovery: Sendable {
         let finding = DANEFinding(
             destination: destination, mx: set.finding, hosts: inquiries.map(\.finding), leftOut: leftOut,
             timeToLive: steps.compactMap { $0.answer?.answer.timeToLive }.min() ?? 0)
-        return DANEReport(
+        let report = DANEReport(
             finding: finding, mx: set.step, hosts: inquiries.map(\.steps), duration: start.duration(to: .now))
+        onEnding(.dane(report))
+        return report
     }
 
     // MARK: The MX set

@@ -9,15 +9,26 @@ package struct PolicyDiscovery: Sendable {
     private let resolver: any Resolver
     private let fetcher: any PolicyFetcher
     private let dialingRule: DialingRule
+    private let onEnding: OnDiscoveryEnding
 
-    package init(resolver: any Resolver, fetcher: any PolicyFetcher, dialingRule: DialingRule = DialingRule()) {
+    package init(
+        resolver: any Resolver, fetcher: any PolicyFetcher, dialingRule: DialingRule = DialingRule(),
+        onEnding: @escaping OnDiscoveryEnding = { _ in }
+    ) {
         self.resolver = resolver
         self.fetcher = fetcher
         self.dialingRule = dialingRule
+        self.onEnding = onEnding
     }
 
     /// Step one: one TXT query at `_mta-sts.DOMAIN`.
     package func record(of domain: PolicyDomain) async -> RecordReport {
+        let report = await recordReport(on: domain)
+        onEnding(.record(report))
+        return report
+    }
+
+    private func recordReport(on domain: PolicyDomain) async -> RecordReport {
         let question = DNSQuestion(name: domain.recordName, type: .txt)
         let (answer, duration) = await timed { await ask(question) }
         switch answer {
@@ -46,6 +57,12 @@ package struct PolicyDiscovery: Sendable {
 
     /// The second half: the request, the grammar.
     package func policy(of domain: PolicyDomain, at host: PolicyHostReport) async -> PolicyReport {
+        let report = await policyReport(on: domain, at: host)
+        onEnding(.policy(report))
+        return report
+    }
+
+    private func policyReport(on domain: PolicyDomain, at host: PolicyHostReport) async -> PolicyReport {
         if case .failure(let failure) = host.found {
             return PolicyReport(finding: .failed(failure), lookupDuration: host.duration)
         }

@@ -36,7 +36,7 @@ package enum PolicyFailure: Error, Equatable, Sendable {
 
 extension PolicyFailure {
     /// The three result types by which RFC 8460 §4.3.2.2 tells these failures apart.
-    package enum Category: String, Sendable {
+    package enum Category: String, CaseIterable, Sendable {
         case fetchError = "sts-policy-fetch-error"
         case webPKIInvalid = "sts-webpki-invalid"
         case policyInvalid = "sts-policy-invalid"

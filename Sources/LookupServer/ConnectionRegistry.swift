@@ -1,3 +1,4 @@
+import Metrics
 import NIOCore
 import Synchronization
 
@@ -13,15 +14,28 @@ final class ConnectionRegistry: Sendable {
     }
 
     private let state: Mutex<State>
+    private let open: Meter
+    private let limit: Meter
+    private let replaced: Counter
+    private let refused: Counter
 
     /// - Parameter limit: `listen.max-connections`.
-    init(limit: Int) {
+    init(limit: Int, metrics: any MetricsFactory = MetricsSystem.factory) {
+        func turnedAway(_ how: String) -> Counter {
+            Counter(label: "sts_bridge_connections_turned_away_total", dimensions: [("how", how)], factory: metrics)
+        }
         state = Mutex(State(limit: limit))
+        open = Meter(label: "sts_bridge_connections", factory: metrics)
+        self.limit = Meter(label: "sts_bridge_connections_limit", factory: metrics)
+        replaced = turnedAway("replaced")
+        refused = turnedAway("refused")
+        self.limit.set(limit)
     }
 
     /// From now on; those above it stay until they end.
     func use(limit: Int) {
         state.withLock { $0.limit = limit }
+        self.limit.set(limit)
     }
 
     enum Admission {
@@ -33,6 +47,16 @@ final class ConnectionRegistry: Sendable {
     }
 
     func admit(_ connection: Connection) -> Admission {
+        let admission = decide(on: connection)
+        switch admission {
+        case .admitted: open.increment()
+        case .replacing: replaced.increment()
+        case .refused: refused.increment()
+        }
+        return admission
+    }
+
+    private func decide(on connection: Connection) -> Admission {
         state.withLock { state in
             guard !state.isDraining else { return .refused }
             let id = ObjectIdentifier(connection)
@@ -51,12 +75,14 @@ final class ConnectionRegistry: Sendable {
     }
 
     func remove(_ connection: Connection) {
-        let continuation = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.connections[ObjectIdentifier(connection)] = nil
-            guard state.isDraining, state.connections.isEmpty else { return nil }
+        let (wasOpen, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
+            // One that was replaced is not there any more.
+            let wasOpen = state.connections.removeValue(forKey: ObjectIdentifier(connection)) != nil
+            guard state.isDraining, state.connections.isEmpty else { return (wasOpen, nil) }
             defer { state.whenEmpty = nil }
-            return state.whenEmpty
+            return (wasOpen, state.whenEmpty)
         }
+        if wasOpen { open.decrement() }
         continuation?.resume()
     }
 

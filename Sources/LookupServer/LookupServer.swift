@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import PolicyService
@@ -39,12 +40,13 @@ package final class LookupServer: Service {
     package init(
         socketmap: [ListenAddress], tcpTable: [ListenAddress], service: PolicyService,
         settings: LookupSettings = LookupSettings(), group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
-        logger: Logger, onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
+        logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
+        onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
     ) {
         places = Self.places(socketmap, tcpTable)
         self.service = service
-        state = LookupState(settings, logger: logger)
-        registry = ConnectionRegistry(limit: settings.maximumConnections)
+        state = LookupState(settings, logger: logger, metrics: metrics)
+        registry = ConnectionRegistry(limit: settings.maximumConnections, metrics: metrics)
         self.group = group
         self.logger = logger
         self.onListening = onListening

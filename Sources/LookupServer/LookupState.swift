@@ -1,10 +1,11 @@
 import Logging
 import MTASTS
+import Metrics
 import NIOCore
 import PostfixTable
 import Synchronization
 
-/// What all connections share: the numbers in force, and what the log was told of them already.
+/// What all connections share: the numbers in force, what is counted, and what the log was told of them already.
 ///
 /// Threads: any. The settings are swapped as one value; a connection takes them as it reads.
 package final class LookupState: Sendable {
@@ -17,6 +18,7 @@ package final class LookupState: Sendable {
     }
 
     private let state: Mutex<State>
+    let metrics: LookupMetrics
     private let logger: Logger
 
     /// How long one domain's policy is not told of again.
@@ -24,8 +26,11 @@ package final class LookupState: Sendable {
     /// Policies that long are rare; a flood of them must not grow for ever.
     private static let maximumCut = 1_000
 
-    package init(_ settings: LookupSettings, logger: Logger) {
+    package init(
+        _ settings: LookupSettings, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory
+    ) {
         state = Mutex(State(settings: settings))
+        self.metrics = LookupMetrics(metrics)
         self.logger = logger
     }
 

@@ -22,6 +22,11 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private struct Owed {
         let reply: TableReply
         let dialect: Dialect
+        /// `nil`: nothing had to be decided.
+        let rule: Decision.Rule?
+        /// Why mail has to wait; `nil`: it has not.
+        let cause: HoldingCause?
+        let since: NIODeadline
     }
 
     private typealias Ticket = ReplyQueue<Owed>.Ticket
@@ -162,15 +167,16 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private func answer(_ request: TableRequest) {
+        let since = NIODeadline.now()
         if let dialect = request.dialect { state.chosen(dialect) }
         guard let nextHop = NextHop(key: request.key) else {
-            log(request, nil, .notFound, rule: "no-policy-domain", since: nil)
-            return owe(.notFound, dialect: request.dialect, ticket: replies.open())
+            log(request, nil, .notFound, rule: ReplyWord.notFound.ruleWithoutDecision, since: since)
+            return owe(.notFound, to: request, by: nil, since: since, ticket: replies.open())
         }
         let ticket = replies.open()
         let destination = nextHop.destination
         if let decision = service.decision(for: destination) {
-            return settle(request, destination, ticket, decision, since: nil)
+            return settle(request, destination, ticket, decision, since: since)
         }
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -181,19 +187,22 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         switch lookup {
         case .decided(let decision):
             // It has landed since the question above.
-            settle(request, destination, ticket, decision, since: nil)
+            settle(request, destination, ticket, decision, since: since)
         case .waiting(let waiter, let atMost):
             let patience = min(atMost ?? settings.deadline, settings.deadline)
             let timer = eventLoop.scheduleTask(in: TimeAmount(patience)) { handler.value.timeIsUp(ticket) }
             pending[ticket] = Pending(
-                request: request, destination: destination, waiter: waiter, since: .now(), timer: timer)
+                request: request, destination: destination, waiter: waiter, since: since, timer: timer)
             connection.becomeBusy()
         }
     }
 
     private func refuse(_ malformed: MalformedRequest) {
         logger.info("malformed request, closing", metadata: ["reason": "\(malformed)"])
-        owe(.refused(Reason("\(malformed)")), dialect: nil, ticket: replies.open())
+        let owed = Owed(
+            reply: .refused(Reason("\(malformed)")), dialect: settings.dialect, rule: nil, cause: .malformedRequest,
+            since: .now())
+        replies.fulfil(replies.open(), with: owed)
         finish(rudely: true)
     }
 
@@ -218,18 +227,24 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private func settle(
         _ request: TableRequest, _ destination: DANEDestination, _ ticket: Ticket, _ decision: Decision,
-        since: NIODeadline?
+        since: NIODeadline
     ) {
         let reply = TableReply(decision, for: destination.domain)
-        service.noteLookup(destination, decision.rule, reply: reply.word)
+        service.noteLookup(destination, decision.rule, reply: ReplyWord(reply).rawValue)
         log(request, destination.domain, reply, rule: decision.rule.rawValue, since: since)
-        owe(reply, dialect: request.dialect, ticket: ticket)
+        owe(reply, to: request, by: decision, since: since, ticket: ticket)
     }
 
     // MARK: Replies
 
-    private func owe(_ reply: TableReply, dialect: Dialect?, ticket: Ticket) {
-        replies.fulfil(ticket, with: Owed(reply: reply, dialect: dialect ?? settings.dialect))
+    /// - Parameter decision: `nil`: nothing had to be decided.
+    private func owe(
+        _ reply: TableReply, to request: TableRequest, by decision: Decision?, since: NIODeadline, ticket: Ticket
+    ) {
+        let owed = Owed(
+            reply: reply, dialect: request.dialect ?? settings.dialect, rule: decision?.rule,
+            cause: decision.flatMap { HoldingCause($0, as: reply) }, since: since)
+        replies.fulfil(ticket, with: owed)
     }
 
     /// Writes what is in order, as far as the peer takes it.
@@ -251,15 +266,22 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         while output.readableBytes < Self.renderedAtOnce, let owed = replies.next() {
             let fit = table.encode(owed.reply, dialect: owed.dialect, into: &output)
             if case .entry(.secure(let match)) = owed.reply { state.cut(match.domain, fit, table) }
+            count(owed, fit)
         }
         return output.readableBytes > 0
+    }
+
+    private func count(_ owed: Owed, _ fit: ReplyFit) {
+        state.metrics.count(
+            table, rule: owed.rule, fit == .tooLong ? .temporary : ReplyWord(owed.reply),
+            cause: fit == .tooLong ? .tooLong : owed.cause, nanoseconds: (NIODeadline.now() - owed.since).nanoseconds)
     }
 
     /// Octets: many short replies go out in one write, long ones one by one.
     private static let renderedAtOnce = 65_536
 
     private func log(
-        _ request: TableRequest, _ domain: PolicyDomain?, _ reply: TableReply, rule: String, since: NIODeadline?
+        _ request: TableRequest, _ domain: PolicyDomain?, _ reply: TableReply, rule: String, since: NIODeadline
     ) {
         if case .temporary(let reason) = reply {
             // Over tcp_table Postfix does not log the reason, so this is where the operator finds it.
@@ -270,8 +292,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         logger.debug(
             "lookup",
             metadata: Self.facts(request, domain, rule: rule).merging([
-                "reply": "\(reply.word)",
-                "milliseconds": "\(since.map { (NIODeadline.now() - $0).nanoseconds / 1_000_000 } ?? 0)",
+                "reply": "\(ReplyWord(reply).rawValue)",
+                "milliseconds": "\((NIODeadline.now() - since).nanoseconds / 1_000_000)",
             ]) { $1 })
     }
 
@@ -316,18 +338,6 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
             context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
                 context.close(promise: nil)
             }
-        }
-    }
-}
-
-extension TableReply {
-    /// One word for the log.
-    fileprivate var word: String {
-        switch self {
-        case .notFound: "not-found"
-        case .entry(let entry): entry.level
-        case .temporary: "temporary"
-        case .refused: "refused"
         }
     }
 }

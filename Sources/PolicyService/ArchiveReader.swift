@@ -31,8 +31,10 @@ final class ArchiveReader: Sendable {
     /// Hands over everything that is kept, some hundred at a time. Returns when that is done or its task is cancelled;
     /// a try that fails in the middle begins again, with what was handed over already.
     ///
+    /// - Parameter onTried: called after each try, whether it went well or not.
     /// - Returns: whether everything was handed over.
-    func load(_ take: @escaping @Sendable ([KeptPolicy]) -> Void) async -> Bool {
+    func load(onTried: () -> Void = {}, _ take: @escaping @Sendable ([KeptPolicy]) -> Void) async -> Bool {
+        defer { onTried() }
         guard !archive.keepsNothing else { return true }
         var pause = RetryPause()
         while !Task.isCancelled {
@@ -49,6 +51,7 @@ final class ArchiveReader: Sendable {
             } catch {
                 if !Task.isCancelled { alarm.raise(error, .reading) }
             }
+            onTried()
             try? await sleep(pause.next())
         }
         return false

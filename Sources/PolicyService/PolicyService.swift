@@ -37,6 +37,7 @@ package final class PolicyService: Service {
     let sleep: @Sendable (Duration) async throws -> Void
     let log: ChangeLog
     let observedLookups: ObservedLookups
+    private let onLoaded: @Sendable () -> Void
     private let work: AsyncStream<Work>
     let start: AsyncStream<Work>.Continuation
 
@@ -56,12 +57,15 @@ package final class PolicyService: Service {
     /// - Parameter now: wall time.
     /// - Parameter sleep: lets a span pass; throws when its task is cancelled.
     /// - Parameter seed: of the numbers that spread refreshes over the day.
+    /// - Parameter onLoaded: called when everything that was kept is in memory, and when it is clear that it cannot be now.
+    ///   Perhaps more than once.
     package init(
         discovery: PolicyDiscovery, dane: DANEDiscovery? = nil, archive: any PolicyArchive = NoArchive(),
         ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(), logger: Logger,
         now: @escaping @Sendable () -> WallTime,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
-        seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory
+        seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory,
+        onLoaded: @escaping @Sendable () -> Void = {}
     ) {
         state = Mutex(
             ServiceState(
@@ -78,6 +82,7 @@ package final class PolicyService: Service {
         writer = ArchiveWriter(archive, limit: ledger.maximumDomains, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
         (work, start) = AsyncStream.makeStream()
+        self.onLoaded = onLoaded
     }
 
     // MARK: Settings
@@ -102,6 +107,8 @@ package final class PolicyService: Service {
         let isUsed = isUsed && dane != nil
         state.withLock { $0.usesDANE = isUsed }
     }
+
+    package var isUsingDANE: Bool { state.withLock(\.usesDANE) }
 
     // MARK: Discoveries
 
@@ -275,7 +282,7 @@ package final class PolicyService: Service {
 
     private func load() async {
         let load = withLedger { $0.restoring() }
-        let isComplete = await reader.load { kept in
+        let isComplete = await reader.load(onTried: onLoaded) { kept in
             let now = self.now()
             self.withLedger { $0.restore(kept, at: now) }
         }

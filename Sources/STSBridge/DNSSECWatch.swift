@@ -11,6 +11,7 @@ import UnboundDNS
 final class DNSSECWatch: Service {
     private let validator: Mutex<UnboundValidator?>
     private let policies: PolicyService
+    private let metrics: DNSSECMetrics
     private let logger: Logger
 
     /// While all is well, and while it is not.
@@ -20,9 +21,10 @@ final class DNSSECWatch: Service {
     private static let pulse = Duration.seconds(5)
 
     /// - Parameter validator: `nil`: there is nothing to watch.
-    init(_ validator: UnboundValidator?, policies: PolicyService, logger: Logger) {
+    init(_ validator: UnboundValidator?, policies: PolicyService, metrics: DNSSECMetrics, logger: Logger) {
         self.validator = Mutex(validator)
         self.policies = policies
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -42,7 +44,10 @@ final class DNSSECWatch: Service {
         var watched: Watched?
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let current = validator.withLock(\.self)
-            if watched?.validator !== current { watched = current.map { Watched(validator: $0) } }
+            if watched?.validator !== current {
+                metrics.tell(nil)
+                watched = current.map { Watched(validator: $0) }
+            }
             if let due = watched, due.next <= .now { watched = await look(due) }
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pulse) }
         }
@@ -57,6 +62,7 @@ final class DNSSECWatch: Service {
         // The words may differ from time to time.
         let isNews = watched.standing.map { !standing.isSameKind(as: $0) } ?? true
         if isNews { tell(standing, after: watched.standing) }
+        metrics.tell(standing)
         switch standing {
         case .works: policies.useDANE(true)
         case .stripped: policies.useDANE(false)

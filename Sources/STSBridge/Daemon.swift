@@ -1,6 +1,8 @@
 import Admin
 import Logging
 import LookupServer
+import Metrics
+import Monitoring
 import NIOPosix
 import PolicyService
 import PostfixTable
@@ -12,13 +14,20 @@ struct Daemon {
     private let setup: Setup
     private let log: LogControl
     private let logger: Logger
+    /// What the rooms count into by swift-metrics, which takes one backend a process.
+    private let metrics = PrometheusRegistry(MetricTable.all)
+    private let readiness = Readiness()
 
+    /// To be made once a process.
+    ///
     /// - Throws: `CommandFailure` when something the configuration names cannot be had, or does not go together.
     init(_ source: ConfigurationSource) throws(CommandFailure) {
         let configuration = try source.read()
         self.source = source
         log = LogControl(configuration)
         logger = log.logger
+        MetricsSystem.bootstrap(metrics)
+        ProcessMetrics.tell(metrics)
         setup = try Setup(configuration, logger: logger)
         try setup.postfix.check()
     }
@@ -28,26 +37,45 @@ struct Daemon {
         let policies = PolicyService(
             discovery: setup.upstream.discovery, dane: setup.upstream.dane,
             archive: try setup.configuration.openArchive(), ledger: setup.ledger, decisions: setup.postfix.decisions,
-            logger: logger, now: { .current })
+            logger: logger, now: { .current }, onLoaded: { [readiness] in readiness.fulfil(.archive) })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (untilListening, listening) = AsyncStream<Never>.makeStream()
         let server = LookupServer(
             socketmap: setup.configuration.socketmap, tcpTable: setup.configuration.tcpTable, service: policies,
-            settings: setup.lookup, group: eventLoops, logger: logger, onListening: { _ in listening.finish() })
-        let watch = DNSSECWatch(setup.watched, policies: policies, logger: logger)
+            settings: setup.lookup, group: eventLoops, logger: logger,
+            onListening: { [readiness] _ in
+                listening.finish()
+                readiness.fulfil(.listeners)
+            })
+        let watch = DNSSECWatch(
+            setup.watched, policies: policies, metrics: DNSSECMetrics(metrics), logger: logger)
         let reloader = reloader(policies, server, watch)
         logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
         setup.tellConflicts(logger)
-        // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries.
-        var services: [any Service] = [
+        // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries, and at
+        // last nobody tells of it.
+        var services = monitoring(of: policies, on: eventLoops)
+        services += [
             policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: untilListening),
         ]
         if let admin = admin(policies, reloader) { services.append(admin) }
+        services.append(readiness)
         try await run(services)
         await reloader.setup.upstream.close()
         try await eventLoops.shutdownGracefully()
         logger.info("stopped")
+    }
+
+    /// Nothing where nobody is to look.
+    private func monitoring(of policies: PolicyService, on group: MultiThreadedEventLoopGroup) -> [any Service] {
+        guard !setup.configuration.httpListen.isEmpty else { return [] }
+        let cache = CacheMetrics(metrics)
+        return [
+            MonitoringServer(
+                setup.configuration.httpListen, registry: metrics, readiness: readiness, group: group, logger: logger,
+                gather: { await cache.gather(from: policies) })
+        ]
     }
 
     private func reloader(_ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch) -> Reloader {
@@ -88,6 +116,8 @@ struct Daemon {
         do {
             try await group.run()
         } catch let failure as ListenFailure {
+            throw CommandFailure(.usage, "\(failure)")
+        } catch let failure as MonitoringFailure {
             throw CommandFailure(.usage, "\(failure)")
         }
     }

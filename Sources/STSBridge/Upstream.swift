@@ -1,6 +1,8 @@
 import CurlHTTPS
 import Discovery
 import Logging
+import Metrics
+import Monitoring
 import UnboundDNS
 
 /// The ways out to DNS and HTTPS, as one configuration has them.
@@ -13,9 +15,13 @@ struct Upstream: Sendable {
     /// `nil`: DANE is not looked for.
     let validator: UnboundValidator?
     private let dialingRule: DialingRule
+    private let metrics: any MetricsFactory
 
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
-    init(_ configuration: Configuration, wantsDANE: Bool, logger: Logger) throws(CommandFailure) {
+    init(
+        _ configuration: Configuration, wantsDANE: Bool, logger: Logger,
+        metrics: any MetricsFactory = MetricsSystem.factory
+    ) throws(CommandFailure) {
         do {
             servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
             let dns = UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout)
@@ -29,6 +35,7 @@ struct Upstream: Sendable {
             throw CommandFailure(.usage, "\(error)")
         }
         dialingRule = DialingRule(allowing: configuration.allowedNetworks)
+        self.metrics = metrics
     }
 
     /// DNSSEC `auto` goes without DANE where it cannot be set up; `on` does not start.
@@ -45,9 +52,19 @@ struct Upstream: Sendable {
         }
     }
 
-    var discovery: PolicyDiscovery { PolicyDiscovery(resolver: resolver, fetcher: fetcher, dialingRule: dialingRule) }
+    var discovery: PolicyDiscovery {
+        PolicyDiscovery(
+            resolver: MeteredResolver(resolver, factory: metrics), fetcher: fetcher, dialingRule: dialingRule,
+            onEnding: DiscoveryMetrics(factory: metrics).count)
+    }
 
-    var dane: DANEDiscovery? { validator.map { DANEDiscovery(resolver: $0) } }
+    var dane: DANEDiscovery? {
+        validator.map {
+            DANEDiscovery(
+                resolver: MeteredValidatingResolver($0, factory: metrics),
+                onEnding: DiscoveryMetrics(factory: metrics).count)
+        }
+    }
 
     /// Ends the resolver's and the fetcher's threads, and what is under way with "cancelled".
     func close() async {

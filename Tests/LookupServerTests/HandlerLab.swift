@@ -2,6 +2,7 @@ import Discovery
 import Logging
 import LookupServer
 import MTASTS
+import MetricsTestKit
 import NIOCore
 import NIOEmbedded
 import PolicyService
@@ -15,6 +16,7 @@ final class HandlerLab: Sendable {
     let resolver = ScriptedResolver()
     let fetcher = ScriptedFetcher()
     let log = LogRecorder()
+    let metrics = TestMetrics()
     let service: PolicyService
 
     init(decisions: DecisionSettings = DecisionSettings()) {
@@ -43,7 +45,7 @@ final class HandlerLab: Sendable {
     func connect(
         _ table: TableProtocol, settings: LookupSettings = LookupSettings()
     ) async throws -> NIOAsyncTestingChannel {
-        try await connect(table, state: LookupState(settings, logger: log.logger()))
+        try await connect(table, state: LookupState(settings, logger: log.logger(), metrics: metrics))
     }
 
     /// One of several connections that share their state.
@@ -78,7 +80,7 @@ final class HandlerLab: Sendable {
         let (ports, continuation) = AsyncStream<[Int]>.makeStream()
         let server = LookupServer(
             socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings, logger: log.logger(),
-            onListening: { continuation.yield($0) })
+            metrics: metrics, onListening: { continuation.yield($0) })
         let group = ServiceGroup(services: [service, server], logger: log.logger())
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

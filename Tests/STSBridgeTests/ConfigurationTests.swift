@@ -46,6 +46,10 @@ import Testing
             "cache:\n  min-ttl: 1h\n  max-ttl: 1m\n", 2,
             "cache.min-ttl is 1h and cache.max-ttl 1m; expected min-ttl at most max-ttl"
         ),
+        (
+            "http:\n  listen: [\"unix:/x\"]\n", 2,
+            "http.listen: \"unix:/x\"; expected a list of host:port or [IPv6]:port"
+        ),
         ("fetch:\n  allow-networks: [10.0.0.0/40]\n", 2, "fetch.allow-networks: \"10.0.0.0/40\"; expected"),
         ("postfix:\n  version: new\n", 2, "postfix.version: \"new\"; expected auto, or a version such as 3.7"),
         ("lookup:\n  on-unknown: maybe\n", 2, "lookup.on-unknown: \"maybe\"; expected one of deliver, defer"),
@@ -142,6 +146,8 @@ import Testing
           max-ttl: 1h
         admin:
           socket: /run/sts-bridge/admin.sock
+        http:
+          listen: []
         log:
           level: info
           format: text
@@ -185,6 +191,8 @@ import Testing
           max-ttl: 2h
         admin:
           socket: ""
+        http:
+          listen: ["127.0.0.1:9463", "[::1]:9463"]
         log:
           level: debug
           format: json

@@ -2,6 +2,7 @@ import CurlHTTPS
 import Discovery
 import Logging
 import LookupServer
+import Monitoring
 import PolicyService
 import PostfixSettings
 import PostfixTable
@@ -33,6 +34,8 @@ struct Configuration: Sendable {
     var cachePath = "/var/lib/sts-bridge/policies.sqlite"
     /// Absolute; `nil`: no operator's API.
     var adminSocket: String? = "/run/sts-bridge/admin.sock"
+    /// Empty: nothing is served over HTTP.
+    var httpListen: [MonitoringAddress] = []
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text
 

@@ -3,12 +3,13 @@ import CurlHTTPS
 import Discovery
 import Logging
 import LookupServer
+import Monitoring
 import PostfixSettings
 import UnboundDNS
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the file. README's table is checked against this list.
-    static let all: [ConfigurationKey] = listen + postfix + policy + lookup + dns + fetch + cache + admin + log
+    static let all: [ConfigurationKey] = listen + postfix + policy + lookup + dns + fetch + cache + admin + http + log
 
     private static let listen: [ConfigurationKey] = [
         .list(
@@ -175,6 +176,17 @@ extension ConfigurationKey {
             return isPath && text.utf8.count <= AdminSocket.maximumPath ? .some(text) : .none
         } format: {
             $0 ?? ""
+        }.afterRestart
+    ]
+
+    private static let http: [ConfigurationKey] = [
+        .list(
+            "http.listen", \.httpListen,
+            "where `/metrics`, `/healthz` and `/readyz` are served: `host:port`, `[::1]:port`",
+            expected: "host:port or [IPv6]:port"
+        ) { text in
+            guard case .tcp(let host, let port) = try? ListenAddress(text) else { return nil }
+            return MonitoringAddress(host: host, port: port)
         }.afterRestart
     ]
 
