@@ -7,11 +7,15 @@ struct STSBridgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sts-bridge",
         abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
+        discussion: """
+            The daemon, `serve`, answers Postfix's smtp_tls_policy_maps lookups: it finds the policies of the domains that
+            mail is sent to, keeps and renews them. The other commands ask the daemon, or the world, or this host.
+            """,
         version: Version.current,
         subcommands: [
             ServeCommand.self, StatusCommand.self, ExplainCommand.self, QueryCommand.self, CacheCommand.self,
             ExemptCommand.self, PinCommand.self, ObserveCommand.self, ReloadCommand.self, HealthcheckCommand.self,
-            DoctorCommand.self, ConfigCommand.self,
+            DoctorCommand.self, ConfigCommand.self, DocumentationCommand.self,
         ])
 
     static func main() async {
@@ -48,7 +52,7 @@ struct ConfigurationOption: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The configuration file.", discussion: "Default: \(ConfigurationReader.defaultPath), if it exists.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var config: String?
 
     var source: ConfigurationSource { ConfigurationSource(path: config) }

@@ -13,6 +13,12 @@ struct ConfigurationKey: Sendable {
     let set: @Sendable ([String], inout Configuration) -> Bool
     let texts: @Sendable (Configuration) -> [String]
 
+    /// `listen`
+    var section: String { String(name.prefix { $0 != "." }) }
+
+    /// `socketmap`
+    var lastName: String { String(name.dropFirst(section.count + 1)) }
+
     /// `STS_BRIDGE_LISTEN_SOCKETMAP`; it wins over the file.
     var environmentName: String {
         Self.environmentPrefix

@@ -81,7 +81,8 @@ extension ConfigurationKey {
         .flag("policy.enforce-testing", \.decisions.enforceTesting, "treat `mode: testing` like `enforce`"),
         .flag(
             "policy.observe", \.decisions.observes,
-            "answer \"not found\" to everything, and log and count what would have been said"),
+            "tell Postfix nothing, and log and count what it would be told; `sts-bridge observe` switches the same at run time"
+        ),
     ]
 
     private static let lookup: [ConfigurationKey] = [
@@ -168,7 +169,10 @@ extension ConfigurationKey {
     private static let admin: [ConfigurationKey] = [
         .value(
             "admin.socket", \.adminSocket,
-            "where the operator's commands reach the daemon; nothing: nowhere",
+            """
+            where the operator's commands reach the daemon: for its user and `listen.socket-group`; its directory must be \
+            there; `""`: no commands
+            """,
             expected: "an absolute path of at most \(AdminSocket.maximumPath) octets, or nothing"
         ) { text in
             if text.isEmpty { return .some(nil) }

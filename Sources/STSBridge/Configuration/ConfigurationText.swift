@@ -4,16 +4,19 @@ enum ConfigurationText {
         var lines: [String] = []
         var section = ""
         for key in ConfigurationKey.all {
-            let parts = key.name.split(separator: ".", maxSplits: 1).map(String.init)
-            if parts[0] != section {
-                section = parts[0]
+            if key.section != section {
+                section = key.section
                 lines.append("\(section):")
             }
-            let texts = key.texts(configuration).map(quoted)
-            let value = key.isList ? "[\(texts.joined(separator: ", "))]" : texts.joined()
-            lines.append("  \(parts[1]): \(value)")
+            lines.append("  \(key.lastName): \(value(of: key, in: configuration))")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// One key's value as the file has it.
+    static func value(of key: ConfigurationKey, in configuration: Configuration) -> String {
+        let texts = key.texts(configuration).map(quoted)
+        return key.isList ? "[\(texts.joined(separator: ", "))]" : texts.joined()
     }
 
     /// Words, paths and numbers as they are; anything YAML could read as something else in quotes.
