@@ -1,13 +1,33 @@
 # make run    builds sts-bridge and runs it beside Postfix with its defaults
 # make test   installs what the tests need, and passes them all
+# make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
-TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus
+TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus \
+	mandoc man-db zsh fish
 
 TESTS = Tests/in-namespace swift test --skip-build
 BINARY = .build/release/sts-bridge
 
-.PHONY: run build test
+PREFIX = /usr/local
+DESTDIR =
+SHARE = $(DESTDIR)$(PREFIX)/share
+DOC = $(SHARE)/doc/sts-bridge
+
+PROGRAM = $(DESTDIR)$(PREFIX)/bin/sts-bridge
+MAN8 = $(SHARE)/man/man8/sts-bridge.8
+MAN5 = $(SHARE)/man/man5/sts-bridge.yaml.5
+BASH_COMPLETION = $(SHARE)/bash-completion/completions/sts-bridge
+ZSH_COMPLETION = $(SHARE)/zsh/site-functions/_sts-bridge
+FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/sts-bridge.fish
+EXAMPLE = $(DOC)/config.yaml
+# Copied as they are; README's links lead to the rest of them.
+PAPERS = README.md LICENSE $(sort $(shell find Documentation postfix -type f))
+# What `install` makes, and `uninstall` removes.
+INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
+	$(addprefix $(DOC)/,$(PAPERS))
+
+.PHONY: run build test install uninstall
 
 run: build
 	mkdir -p .run
@@ -32,3 +52,22 @@ test:
 	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
 	.ci/test-without-skips $(TESTS) --skip '^(UnboundDNS|CurlHTTPS|Admin|Doctor|STSBridge|EndToEnd)Tests'
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
+
+# The binary writes its own manual pages, completions and example.
+install:
+	@test -x $(BINARY) || { echo "$(BINARY) is not there: make build first" >&2; exit 1; }
+	install -d $(sort $(dir $(INSTALLED)))
+	install -m 755 $(BINARY) $(PROGRAM)
+	$(BINARY) documentation man8 > $(MAN8)
+	$(BINARY) documentation yaml5 > $(MAN5)
+	$(BINARY) documentation example > $(EXAMPLE)
+	$(BINARY) --generate-completion-script bash > $(BASH_COMPLETION)
+	$(BINARY) --generate-completion-script zsh > $(ZSH_COMPLETION)
+	$(BINARY) --generate-completion-script fish > $(FISH_COMPLETION)
+	for paper in $(PAPERS); do install -m 644 $$paper $(DOC)/$$paper || exit 1; done
+	chmod 644 $(filter-out $(PROGRAM),$(INSTALLED))
+
+# Directories that others may use too stay.
+uninstall:
+	rm -f $(INSTALLED)
+	if test -d $(DOC); then find $(DOC) -depth -type d -empty -delete; fi
