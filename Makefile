@@ -31,7 +31,7 @@ INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FI
 
 run: build
 	mkdir -p .run
-	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\n' "$(CURDIR)" > .run/config.yaml
+	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\nadmin:\n  socket: %s/.run/admin.sock\n' "$(CURDIR)" "$(CURDIR)" > .run/config.yaml
 	exec $(BINARY) serve --config .run/config.yaml
 
 build:
