@@ -49,8 +49,9 @@ test:
 	.ci/test-without-skips $(TESTS) --filter '^CurlHTTPSTests'
 	.ci/test-without-skips $(TESTS) --filter '^AdminTests'
 	.ci/test-without-skips $(TESTS) --filter '^DoctorTests'
+	.ci/test-without-skips $(TESTS) --filter '^MonitoringTests'
 	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
-	.ci/test-without-skips $(TESTS) --skip '^(UnboundDNS|CurlHTTPS|Admin|Doctor|STSBridge|EndToEnd)Tests'
+	.ci/test-without-skips $(TESTS) --skip '^(UnboundDNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
 
 # The binary writes its own manual pages, completions and example.

@@ -35,7 +35,7 @@ extension SetupFacts {
         self.init(
             listeners: listeners, upstreams: setup.upstream.servers.map(\.description),
             dialect: setup.postfix.dialect.rawValue,
-            dane: setup.upstream.dane == nil ? "off" : "on",
+            dane: setup.upstream.dane == nil ? "off" : SetupFacts.on,
             notes: setup.postfix.conflicts(looksForDANE: setup.upstream.dane != nil).map { "\($0.key): \($0)" })
     }
 }

@@ -1,5 +1,4 @@
 import Admin
-import DANE
 import Discovery
 import Foundation
 import Glibc
@@ -16,6 +15,7 @@ import TestSupport
 final class AdminLab: Sendable {
     let resolver = ScriptedResolver()
     let fetcher = ScriptedFetcher()
+    let validated = ScriptedValidatingResolver()
     let archive: MemoryArchive
     let clock = ManualTime()
     let log = LogRecorder()
@@ -27,7 +27,8 @@ final class AdminLab: Sendable {
         self.archive = archive
         let clock = clock
         policies = PolicyService(
-            discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), archive: archive, logger: log.logger(),
+            discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), dane: DANEDiscovery(resolver: validated),
+            archive: archive, logger: log.logger(),
             now: { clock.now }, sleep: { try await clock.sleep($0) }, seed: 1)
         directory = NSTemporaryDirectory() + "sts-admin-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -59,7 +60,8 @@ final class AdminLab: Sendable {
             version: "9.9.9",
             setup: {
                 SetupFacts(
-                    listeners: ["socketmap 127.0.0.1:8461"], upstreams: ["192.0.2.53"], dialect: "classic", dane: "off")
+                    listeners: ["socketmap 127.0.0.1:8461"], upstreams: ["192.0.2.53"], dialect: "classic",
+                    dane: SetupFacts.on)
             },
             destination: { key in PolicyDomain(key.lowercased()).map { DANEDestination(domain: $0) } },
             replies: { decision, _ in ["classic": "\(decision.rule)", "sts": "\(decision.rule)"] },

@@ -59,18 +59,64 @@ import TestSupport
     @Test func `a domain that is in the archive only is shown; where that cannot be read, it is not called unknown`()
         async throws
     {
-        let lab = try AdminLab()
+        let now = ManualTime().now
+        let lab = try AdminLab(archive: MemoryArchive([try archived("kept.example", at: now)]))
+        let gate = lab.archive.holdLoading()
         try await lab.ask { client in
+            let entry: Entry = try await client.get(.entry("kept.example"))
+            #expect(entry.inArchiveOnly)
+            #expect(entry.policy?.mode == "enforce")
             lab.archive.fail(with: ArchiveFailure("disk on fire"))
             let failure = await #expect(throws: AdminClientFailure.self) {
                 try await client.get(.entry("kept.example"), as: Entry.self)
             }
-            guard case .refused(let status, let problem)? = failure else {
+            guard case .refused(status: 503, let problem)? = failure else {
                 Issue.record("\(String(describing: failure))")
                 return
             }
-            // Memory has all that the archive has once it is loaded: then there is nothing to look for.
-            #expect(status == 404 || (status == 503 && problem.error.contains("disk on fire")))
+            #expect(problem.error.contains("disk on fire"))
+            let explained: Explained = try await client.get(.explain("kept.example", live: false))
+            #expect(explained.archiveFailure?.contains("disk on fire") == true)
+            gate.open()
+        }
+    }
+
+    @Test func `DANE is explained host by host, with each answer of DNS`() async throws {
+        let lab = try AdminLab()
+        lab.publish("example.com")
+        lab.validated.script(
+            "example.com", .mx, .secure(.records([mxData(10, "mx1.example.com"), mxData(20, "mx2.example.com")])))
+        for host in ["mx1.example.com", "mx2.example.com"] {
+            lab.validated.script(host, .a, .secure(.records([[192, 88, 98, 2]])))
+            lab.validated.script(host, .aaaa, .secure(.noData))
+        }
+        let usable = [[3, 1, 1] + Array(repeating: UInt8(7), count: 32)]
+        lab.validated.script("_25._tcp.mx1.example.com", .tlsa, .secure(.records(usable)))
+        lab.validated.script("_25._tcp.mx2.example.com", .tlsa, .failure(.responseCode(2)))
+        try await lab.ask { client in
+            #expect(
+                try await client.get(.status, as: Status.self).setup.dane == "off while the DNS servers strip DNSSEC")
+            lab.policies.useDANE(true)
+            #expect(try await client.get(.status, as: Status.self).setup.dane == "on")
+            try await lab.look(up: "example.com")
+            let explained: Explained = try await client.get(.explain("example.com", live: false))
+            #expect(explained.answer.rule == "dane")
+            #expect(explained.answer.section == "RFC 7672 §2.2, RFC 8461 §2")
+            let dane = try #require(explained.dane)
+            #expect(dane.coverage == "complete")
+            #expect(dane.mx == "MX records, secure")
+            #expect(dane.mxAnswer == "example.com MX: secure, 2 records, TTL 300")
+            #expect(dane.hosts.map(\.name) == ["mx1.example.com", "mx2.example.com"])
+            #expect(dane.hosts[0].judgement.contains("1 of 1 secure TLSA records at mx1.example.com usable"))
+            #expect(dane.hosts[1].judgement.contains("SERVFAIL"))
+            #expect(
+                dane.hosts[0].answers == [
+                    "mx1.example.com A: secure, 1 record, TTL 300",
+                    "mx1.example.com AAAA: secure, no such record (NODATA), TTL 300",
+                    "_25._tcp.mx1.example.com TLSA: secure, 1 record, TTL 300",
+                ])
+            #expect(dane.reason?.contains("_25._tcp.mx2.example.com TLSA: SERVFAIL") == true)
+            #expect(explained.failures.map(\.what) == ["dane"])
         }
     }
 

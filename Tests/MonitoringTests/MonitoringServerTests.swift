@@ -160,11 +160,11 @@ import Testing
         var settings = MonitoringSettings()
         settings.idleTimeout = .milliseconds(50)
         try await serve(settings: settings) { ports, _ in
+            // Nothing is sent: a request could come too late.
             let answer = try await HTTPConversation.with(port: ports[0]) { conversation in
-                try await conversation.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-                return await conversation.receiveAll()
+                await conversation.receiveAll()
             }
-            #expect(answer.hasSuffix("ok\n"))
+            #expect(answer.isEmpty)
         }
     }
 

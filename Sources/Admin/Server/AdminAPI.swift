@@ -23,13 +23,21 @@ struct AdminAPI: Sendable {
             EntryQuery(isFailing: true, order: .expiry, limit: Self.namedFailing))
         return Status(
             version: seams.version, process: process, now: Timestamp(seams.now()), startedAt: Timestamp(startedAt),
-            setup: await seams.setup(), observation: Observation(policies.observing), cache: Cache(census),
+            setup: await setup, observation: Observation(policies.observing), cache: Cache(census),
             background: Background(
                 flights: census.flights, refreshed: census.refreshed, refreshesDue: census.refreshesDue),
             orders: OrderCounts(exempted: census.exempted, pinned: census.pinned),
             soonestExpiry: census.soonestExpiry.map(Notable.init),
             soonestFailingExpiry: census.soonestFailingExpiry.map(Notable.init),
             oldestFetch: census.oldestFetch.map(Notable.init), failing: failing.entries.map(EntryLine.init))
+    }
+
+    private var setup: SetupFacts {
+        get async {
+            let setup = await seams.setup()
+            guard setup.dane == SetupFacts.on, !policies.looksForDANE else { return setup }
+            return setup.with(dane: "off while the DNS servers strip DNSSEC")
+        }
     }
 
     func list(_ query: EntryQuery) async -> EntryList {

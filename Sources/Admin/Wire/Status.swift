@@ -55,6 +55,13 @@ package struct SetupFacts: WireValue, Equatable {
         self.notes = notes
     }
 
+    /// The value of `dane` where nothing speaks against it.
+    package static let on = "on"
+
+    func with(dane: String) -> SetupFacts {
+        SetupFacts(listeners: listeners, upstreams: upstreams, dialect: dialect, dane: dane, notes: notes)
+    }
+
     package static var schema: ObjectSchema {
         ObjectSchema(
             "SetupFacts", "Where it listens, whom it asks, how it talks.",

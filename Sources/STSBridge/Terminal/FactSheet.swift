@@ -29,6 +29,11 @@ struct FactSheet {
         fact(label, StyledText(value, style))
     }
 
+    /// Several values of one label, a line each.
+    mutating func facts(_ label: String, _ values: [String]) {
+        for (number, value) in values.enumerated() { fact(number == 0 ? label : "", value) }
+    }
+
     /// A line, or several, that is made already: a table.
     mutating func block(_ text: String) {
         lines.append(text)

@@ -8,10 +8,10 @@ enum EntryText {
     // MARK: Lists
 
     static let columns = [
-        TextTable.Column(title: "DOMAIN", least: 20), TextTable.Column(title: "STATE"),
-        TextTable.Column(title: "ENDS"), TextTable.Column(title: "ASKED", rank: 1),
+        TextTable.Column(title: "DOMAIN", least: 28), TextTable.Column(title: "STATE"),
+        TextTable.Column(title: "ENDS"), TextTable.Column(title: "ASKED", rank: 2),
         TextTable.Column(title: "FETCHED", rank: 3), TextTable.Column(title: "REFRESH", rank: 4),
-        TextTable.Column(title: "ID", rank: 5, least: 10), TextTable.Column(title: "FAILURE", rank: 2, least: 16),
+        TextTable.Column(title: "ID", rank: 5, least: 10), TextTable.Column(title: "FAILURE", rank: 1, least: 16),
     ]
 
     static func cells(_ line: EntryLine, now: WallTime, for terminal: Terminal) -> [StyledText] {
@@ -55,6 +55,9 @@ enum EntryText {
         sheet.fact("domain", entry.domain, .strong)
         sheet.fact("state", entry.state, style(ofState: entry.state))
         describe(entry, now: now, in: &sheet)
+        if let time = entry.record?.freshUntil.time {
+            sheet.fact("asked again", "by a lookup after \(TimeText.moment(time, seenFrom: now))")
+        }
         return sheet.text
     }
 
@@ -64,7 +67,6 @@ enum EntryText {
         if let time = entry.refreshAt { sheet.fact("refresh", moment(time)) }
         if let record = entry.record {
             sheet.fact("record", "\(record.text); as of \(moment(record.at))")
-            sheet.fact("asked again", "by a lookup after \(moment(record.freshUntil))")
         }
         if let failure = entry.failure {
             let times = failure.count == 1 ? "" : ", \(failure.count) times in a row"
@@ -80,7 +82,7 @@ enum EntryText {
         let moment = { (time: Timestamp) in TimeText.moment(time.time, seenFrom: now) }
         let life = TimeText.span(seconds: Int64(policy.maxAge))
         sheet.fact("policy", "\(policy.mode), id \(policy.id), max_age \(policy.maxAge) s (\(life))")
-        for (number, name) in policy.mx.enumerated() { sheet.fact(number == 0 ? "mx" : "", name) }
+        sheet.facts("mx", policy.mx)
         for notice in policy.notices { sheet.fact("tolerated", notice, .faint) }
         sheet.fact("fetched", moment(policy.fetchedAt))
         sheet.fact("lives until", moment(policy.expiresAt), policy.applied ? .plain : .warning)

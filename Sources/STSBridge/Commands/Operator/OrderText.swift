@@ -25,8 +25,8 @@ enum OrderText {
 
     static func list(_ orders: [Order], now: WallTime, for terminal: Terminal) -> String {
         let columns = [
-            TextTable.Column(title: "DOMAIN", least: 16), TextTable.Column(title: "ORDER", least: 9),
-            TextTable.Column(title: "ENDS"), TextTable.Column(title: "REASON", least: 20),
+            TextTable.Column(title: "DOMAIN", least: 30), TextTable.Column(title: "ORDER", least: 9),
+            TextTable.Column(title: "ENDS"), TextTable.Column(title: "REASON", least: 24),
             TextTable.Column(title: "AUTHOR", rank: 1), TextTable.Column(title: "SINCE", rank: 2),
         ]
         let moment = { (time: WallTime) in

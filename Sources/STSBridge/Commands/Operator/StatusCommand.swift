@@ -27,8 +27,8 @@ enum StatusText {
         var sheet = FactSheet(for: terminal)
         sheet.fact("daemon", "sts-bridge \(status.version), process \(status.process)")
         sheet.fact("up since", TimeText.moment(status.startedAt.time, seenFrom: now))
-        sheet.fact("listens on", status.setup.listeners.joined(separator: ", "))
-        sheet.fact("asks", status.setup.upstreams.joined(separator: ", "))
+        sheet.facts("listens on", status.setup.listeners)
+        sheet.facts("asks", status.setup.upstreams)
         sheet.fact("dialect", status.setup.dialect)
         sheet.fact("DANE", status.setup.dane)
         if status.observation.observing {
