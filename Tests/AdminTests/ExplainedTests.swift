@@ -80,7 +80,8 @@ import TestSupport
             policy: QueryReport.Policy(mode: mode, maxAge: maxAge, mx: mx, notices: []),
             dane: QueryReport.DANE(
                 mx: "MX records, secure", mxAnswer: nil,
-                hosts: [DANEHost(name: "mx.example.com", judgement: judgement, answers: ["other"])], milliseconds: 1),
+                hosts: [DANEHost(name: "mx.example.com", judgement: judgement, answers: ["other"])], unknown: nil,
+                milliseconds: 1),
             rule: rule, reply: "OK secure match=a servername=b", dialect: "classic")
     }
 

@@ -35,7 +35,7 @@ struct AdminAPI: Sendable {
     private var setup: SetupFacts {
         get async {
             let setup = await seams.setup()
-            guard setup.dane == SetupFacts.on, !policies.looksForDANE else { return setup }
+            guard setup.dane == SetupFacts.on, !policies.isUsingDANE else { return setup }
             return setup.with(dane: "off while the DNS servers strip DNSSEC")
         }
     }
