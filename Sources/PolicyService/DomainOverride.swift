@@ -3,8 +3,8 @@ import MTASTS
 /// What the operator has ordered for one domain; its subdomains are other domains.
 ///
 /// It goes before everything that was found out, and ends at `until` by wall time.
-/// Holds for every value: `reason` and `author` are 1…`longestText` printable characters, each name of a pin can be that
-/// of an MX host, `until` is after `since`.
+/// Holds for every value: `reason` and `author` are 1…`longestText` printable characters and not blank, each name of a
+/// pin can be that of an MX host, `until` is after `since`.
 package struct DomainOverride: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// As if the domain had neither MTA-STS nor DANE: not found, or `may` where Postfix's own level would hold the mail.
@@ -50,7 +50,9 @@ package struct DomainOverride: Equatable, Sendable {
 
     /// Whether it is one that a person can have written, and that leaves a terminal as it is.
     static func isText(_ text: String) -> Bool {
-        !text.isEmpty && text.unicodeScalars.count <= longestText && text.unicodeScalars.allSatisfy(\.isPrintable)
+        let scalars = text.unicodeScalars
+        return scalars.count <= longestText && scalars.allSatisfy(\.isPrintable)
+            && scalars.contains { !$0.properties.isWhitespace }
     }
 
     package func applies(at now: WallTime) -> Bool { until.map { now < $0 } ?? true }
@@ -58,7 +60,7 @@ package struct DomainOverride: Equatable, Sendable {
 
 /// Why something cannot be ordered for a domain.
 package enum OverrideFault: Error, Equatable, Sendable {
-    /// Empty, too long, or with characters that cannot be printed.
+    /// Empty or blank, too long, or with characters that cannot be printed.
     case reason
     case author
     /// It would end before it begins, or after the year 9999.
@@ -71,7 +73,7 @@ package enum OverrideFault: Error, Equatable, Sendable {
 extension OverrideFault: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .reason: "the reason must be 1 to \(DomainOverride.longestText) printable characters"
+        case .reason: "the reason must be 1 to \(DomainOverride.longestText) printable characters, and not blank"
         case .author: "the author must be 1 to \(DomainOverride.longestText) printable characters"
         case .end: "the end must be later than now, and before the year 10000"
         case .name(let name): "no MX host can be named \(name): give names like mx.example.com or *.example.com"
