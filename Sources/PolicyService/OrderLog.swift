@@ -72,7 +72,9 @@ extension ChangeLog {
             "reason": "\(override.reason)",
             "author": "\(override.author)",
         ]
-        if let until = override.until { facts["ends-in"] = "\(max(.zero, until - now).components.seconds / 60)m" }
+        guard let until = override.until else { return facts }
+        facts["until"] = "\(RFC3339.shown(until))"
+        if now < until { facts["ends-in"] = "\((until - now).components.seconds / 60)m" }
         return facts
     }
 }
