@@ -94,12 +94,15 @@ package final class PolicyService: Service {
     /// on. What is under way goes on as it began. Whether DANE is looked for stays, as long as it can be.
     package func use(_ new: ServiceSettings) {
         settings.withLock { $0 = new }
-        withState { state in
+        let (before, after) = withState { state in
+            let before = state.observing
             state.decisions = new.decisions
             state.ledger.use(new.ledger)
             state.findings.use(new.ledger)
             state.usesDANE = state.usesDANE && new.dane != nil
+            return (before, state.observing)
         }
+        if before.isOn != after.isOn { log.observing(after) }
     }
 
     /// From now on DANE is looked for, or not.

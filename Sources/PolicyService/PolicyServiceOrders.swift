@@ -60,16 +60,6 @@ extension PolicyService {
         return await outcome(of: .observe)
     }
 
-    /// From now on decisions are made by these settings: the configuration was read again.
-    package func decide(by settings: DecisionSettings) {
-        let (before, after) = state.withLock { state in
-            let before = state.observing
-            state.decisions = settings
-            return (before, state.observing)
-        }
-        if before.isOn != after.isOn { log.observing(after) }
-    }
-
     private func outcome(of subject: ArchiveChange.Subject) async -> OrderOutcome {
         guard !writer.keepsNothing else { return .inMemoryOnly("cache.store is memory: nothing outlives the process") }
         return await writer.kept(subject).map { .inMemoryOnly("\($0)") } ?? .kept

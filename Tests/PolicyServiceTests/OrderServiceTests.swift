@@ -10,6 +10,11 @@ import TestSupport
 
     private static let exempt = DomainOverride.Kind.exempt(mayEncrypt: false)
 
+    private func settings(_ lab: Lab, _ decisions: DecisionSettings) -> ServiceSettings {
+        ServiceSettings(
+            discovery: PolicyDiscovery(resolver: lab.resolver, fetcher: lab.fetcher), decisions: decisions)
+    }
+
     @Test(arguments: [(false, Decision.Action.notFound), (true, .may)])
     func `an exempted domain is answered at once, though DNS hangs, and found out about all the same`(
         mayEncrypt: Bool, action: Decision.Action
@@ -114,8 +119,9 @@ import TestSupport
 
     @Test func `an end is warned of, told, and taken out of the archive`() async throws {
         let lab = Lab()
+        let until = lab.clock.now + .seconds(3 * 86_400)
+        let end = RFC3339.shown(until)
         try await lab.run {
-            let until = lab.clock.now + .seconds(3 * 86_400)
             let override = try order(Self.exempt, "example.com", since: lab.clock.now, until: until)
             _ = try await lab.service.order(override)
             while lab.clock.now < until + .seconds(86_400) { await lab.clock.pass(.seconds(3_600)) }
@@ -124,6 +130,8 @@ import TestSupport
         let warnings = lab.log.entries.filter { $0.level == .warning }
         #expect(warnings.map(\.message) == ["override ends soon", "override has ended"])
         #expect(warnings.first?.facts["ends-in"] == "1440m")
+        #expect(warnings.map { $0.facts["until"] } == [end, end])
+        #expect(warnings.last?.facts["ends-in"] == nil)
         #expect(warnings.first?.facts["reason"] == "ticket 7")
     }
 
@@ -203,7 +211,7 @@ import TestSupport
             _ = await lab.service.observe(false, author: "root")
             #expect(lab.service.isObserving)
             #expect(lab.service.observing.isConfigured && lab.service.observing.order?.isOn == false)
-            lab.service.decide(by: DecisionSettings())
+            lab.service.use(settings(lab, DecisionSettings()))
             #expect(!lab.service.isObserving)
             _ = await lab.service.observe(true, author: "root")
             #expect(lab.service.isObserving)
@@ -218,7 +226,7 @@ import TestSupport
         try await lab.run {
             let action = try await lab.answer("example.com").action
             #expect(action == .notFound)
-            lab.service.decide(by: DecisionSettings(noPolicyReply: .encrypt))
+            lab.service.use(settings(lab, DecisionSettings(noPolicyReply: .encrypt)))
             #expect(try lab.answerAtOnce("example.com")?.action == .encrypt)
         }
     }
