@@ -44,8 +44,15 @@ package struct Census: Equatable, Sendable {
 
     package var domains: Int { counts.values.reduce(0, +) }
 
-    /// How long one is good enough, however many ask: it looks at every domain.
+    /// How long one is good enough for those who ask again and again: it looks at every domain.
     package static let lifetime = Duration.seconds(5)
+}
+
+/// A census that is taken, or was.
+struct Counting: Sendable {
+    let begunAt: WallTime
+    let task: Task<Census, Never>
+    var isUnderWay = true
 }
 
 extension Census {

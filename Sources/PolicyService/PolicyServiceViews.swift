@@ -80,10 +80,21 @@ extension PolicyService {
 
     // MARK: All
 
-    /// Counts, at most `Census.lifetime` old.
-    package func census() async -> Census {
+    /// Counts. However many ask, they are counted once at a time.
+    ///
+    /// - Parameter age: how old they may be; not counting them anew is good enough for a while.
+    package func census(atMost age: Duration = Census.lifetime) async -> Census {
         let now = now()
-        if let known = state.withLock(\.census), now.isWithin(Census.lifetime, of: known.at) { return known }
+        let counting = state.withLock { state in
+            if let last = state.counting, last.isUnderWay || now.isWithin(age, of: last.begunAt) { return last.task }
+            let task = Task { await self.count(at: now) }
+            state.counting = Counting(begunAt: now, task: task)
+            return task
+        }
+        return await counting.value
+    }
+
+    private func count(at now: WallTime) async -> Census {
         var count = EntryCount(at: now)
         await inSlices(of: { $0.ledger.places }) { state, slice in
             state.ledger.count(slice, in: &count)
@@ -91,9 +102,8 @@ extension PolicyService {
         }
         let backlog = writer.backlog
         return state.withLock { state in
-            let census = Census(count, state, backlog, at: now)
-            state.census = census
-            return census
+            state.counting?.isUnderWay = false
+            return Census(count, state, backlog, at: now)
         }
     }
 }

@@ -19,7 +19,8 @@ struct ServiceState {
     var owesEverything = false
     /// No discovery is begun any more.
     var hasEnded = false
-    var census: Census?
+    /// The last census, or the one under way.
+    var counting: Counting?
     /// Of orders, for the archive.
     var changes: [ArchiveChange] = []
 

@@ -62,9 +62,29 @@ import TestSupport
             lab.clock.advance(.seconds(4))
             let second = await lab.service.census()
             #expect(second == first)
-            lab.clock.advance(.seconds(1))
-            let domains = await lab.service.census().domains
-            #expect(domains == 1)
+            let now = await lab.service.census(atMost: .zero)
+            #expect(now.domains == 1)
+            lab.clock.advance(.seconds(5))
+            let third = await lab.service.census()
+            #expect(third.at == lab.clock.now)
+        }
+    }
+
+    @Test func `those who ask at once are answered by one count`() async throws {
+        let now = ManualTime().now
+        let lab = Lab(archive: MemoryArchive(try (1...3_000).map { try archived("d\($0).example", at: now) }))
+        try await lab.run {
+            await lab.log.appearance(of: "policies loaded")
+            let moments = await withTaskGroup(of: WallTime.self, returning: Set<WallTime>.self) { group in
+                for _ in 1...20 {
+                    group.addTask {
+                        lab.clock.advance(.seconds(60))
+                        return await lab.service.census(atMost: .zero).at
+                    }
+                }
+                return await group.reduce(into: []) { $0.insert($1) }
+            }
+            #expect(moments.count < 20)
         }
     }
 
