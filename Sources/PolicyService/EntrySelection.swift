@@ -1,13 +1,13 @@
 import MTASTS
 
-/// The entries of one page, out of all that pass by in any order.
+/// The domains of one page, out of all entries that pass by in any order.
 ///
-/// Holds at most twice a page, and one entry more than that which tells that there is another page.
+/// Holds the names and cursors of at most twice a page, of one entry more that tells that there is another page, and of
+/// what has passed since the last `cut`.
 struct EntrySelection: Sendable {
     private struct Candidate: Sendable {
         let cursor: EntryCursor
         let domain: PolicyDomain
-        let entry: LedgerEntry
     }
 
     private let query: EntryQuery
@@ -18,11 +18,12 @@ struct EntrySelection: Sendable {
     /// Nothing behind it can be on the page.
     private var bound: EntryCursor?
 
-    init(_ query: EntryQuery, at now: WallTime) {
+    /// - Parameter limit: entries on the page, at least 1.
+    init(_ query: EntryQuery, limit: Int, at now: WallTime) {
         self.query = query
+        self.limit = limit
         self.now = now
         text = Array(query.text.lowercased().utf8)
-        limit = max(1, min(query.limit, EntryQuery.maximumLimit))
     }
 
     /// The place to begin with.
@@ -39,23 +40,26 @@ struct EntrySelection: Sendable {
         let cursor = EntryCursor(key: key(of: entry, at: place), domain: query.order == .none ? "" : domain.name.text)
         if let after = query.after, !query.puts(after, before: cursor) { return }
         if let bound, !query.puts(cursor, before: bound) { return }
-        candidates.append(Candidate(cursor: cursor, domain: domain, entry: entry))
-        if candidates.count > 2 * limit { cut() }
+        candidates.append(Candidate(cursor: cursor, domain: domain))
+    }
+
+    /// Lets go of what cannot be on the page. To be called now and then; it sorts, so not under a mutex.
+    mutating func cut() {
+        if candidates.count > 2 * limit { sort() }
     }
 
     /// Leaves the first ones of the order, and one more.
-    private mutating func cut() {
+    private mutating func sort() {
         candidates.sort { [query] in query.puts($0.cursor, before: $1.cursor) }
         candidates.removeLast(max(0, candidates.count - limit - 1))
         if candidates.count > limit { bound = candidates.last?.cursor }
     }
 
-    mutating func page(_ settings: LedgerSettings) -> EntryPage {
-        cut()
-        let entries = candidates.prefix(limit)
-        return EntryPage(
-            entries: entries.map { EntryReport($0.domain, $0.entry, at: now, settings) },
-            next: candidates.count > limit ? entries.last?.cursor : nil)
+    /// Everything has passed by: the page's domains, and where the next page begins.
+    mutating func chosen() -> (domains: [PolicyDomain], next: EntryCursor?) {
+        sort()
+        let page = candidates.prefix(limit)
+        return (page.map(\.domain), candidates.count > limit ? page.last?.cursor : nil)
     }
 
     // MARK: The query

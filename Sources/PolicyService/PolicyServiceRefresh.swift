@@ -63,9 +63,10 @@ extension PolicyService {
     /// Looks at everything, some at a time: neither lookups nor other tasks are to wait for it.
     ///
     /// - Parameter visit: under the mutex; `false`: that was enough.
+    /// - Parameter between: after each visit, outside of it.
     func inSlices(
         of places: (ServiceState) -> Range<Int>, from first: Int = 0,
-        _ visit: (inout ServiceState, Range<Int>) -> Bool
+        _ visit: (inout ServiceState, Range<Int>) -> Bool, between: () -> Void = {}
     ) async {
         var next = first
         while true {
@@ -74,6 +75,7 @@ extension PolicyService {
                 return !slice.isEmpty && visit(&state, slice)
             }
             guard isMore else { return }
+            between()
             next += Self.sliceSize
             await Task.yield()
         }

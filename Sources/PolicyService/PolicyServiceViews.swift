@@ -5,12 +5,29 @@ import MTASTS
 extension PolicyService {
     /// A page of the domains in memory. Looks at all of them, some at a time; what it holds is the page.
     package func entries(_ query: EntryQuery) async -> EntryPage {
-        var selection = EntrySelection(query, at: now())
+        let limit = max(1, min(query.limit, EntryQuery.maximumLimit))
+        let (domains, next) = await domains(query, limit: limit)
+        return EntryPage(entries: reports(of: domains), next: next)
+    }
+
+    /// All of the domains in memory that a query wants, whatever its limit.
+    package func list(_ query: EntryQuery) -> EntryListing { EntryListing(policies: self, query: query) }
+
+    func domains(_ query: EntryQuery, limit: Int) async -> (domains: [PolicyDomain], next: EntryCursor?) {
+        var selection = EntrySelection(query, limit: limit, at: now())
         await inSlices(of: { $0.ledger.places }, from: selection.first) { state, slice in
             state.ledger.show(slice, to: &selection)
             return !selection.isComplete
+        } between: {
+            selection.cut()
         }
-        return selection.page(state.withLock(\.ledger.settings))
+        return selection.chosen()
+    }
+
+    /// What is remembered of some domains; nothing of one that was forgotten meanwhile.
+    func reports(of domains: some Sequence<PolicyDomain>) -> [EntryReport] {
+        let now = now()
+        return state.withLock { state in domains.compactMap { state.ledger.report(of: $0, at: now) } }
     }
 
     /// What is remembered of a domain, or else kept in the archive; `nil`: nothing.

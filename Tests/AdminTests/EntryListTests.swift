@@ -81,19 +81,18 @@ import TestSupport
         let asked = Atomic(0)
         let entry = try report()
         let pages = 2_000
-        let stream = EntryStream { query in
-            let page = asked.add(1, ordering: .relaxed).newValue
-            #expect(query.limit == EntryStream.pageSize)
-            // Three of a page stand for all of it.
-            return EntryPage(entries: [entry, entry, entry], next: page < pages ? EntryCursor("\(page)_") : nil)
-        }
+        // Three of a part stand for all of it.
+        let stream = EntryStream(
+            parts: AsyncStream<[EntryReport]> {
+                asked.add(1, ordering: .relaxed).newValue <= pages ? [entry, entry, entry] : nil
+            })
         let taken = Atomic(0)
         let writer = PageReader { buffer in
             #expect(asked.load(ordering: .relaxed) == taken.add(1, ordering: .relaxed).newValue)
             #expect(buffer.readableBytesView.count { $0 == UInt8(ascii: "\n") } == 3)
             await Task.yield()
         }
-        try await stream.body(EntryQuery()).write(writer)
+        try await stream.body.write(writer)
         #expect(taken.load(ordering: .relaxed) == pages)
     }
 

@@ -23,7 +23,9 @@ import TestSupport
         #expect(try fault(author: reason) == nil)
     }
 
-    @Test(arguments: ["", "   ", "\u{A0}", "a\nb", "a\0", "\u{1B}[31m", "\u{202E}", "\u{2028}", String(repeating: "x", count: 201)])
+    @Test(arguments: [
+        "", "   ", "\u{A0}", "a\nb", "a\0", "\u{1B}[31m", "\u{202E}", "\u{2028}", String(repeating: "x", count: 201),
+    ])
     func `what is missing, too long, or changes a terminal is no reason`(reason: String) throws {
         #expect(try fault(reason: reason) == .reason)
         #expect(try fault(author: reason) == .author)

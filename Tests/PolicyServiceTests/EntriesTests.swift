@@ -1,8 +1,9 @@
 import Discovery
 import MTASTS
-import PolicyService
 import Testing
 import TestSupport
+
+@testable import PolicyService
 
 /// What is listed of memory: filters, orders and pages.
 @Suite(.timeLimit(.minutes(5))) struct EntriesTests {
@@ -48,6 +49,33 @@ import TestSupport
             let entries = try await Self.all(query, of: service)
             #expect(entries.count == 2_000)
             #expect(Set(entries.map(\.domain)).count == 2_000)
+        }
+    }
+
+    @Test(arguments: EntryQuery.Order.allCases, [1, 70, 300, 50_000])
+    func `the whole list is the pages joined, whatever is chosen at once`(
+        order: EntryQuery.Order, portion: Int
+    ) async throws {
+        try await run(with: 300) { service in
+            let query = EntryQuery(text: "1", order: order, isDescending: order == .expiry, limit: 7)
+            let pages = try await Self.all(query, of: service)
+            var entries: [EntryReport] = []
+            for await part in EntryListing(policies: service, query: query, portion: portion) { entries += part }
+            #expect(entries == pages)
+        }
+    }
+
+    @Test func `a list goes on past what is forgotten while it is read`() async throws {
+        try await run(with: 1_200) { service in
+            var parts = service.list(EntryQuery(order: .domain)).makeAsyncIterator()
+            let first = await parts.next() ?? []
+            #expect(first.count == EntryListing.partSize)
+            for number in 0..<1_200 where number % 2 == 0 { _ = await service.forget(try domain("d\(number).example")) }
+            var rest: [EntryReport] = []
+            while let part = await parts.next() { rest += part }
+            let left = (0..<1_200).filter { $0 % 2 == 1 }.map { "d\($0).example" }
+            let seen = Set(first.map(\.domain.name.text))
+            #expect(rest.map(\.domain.name.text) == left.sorted().filter { !seen.contains($0) })
         }
     }
 

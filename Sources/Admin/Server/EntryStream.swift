@@ -3,32 +3,25 @@ import NIOCore
 import PolicyService
 import ServiceLifecycle
 
-/// The whole list as JSON lines, page by page: the next page is looked for when the peer has taken the one before, so
+/// The whole list as JSON lines, part by part: the next part is looked for when the peer has taken the one before, so
 /// that a million domains are never in memory at once.
-struct EntryStream: Sendable {
-    let pages: @Sendable (EntryQuery) async -> EntryPage
-
-    /// Entries of one page: some 100 KB.
-    static let pageSize = 500
+struct EntryStream<Parts: AsyncSequence & Sendable>: Sendable where Parts.Element == [EntryReport] {
+    let parts: Parts
 
     /// The daemon stops: the list ends early, and the peer can tell, for its last chunk is missing.
     struct Interrupted: Error {}
 
-    func body(_ query: EntryQuery) -> ResponseBody {
+    var body: ResponseBody {
         ResponseBody { writer in
-            var query = query
-            query.limit = Self.pageSize
-            repeat {
-                let page = await pages(query)
+            for try await part in parts {
                 var buffer = ByteBuffer()
-                for entry in page.entries {
+                for entry in part {
                     buffer.writeImmutableBuffer(try AdminJSON.octets(EntryLine(entry)))
                     buffer.writeInteger(UInt8(ascii: "\n"))
                 }
                 guard !Task.isShuttingDownGracefully else { throw Interrupted() }
                 try await writer.write(buffer)
-                query.after = page.next
-            } while query.after != nil
+            }
             try await writer.finish(nil)
         }
     }

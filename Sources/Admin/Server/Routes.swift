@@ -53,7 +53,7 @@ struct Routes: Sendable {
                 guard try texts.flag("all") else { return try AdminJSON.response(await api.list(query)) }
                 return Response(
                     status: .ok, headers: [.contentType: "application/jsonl"],
-                    body: EntryStream(pages: { await api.policies.entries($0) }).body(query))
+                    body: EntryStream(parts: api.policies.list(query)).body)
             },
             Route(
                 method: .get, path: "/v1/entries/{domain}", summary: "What is remembered of one domain.",
