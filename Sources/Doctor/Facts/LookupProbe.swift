@@ -36,6 +36,14 @@ package struct LookupProbe: Sendable {
         self.timeLimit = timeLimit
     }
 
+    /// Whether a text is what a daemon answers to the harmless key.
+    package func isRight(_ text: String) -> Bool {
+        switch table {
+        case .socketmap: text == "NOTFOUND "
+        case .tcp: text.hasPrefix("500 ")
+        }
+    }
+
     package func ask(_ key: String) -> Outcome {
         let deadline = ContinuousClock.now + timeLimit
         let socket: ProbeSocket

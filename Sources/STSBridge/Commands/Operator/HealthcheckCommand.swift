@@ -1,6 +1,6 @@
 import ArgumentParser
-import Foundation
-import LookupServer
+import Doctor
+import PostfixSettings
 
 struct HealthcheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,17 +25,34 @@ struct HealthcheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try configuration.read()
-        let listeners =
-            configuration.socketmap.map { ($0, TableProtocol.socketmap) }
-            + configuration.tcpTable.map { ($0, TableProtocol.tcpTable) }
-        guard let (address, table) = listeners.first else {
+        guard let listener = BridgeSetup(configuration).listeners.first,
+            let address = (configuration.socketmap + configuration.tcpTable).first
+        else {
             throw CommandFailure(.usage, "no listener is configured")
         }
+        let probe = LookupProbe(listener.table, listener.address)
         let start = ContinuousClock.now
-        try await TableProbe(address: address, table: table).run(within: .seconds(5))
+        let outcome = await Blocking.run { probe.ask(LookupProbe.harmlessKey) }
         let milliseconds = start.duration(to: .now) / .milliseconds(1)
+        if let failure = Self.failure(outcome, of: probe, at: "\(address)") { throw failure }
+        let table = listener.table.rawValue
         let rounded = (milliseconds * 10).rounded() / 10
-        let health = Health(address: "\(address)", protocol: table.rawValue, milliseconds: rounded)
-        print(json ? try JSONText.encode(health) : "ok: \(address) answers by \(table.rawValue) in \(rounded) ms")
+        let health = Health(address: "\(address)", protocol: table, milliseconds: rounded)
+        print(json ? try JSONText.encode(health) : "ok: \(address) answers by \(table) in \(rounded) ms")
+    }
+
+    /// `nil`: the answer is right.
+    private static func failure(
+        _ outcome: LookupProbe.Outcome, of probe: LookupProbe, at address: String
+    ) -> CommandFailure? {
+        switch outcome {
+        case .answered(let text) where probe.isRight(text): return nil
+        case .answered(let text):
+            return CommandFailure(.unknown, "\(address) answers \"\(text)\" where not found is right")
+        case .garbled(let reason): return CommandFailure(.unknown, "\(address) does not answer rightly: \(reason)")
+        case .forbidden: return CommandFailure(.unreachable, "no permission for \(address)")
+        case .unreachable(let reason):
+            return CommandFailure(.unreachable, "nobody answers at \(address): \(reason); is the daemon running?")
+        }
     }
 }
