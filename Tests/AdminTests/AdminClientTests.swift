@@ -52,6 +52,16 @@ import TestSupport
         #expect(failure?.description.contains("is it running") == true)
     }
 
+    @Test func `a path that no socket can have is told as such, and leaves a terminal as it is`() async throws {
+        let long = String(repeating: "/socket", count: 16)
+        for (path, words) in [(long, "has at most 107 octets"), ("/no/\u{1B}[31m", "there is no /no/\\x1B[31m;")] {
+            let failure = await #expect(throws: AdminClientFailure.self) {
+                try await AdminClient.with(path: path) { try await $0.get(.observe, as: Observation.self) }
+            }
+            #expect(failure?.description.contains(words) == true, "\(String(describing: failure))")
+        }
+    }
+
     @Test func `a socket that nobody serves any more`() async throws {
         try leaveDeadSocket(at: path)
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Glibc
+import MTASTS
 import NIOCore
 
 /// Why a command has no answer from the daemon.
@@ -25,6 +26,8 @@ extension AdminClientFailure {
     init(_ error: any Error, path: String) {
         switch error {
         case let error as IOError: self = .unreachable(path, Obstacle(code: error.errnoCode))
+        case SocketAddressError.unixDomainSocketPathTooLong:
+            self = .unreachable(path, .other("a socket's path has at most 107 octets"))
         case let error as HTTPClientError where error == .deadlineExceeded || error == .connectTimeout:
             self = .unreachable(path, .silent)
         default: self = .unreachable(path, .other("\(error)"))
@@ -47,18 +50,25 @@ extension AdminClientFailure: CustomStringConvertible {
     /// One line: what is the matter, and what to do.
     package var description: String {
         switch self {
-        case .unreachable(let path, .noSuchFile):
-            "the daemon is not reachable: there is no \(path); is it running, and is admin.socket this path? (--socket)"
-        case .unreachable(let path, .refused):
-            "the daemon is not reachable: nobody serves \(path) any more; start sts-bridge"
-        case .unreachable(let path, .noPermission):
-            "the daemon is not reachable: no permission for \(path); be root, or a member of \(Self.group(of: path))"
-        case .unreachable(let path, .silent):
-            "the daemon does not answer at \(path) in time"
-        case .unreachable(let path, .other(let reason)):
-            "the daemon is not reachable at \(path): \(reason)"
+        case .unreachable(let path, let obstacle): Self.words(for: obstacle, at: path)
         case .refused(_, let problem): "\(problem)"
         case .broken(let reason): reason
+        }
+    }
+
+    private static func words(for obstacle: Obstacle, at socket: String) -> String {
+        let path = RemoteText.escaped(socket)
+        return switch obstacle {
+        case .noSuchFile:
+            "the daemon is not reachable: there is no \(path); is it running, and is admin.socket this path? (--socket)"
+        case .refused:
+            "the daemon is not reachable: nobody serves \(path) any more; start sts-bridge"
+        case .noPermission:
+            "the daemon is not reachable: no permission for \(path); be root, or a member of \(group(of: socket))"
+        case .silent:
+            "the daemon does not answer at \(path) in time"
+        case .other(let reason):
+            "the daemon is not reachable at \(path): \(reason)"
         }
     }
 

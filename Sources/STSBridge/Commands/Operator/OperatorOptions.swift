@@ -12,6 +12,10 @@ struct OperatorOptions: ParsableArguments {
     var socket: String?
     @Flag(help: "Print JSON, of the shapes that the daemon's /openapi.json describes.") var json = false
 
+    func validate() throws {
+        if socket == "" { throw ValidationError("--socket is empty: give the path of the daemon's admin socket") }
+    }
+
     private func path() throws(CommandFailure) -> String {
         if let socket { return socket }
         guard let path = try configuration.read().adminSocket else {
