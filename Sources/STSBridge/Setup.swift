@@ -42,8 +42,10 @@ struct Setup: Sendable {
             discovery: upstream.discovery, dane: upstream.dane, decisions: postfix.decisions, ledger: ledger)
     }
 
-    /// What DNSSEC has to be watched through; `nil`: nobody looks for DANE, or it is wanted whatever the servers do.
-    var watched: UnboundValidator? { configuration.dnssec == .auto ? upstream.validator : nil }
+    /// What DNSSEC is watched through; `nil`: nobody looks for DANE. Where it is wanted whatever the servers do it stays on.
+    var watched: DNSSECWatch.Subject? {
+        upstream.validator.map { DNSSECWatch.Subject(validator: $0, switchesDANE: configuration.dnssec == .auto) }
+    }
 
     /// What follows from the Postfix at hand, for the log.
     var facts: Logger.Metadata {

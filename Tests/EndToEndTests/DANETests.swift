@@ -160,6 +160,21 @@ extension EndToEnd {
             #expect(loop.hasPrefix("TEMP DANE of loop.signed unknown: round.loop.signed A: "), "\(loop)")
         }
 
+        @Test func `with dns.dnssec on, too, the bridge looks whether signatures come through`() async throws {
+            let world = try SignedInternet.running
+            let surroundings = Surroundings(
+                servers: [SignedInternet.address], trustAnchorFile: world.trustAnchorFile, dnssec: "on")
+            try await world.lab.withBridge(
+                port: 8498, settings: "http:\n  listen: [127.0.0.1:8499]\n", surroundings: surroundings,
+                environment: ["MAIL_CONFIG": world.sender.instance.configuration]
+            ) { _ in
+                let http = MonitoringClient(port: 8499)
+                _ = try await eventually("DNSSEC was looked at") {
+                    try await http.metrics()[#"sts_bridge_dnssec_state{state="works"}"#] == 1 ? true : nil
+                }
+            }
+        }
+
         @Test func `query shows each answer with its security, and what Postfix would hear`() async throws {
             let world = try SignedInternet.running
             try await world.publish(

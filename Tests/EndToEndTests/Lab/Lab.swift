@@ -100,14 +100,16 @@ actor Lab {
     /// - Parameters:
     ///   - settings: YAML of top-level keys that `Surroundings` does not write.
     ///   - surroundings: how it sees DNS.
+    ///   - environment: beside what the tests themselves have.
     nonisolated func withBridge(
         port: UInt16, settings: String = "", surroundings: Surroundings = Surroundings(),
-        _ body: (BridgeProcess) async throws -> Void
+        environment: [String: String] = [:], _ body: (BridgeProcess) async throws -> Void
     ) async throws {
         let listen = "listen:\n  socketmap: [127.0.0.1:\(port)]\n  tcp-table: []\n"
         let around = surroundings.configuration(trusting: authority, in: "\(directory)/bridge-\(port)")
         let bridge = try BridgeProcess(
-            in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port)
+            in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port,
+            environment: environment)
         try await bridge.start()
         do {
             try await body(bridge)
@@ -137,6 +139,8 @@ struct Surroundings: Sendable {
     var servers = [KnotServer.address]
     /// The keys that DNSSEC begins with; nil: the root's.
     var trustAnchorFile: String?
+    /// `dns.dnssec`; nil: as it is without the key.
+    var dnssec: String?
     var timeout = "2s"
     var onUnknown = "deliver"
     var minimumTTL = "60s"
@@ -152,7 +156,7 @@ struct Surroundings: Sendable {
         """
         dns:
           servers: [\(servers.map { "\"\($0)\"" }.joined(separator: ", "))]
-          timeout: \(timeout)\(trustAnchorFile.map { "\n  trust-anchor-file: \($0)" } ?? "")
+          timeout: \(timeout)\(trustAnchorFile.map { "\n  trust-anchor-file: \($0)" } ?? "")\(dnssec.map { "\n  dnssec: \($0)" } ?? "")
         fetch:
           timeout: 5s
           ca-file: \(authority.root)

@@ -88,6 +88,9 @@ actor SignedInternet {
         try await lab.publish(changed)
     }
 
+    /// Where the keys of the root are, for other bridges.
+    nonisolated var trustAnchorFile: String { lab.directory + "/signed/root.ds" }
+
     /// What Postfix is told for a next-hop.
     nonisolated func reply(to key: String) async throws -> String {
         try await SocketmapClient.ask(key, port: Self.bridgePort)
