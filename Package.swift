@@ -223,7 +223,7 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                "Admin", "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -10,13 +10,16 @@ extension AdminSeams {
     ///
     /// - Parameters:
     ///   - setup: the one in force, which a reload replaces.
+    ///   - isAskedForFewerWords: whether Postfix asks for fewer than it understands.
     ///   - reload: what SIGHUP does.
     init(
         setup: @escaping @Sendable () async -> Setup,
+        isAskedForFewerWords: @escaping @Sendable () -> Bool,
         reload: @escaping @Sendable () async throws(ReloadRefusal) -> Reloaded
     ) {
         self.init(
-            version: Version.current, setup: { SetupFacts(await setup()) },
+            version: Version.current,
+            setup: { SetupFacts(await setup(), isAskedForFewerWords: isAskedForFewerWords()) },
             destination: { NextHop(key: Array($0.utf8))?.destination },
             replies: { decision, domain in
                 let reply = TableReply(decision, for: domain)
@@ -28,14 +31,18 @@ extension AdminSeams {
 }
 
 extension SetupFacts {
-    fileprivate init(_ setup: Setup) {
+    init(_ setup: Setup, isAskedForFewerWords: Bool) {
         let configuration = setup.configuration
         let listeners =
             configuration.socketmap.map { "socketmap \($0)" } + configuration.tcpTable.map { "tcp_table \($0)" }
+        var notes = setup.postfix.conflicts(looksForDANE: setup.upstream.dane != nil).map { "\($0.key): \($0)" }
+        if isAskedForFewerWords {
+            notes.append("main.cf: Postfix asks for fewer words than it understands; write sts for the map's name")
+        }
         self.init(
             listeners: listeners, upstreams: setup.upstream.servers.map(\.description),
             dialect: setup.postfix.dialect.rawValue,
             dane: setup.upstream.dane == nil ? "off" : SetupFacts.on,
-            notes: setup.postfix.conflicts(looksForDANE: setup.upstream.dane != nil).map { "\($0.key): \($0)" })
+            notes: notes)
     }
 }

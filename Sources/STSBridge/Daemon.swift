@@ -59,7 +59,7 @@ struct Daemon {
         services += [
             policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: untilListening),
         ]
-        if let admin = admin(policies, reloader) { services.append(admin) }
+        if let admin = admin(policies, server, reloader) { services.append(admin) }
         services.append(readiness)
         try await run(services)
         await reloader.setup.upstream.close()
@@ -91,10 +91,12 @@ struct Daemon {
     }
 
     /// What the operator asks and orders.
-    private func admin(_ policies: PolicyService, _ reloader: Reloader) -> AdminService? {
+    private func admin(_ policies: PolicyService, _ server: LookupServer, _ reloader: Reloader) -> AdminService? {
         guard let path = setup.configuration.adminSocket else { return nil }
         let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
-        let seams = AdminSeams(setup: { reloader.setup }) { () throws(ReloadRefusal) in
+        let seams = AdminSeams(
+            setup: { reloader.setup }, isAskedForFewerWords: { server.isAskedForFewerWords }
+        ) { () throws(ReloadRefusal) in
             switch await reloader.reload() {
             case .reloaded(let changes, let needsRestart):
                 return Reloaded(changed: changes.map(\.key), needsRestart: needsRestart)

@@ -1,3 +1,4 @@
+import Admin
 import Foundation
 import Logging
 import LookupServer
@@ -75,6 +76,26 @@ import Testing
             ])
         // The next one starts from what is in force.
         #expect(await reloader.reload() == .reloaded([], needsRestart: ["cache.store", "cache.path"]))
+    }
+
+    @Test(arguments: [(DNSSECMode.auto, true), (.on, false)])
+    func `DNSSEC is watched wherever DANE is looked for, and switches it only where it may`(
+        mode: DNSSECMode, switchesDANE: Bool
+    ) throws {
+        var configuration = Lab.configuration
+        let off = try Setup(configuration, logger: Lab().log.logger())
+        #expect(off.watched == nil)
+        configuration.postfix.dane = .on
+        configuration.dnssec = mode
+        let setup = try Setup(configuration, logger: Lab().log.logger())
+        #expect(setup.watched?.switchesDANE == switchesDANE)
+    }
+
+    @Test func `status notes that Postfix asks for fewer words than it understands`() throws {
+        let setup = try Setup(Lab.configuration, logger: Lab().log.logger())
+        let words = "main.cf: Postfix asks for fewer words than it understands; write sts for the map's name"
+        #expect(!SetupFacts(setup, isAskedForFewerWords: false).notes.contains(words))
+        #expect(SetupFacts(setup, isAskedForFewerWords: true).notes.contains(words))
     }
 
     @Test func `a configuration that cannot be read, or used, changes nothing and is told at error`() async throws {
