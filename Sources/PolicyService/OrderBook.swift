@@ -3,29 +3,61 @@ import MTASTS
 /// What the operator has ordered: at most one order a domain, and observe mode.
 ///
 /// A pure value; time comes in as a parameter. An order is applied until its end, which is told once before (see `due`)
-/// and once when it has come. What was removed here is not taken in again from an archive that still has it.
+/// and once when it has come. It is kept for `afterlife` more, and applied again should the clock have been ahead and
+/// come back: a pin that is lost lets mail go in clear. What was removed here is not taken in again from an archive that still has it.
 /// Bounded: by domains.
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct OrderBook: Sendable {
-    /// What the log has to say of an order.
+    /// What becomes of an order.
     package enum News: Equatable, Sendable {
         case endsSoon(DomainOverride)
         case ended(DomainOverride)
+        /// It ended long ago, and is kept no more.
+        case dropped(DomainOverride)
+    }
+
+    /// How far an order has come.
+    private enum Stage: Int, Comparable {
+        case early, endsSoon, ended, dropped
+
+        static func < (left: Stage, right: Stage) -> Bool { left.rawValue < right.rawValue }
     }
 
     private struct Entry: Sendable {
         let override: DomainOverride
-        var isEndTold = false
+        /// What was told of it.
+        var told = Stage.early
+
+        /// When it comes to each stage; `nil`: never.
+        private func time(of stage: Stage) -> WallTime? {
+            switch stage {
+            case .early: nil
+            case .endsSoon: override.warningTime
+            case .ended: override.until
+            case .dropped: override.until.map { $0 + OrderBook.afterlife }
+            }
+        }
+
+        func stage(at now: WallTime) -> Stage {
+            [.dropped, .ended, .endsSoon].first { time(of: $0).map { $0 <= now } ?? false } ?? .early
+        }
 
         /// When there is something to tell next.
-        var nextNews: WallTime? { isEndTold ? override.until : override.warningTime }
+        var nextNews: WallTime? { Stage(rawValue: told.rawValue + 1).flatMap(time) }
     }
 
+    /// As long as expired policies are kept.
+    package static let afterlife = Duration.seconds(7 * 86_400)
+    /// A clock that is set back by more than this makes ends come again; less is what NTP does all the time.
+    private static let setBack = Duration.seconds(60)
+
     private var entries: [PolicyDomain: Entry] = [:]
-    /// Domains whose order was removed or has ended.
+    /// Domains whose order was removed, or dropped.
     private var removed: Set<PolicyDomain> = []
     /// There is nothing to tell before; `nil`: never.
     private var nextNews: WallTime?
+    /// When `due` was last asked.
+    private var lookedAt: WallTime?
     package private(set) var observe: ObserveOrder?
     private let capacity: Int
 
@@ -34,6 +66,7 @@ package struct OrderBook: Sendable {
         self.capacity = capacity
     }
 
+    /// Those that have ended and are still kept among them.
     package var count: Int { entries.count }
 
     /// By domain.
@@ -52,9 +85,16 @@ package struct OrderBook: Sendable {
     /// Takes an order, in place of an earlier one of the domain.
     package mutating func order(_ override: DomainOverride, at now: WallTime) throws(OrderRefusal) {
         guard override.applies(at: now) else { throw .hasEnded }
-        guard entries.count < capacity || entries[override.domain] != nil else { throw .tooMany(limit: capacity) }
+        if entries.count >= capacity, entries[override.domain] == nil, !makeRoom(at: now) {
+            throw .tooMany(limit: capacity)
+        }
         add(override)
         removed.remove(override.domain)
+    }
+
+    private mutating func makeRoom(at now: WallTime) -> Bool {
+        guard let ended = entries.first(where: { !$0.value.override.applies(at: now) }) else { return false }
+        return remove(ended.key) != nil
     }
 
     package mutating func remove(_ domain: PolicyDomain) -> DomainOverride? {
@@ -100,21 +140,34 @@ package struct OrderBook: Sendable {
 
     // MARK: The ends
 
-    /// What has to be told by now. To be asked every few seconds; orders that have ended are removed.
+    /// What has to be told by now. To be asked every few seconds.
     package mutating func due(at now: WallTime) -> [News] {
+        defer { lookedAt = now }
+        if let lookedAt, now + Self.setBack < lookedAt { tellAgain(at: now) }
         guard let nextNews, nextNews <= now else { return [] }
         var news: [News] = []
         for (domain, entry) in entries {
-            if !entry.override.applies(at: now) {
+            let stage = entry.stage(at: now)
+            guard stage > entry.told else { continue }
+            entries[domain]?.told = stage
+            switch stage {
+            case .early: break
+            case .endsSoon: news.append(.endsSoon(entry.override))
+            case .ended: news.append(.ended(entry.override))
+            case .dropped:
                 _ = remove(domain)
-                news.append(.ended(entry.override))
-            } else if !entry.isEndTold, let time = entry.nextNews, time <= now {
-                entries[domain]?.isEndTold = true
-                news.append(.endsSoon(entry.override))
+                if entry.told < .ended { news.append(.ended(entry.override)) }
+                news.append(.dropped(entry.override))
             }
         }
         self.nextNews = entries.values.compactMap(\.nextNews).min()
         return news
+    }
+
+    /// The clock was set back: what lies ahead again is told again.
+    private mutating func tellAgain(at now: WallTime) {
+        for (domain, entry) in entries { entries[domain]?.told = min(entry.told, entry.stage(at: now)) }
+        nextNews = entries.values.compactMap(\.nextNews).min()
     }
 }
 

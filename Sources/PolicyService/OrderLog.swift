@@ -22,6 +22,8 @@ extension ChangeLog {
             logger.warning("override ends soon", metadata: Self.facts(of: override, at: now))
         case .ended(let override):
             logger.warning("override has ended", metadata: Self.facts(of: override, at: now))
+        case .dropped:
+            break
         }
     }
 

@@ -126,7 +126,7 @@ extension PolicyService {
     func lookAfterOrders(at now: WallTime) {
         let news = withState { state in
             let news = state.orders.due(at: now)
-            for case .ended(let override) in news { state.changes.append(.lift(override.domain)) }
+            for case .dropped(let override) in news { state.changes.append(.lift(override.domain)) }
             return news
         }
         for news in news { log.record(news, at: now) }

@@ -84,7 +84,7 @@ import TestSupport
         let first = try #require(told.first?.after)
         #expect(first <= Self.hour * warning && first > Self.hour * (warning - 1))
         #expect(told.last?.after == Self.hour * hours)
-        #expect(book.count == 0)
+        #expect(book.overrides(at: now + Self.hour * hours) == [])
     }
 
     @Test mutating func `an end that nobody saw is told, without its warning`() throws {
@@ -92,8 +92,41 @@ import TestSupport
         try book.order(override, at: now)
         let news = book.due(at: now + Self.hour * 100)
         #expect(news == [.ended(override)])
-        let more = book.due(at: now + Self.hour * 200)
+        let more = book.due(at: now + Self.hour * 160)
         #expect(more == [])
+        let last = book.due(at: now + Self.hour * 169)
+        #expect(last == [.dropped(override)])
+        #expect(book.count == 0)
+    }
+
+    @Test mutating func `an end so long ago that nobody saw anything is told, and the order dropped`() throws {
+        let override = try exemption(for: Self.hour)
+        try book.order(override, at: now)
+        let news = book.due(at: now + Self.hour * 1_000)
+        #expect(news == [.ended(override), .dropped(override)])
+        #expect(book.count == 0)
+    }
+
+    @Test mutating func `a clock that was ahead and comes back loses no order, and the real end is told too`() throws {
+        let override = try exemption(for: Self.hour * 10)
+        try book.order(override, at: now)
+        let early = book.due(at: now + Self.hour * 100)
+        #expect(early == [.ended(override)])
+        #expect(book.override(of: override.domain, at: now + Self.hour * 100) == nil)
+        let back = book.due(at: now + Self.hour)
+        #expect(back == [])
+        #expect(book.override(of: override.domain, at: now + Self.hour) == override)
+        let told = told(within: Self.hour * 11)
+        #expect(told.map(\.news) == [.endsSoon(override), .ended(override)])
+    }
+
+    @Test mutating func `an order that has ended makes room`() throws {
+        try book.order(try exemption("ended.example", for: Self.hour), at: now)
+        for name in ["a.example", "b.example"] { try book.order(try exemption(name), at: now) }
+        let refusal = refusal(of: try exemption("c.example"), at: now)
+        #expect(refusal == .tooMany(limit: 3))
+        try book.order(try exemption("c.example"), at: now + Self.hour)
+        #expect(book.overrides(at: now).map(\.domain.name.text) == ["a.example", "b.example", "c.example"])
     }
 
     @Test mutating func `an order without an end is never told of`() throws {
@@ -131,12 +164,12 @@ import TestSupport
         #expect(book.overrides(at: now) == [known, other])
     }
 
-    @Test mutating func `what was removed or has ended here is not taken in again`() throws {
+    @Test mutating func `what was removed or dropped here is not taken in again`() throws {
         let removed = try exemption("removed.example")
         let ended = try exemption("ended.example", for: Self.hour)
         _ = book.remove(removed.domain)
         try book.order(ended, at: now)
-        _ = book.due(at: now + Self.hour)
+        _ = book.due(at: now + Self.hour * 200)
         _ = book.restore([.override(removed), .override(ended)])
         #expect(book.count == 0)
         // Until it is ordered again.
