@@ -1,13 +1,16 @@
 # make run    builds sts-bridge and runs it beside Postfix with its defaults
 # make test   installs what the tests need, and passes them all
+# make deb    builds a Debian package, .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
 TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus \
 	mandoc man-db zsh fish
+DEB_PACKAGES = debhelper dpkg-dev chrpath lintian
 
 TESTS = Tests/in-namespace swift test --skip-build
 BINARY = .build/release/sts-bridge
+VERSION = $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/STSBridge/Version.swift)
 
 PREFIX = /usr/local
 DESTDIR =
@@ -21,22 +24,31 @@ BASH_COMPLETION = $(SHARE)/bash-completion/completions/sts-bridge
 ZSH_COMPLETION = $(SHARE)/zsh/site-functions/_sts-bridge
 FISH_COMPLETION = $(SHARE)/fish/vendor_completions.d/sts-bridge.fish
 EXAMPLE = $(DOC)/config.yaml
+# systemd looks below /usr/local/lib, too.
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SERVICE = $(UNITS)/sts-bridge.service
+SOCKET = $(UNITS)/sts-bridge.socket
+SYSUSERS = $(DESTDIR)$(PREFIX)/lib/sysusers.d/sts-bridge.conf
+TMPFILES = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sts-bridge.conf
 # Copied as they are; README's links lead to the rest of them.
-PAPERS = README.md LICENSE $(sort $(shell find Documentation postfix -type f))
+PAPERS = README.md LICENSE $(sort $(shell find Documentation postfix/main.cf-* -type f))
 # What `install` makes, and `uninstall` removes.
 INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
-	$(addprefix $(DOC)/,$(PAPERS))
+	$(SERVICE) $(SOCKET) $(SYSUSERS) $(TMPFILES) $(addprefix $(DOC)/,$(PAPERS))
 
-.PHONY: run build test install uninstall
+.PHONY: run build packages test deb install uninstall
 
 run: build
 	mkdir -p .run
 	test -e .run/config.yaml || printf '# All keys are optional; see README.md.\ncache:\n  path: %s/.run/policies.sqlite\nadmin:\n  socket: %s/.run/admin.sock\n' "$(CURDIR)" "$(CURDIR)" > .run/config.yaml
 	exec $(BINARY) serve --config .run/config.yaml
 
-build:
+# With Swift's own libraries inside: it runs where no toolchain is.
+build: packages
+	swift build --configuration release --static-swift-stdlib --product sts-bridge
+
+packages:
 	.ci/install-packages $(BUILD_PACKAGES)
-	swift build --configuration release --product sts-bridge
 
 test:
 	.ci/install-packages $(TEST_PACKAGES)
@@ -54,7 +66,16 @@ test:
 	.ci/test-without-skips $(TESTS) --skip '^(UnboundDNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
 
-# The binary writes its own manual pages, completions and example.
+deb: build
+	.ci/install-packages $(DEB_PACKAGES)
+	printf 'sts-bridge ($(VERSION)) stable; urgency=medium\n\n  * Version $(VERSION).\n\n -- %s  %s\n' \
+		"$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(date -uR -r Sources/STSBridge/Version.swift)" > debian/changelog
+	mkdir -p .build/deb
+	debian/rules clean
+	debian/rules binary BINARY=$(BINARY)
+	lintian --fail-on error --info .build/deb/sts-bridge_$(VERSION)_*.deb
+
+# The binary writes its own manual pages, completions and example. Symbols stay: a crash report names functions by them.
 install:
 	@test -x $(BINARY) || { echo "$(BINARY) is not there: make build first" >&2; exit 1; }
 	install -d $(sort $(dir $(INSTALLED)))
@@ -62,9 +83,13 @@ install:
 	$(BINARY) documentation man8 > $(MAN8)
 	$(BINARY) documentation yaml5 > $(MAN5)
 	$(BINARY) documentation example > $(EXAMPLE)
-	$(BINARY) --generate-completion-script bash > $(BASH_COMPLETION)
+	$(BINARY) --generate-completion-script bash | sed 1d > $(BASH_COMPLETION)
 	$(BINARY) --generate-completion-script zsh > $(ZSH_COMPLETION)
 	$(BINARY) --generate-completion-script fish > $(FISH_COMPLETION)
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/sts-bridge.service > $(SERVICE)
+	install systemd/sts-bridge.socket $(SOCKET)
+	install systemd/sts-bridge.sysusers $(SYSUSERS)
+	install systemd/sts-bridge.tmpfiles $(TMPFILES)
 	for paper in $(PAPERS); do install -m 644 $$paper $(DOC)/$$paper || exit 1; done
 	chmod 644 $(filter-out $(PROGRAM),$(INSTALLED))
 

@@ -6,18 +6,20 @@ import Testing
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    private func withInstallation(_ body: (String) async throws -> Void) async throws {
+    private func withInstallation(
+        prefix: String = "/usr", _ body: (String) async throws -> Void
+    ) async throws {
         let directory = NSTemporaryDirectory() + "sts-install-\(UUID().uuidString.prefix(8))"
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        try await make("install", directory)
+        try await make("install", directory, prefix: prefix)
         try await body(directory)
     }
 
-    private func make(_ target: String, _ directory: String) async throws {
+    private func make(_ target: String, _ directory: String, prefix: String = "/usr") async throws {
         let outcome = try await Binary.run(
             "/usr/bin/make",
             [
-                "-C", Self.root.path, target, "DESTDIR=\(directory)", "PREFIX=/usr", "BINARY=\(Binary.url.path)",
+                "-C", Self.root.path, target, "DESTDIR=\(directory)", "PREFIX=\(prefix)", "BINARY=\(Binary.url.path)",
             ], environment: ["PATH": "/usr/bin:/bin"])
         try #require(outcome.status == 0, "\(outcome.errors)")
     }
@@ -40,7 +42,9 @@ import Testing
                 "usr/share/bash-completion/completions/sts-bridge", "usr/share/zsh/site-functions/_sts-bridge",
                 "usr/share/fish/vendor_completions.d/sts-bridge.fish", doc + "config.yaml", doc + "README.md",
                 doc + "LICENSE", doc + "Documentation/logs.md", doc + "postfix/main.cf-3.4-to-3.9",
-                doc + "postfix/main.cf-3.10-and-later",
+                doc + "postfix/main.cf-3.10-and-later", "usr/lib/systemd/system/sts-bridge.service",
+                "usr/lib/systemd/system/sts-bridge.socket", "usr/lib/sysusers.d/sts-bridge.conf",
+                "usr/lib/tmpfiles.d/sts-bridge.conf",
             ]
             #expect(expected.subtracting(files) == [])
             let others = Set(files).subtracting(expected)
@@ -51,6 +55,18 @@ import Testing
                 let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue
                 #expect(mode == (file == "usr/bin/sts-bridge" ? 0o755 : 0o644), "\(file)")
             }
+        }
+    }
+
+    @Test func `the unit starts and reloads the installed program`() async throws {
+        try await withInstallation(prefix: "/opt/mail") { directory in
+            let unit = try String(
+                contentsOfFile: directory + "/opt/mail/lib/systemd/system/sts-bridge.service", encoding: .utf8)
+            let commands = unit.split(separator: "\n").filter { $0.hasPrefix("Exec") }
+            #expect(
+                commands == [
+                    "ExecStart=/opt/mail/bin/sts-bridge serve", "ExecReload=/opt/mail/bin/sts-bridge reload",
+                ])
         }
     }
 
