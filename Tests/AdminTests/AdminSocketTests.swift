@@ -79,6 +79,19 @@ import TestSupport
         #expect(FileManager.default.fileExists(atPath: lab.path))
     }
 
+    @Test func `where the daemon ends because of another part, the socket has no complaint of its own`() async throws {
+        let lab = try AdminLab()
+        let service = AdminService(
+            lab.policies, socket: AdminSocket(path: lab.path, group: nil), seams: lab.seams, logger: lab.log.logger())
+        let running = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await service.run()
+        }
+        _ = await running.result
+        #expect(!lab.log.messages.contains(Self.without))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
+    }
+
     private static let without =
         "admin socket cannot be had, going on without: status, explain and orders do not work"
 

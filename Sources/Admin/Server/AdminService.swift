@@ -56,6 +56,8 @@ package struct AdminService: Service {
         do {
             try await serve()
         } catch {
+            // Cancelled: another part of the daemon could not go on, and tells why.
+            guard !Task.isCancelled else { return }
             logger.error(
                 "admin socket cannot be had, going on without: status, explain and orders do not work",
                 metadata: ["reason": "\(error)"])
