@@ -1,11 +1,13 @@
 # make run    builds sts-bridge and runs it beside Postfix with its defaults
 # make test   installs what the tests need, and passes them all
 # make deb    builds a Debian package, .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
+# make image-test  builds the images from the Dockerfiles and sends mail through both; needs neither Docker nor a registry
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
 TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus \
 	mandoc man-db zsh fish
+IMAGE_PACKAGES = podman crun buildah debootstrap knot openssl iproute2 util-linux python3-yaml
 DEB_PACKAGES = debhelper dpkg-dev chrpath lintian
 
 TESTS = Tests/in-namespace swift test --skip-build
@@ -36,7 +38,7 @@ PAPERS = README.md LICENSE $(sort $(shell find Documentation postfix/main.cf-* -
 INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
 	$(SERVICE) $(SOCKET) $(SYSUSERS) $(TMPFILES) $(addprefix $(DOC)/,$(PAPERS))
 
-.PHONY: run build packages test deb install uninstall
+.PHONY: run build packages test deb image-test install uninstall
 
 run: build
 	mkdir -p .run
@@ -74,6 +76,11 @@ deb: build
 	debian/rules clean
 	debian/rules binary BINARY=$(BINARY)
 	lintian --fail-on error --info .build/deb/sts-bridge_$(VERSION)_*.deb
+
+image-test:
+	.ci/install-packages $(IMAGE_PACKAGES)
+	.ci/build-images
+	Tests/in-namespace .ci/try-images
 
 # The binary writes its own manual pages, completions and example. Symbols stay: a crash report names functions by them.
 install:
