@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "LookupServer",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "PostfixTable",
+                "Discovery", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -106,6 +106,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        // What is said to and heard from the service manager: readiness, the watchdog, passed sockets.
+        .target(name: "ServiceManager", swiftSettings: strict),
         // What can be wrong with this host.
         .target(
             name: "Doctor", dependencies: ["Discovery", "MTASTS", "PostfixSettings", "PostfixTable"],
@@ -116,7 +118,7 @@ let package = Package(
             name: "STSBridge",
             dependencies: [
                 "Admin", "CurlHTTPS", "Discovery", "Doctor", "IDNA", "LookupServer", "MTASTS", "Monitoring",
-                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "UnboundDNS",
+                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -184,7 +186,7 @@ let package = Package(
         .testTarget(
             name: "LookupServerTests",
             dependencies: [
-                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "TestSupport",
+                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -216,6 +218,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "ServiceManagerTests", dependencies: ["ServiceManager"], swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",
             dependencies: ["Discovery", "Doctor", "MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],

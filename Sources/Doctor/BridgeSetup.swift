@@ -25,6 +25,8 @@ package struct BridgeSetup: Sendable {
     }
 
     package var listeners: [Listener]
+    /// Names of sockets that the service manager opens, wherever it does.
+    package var passedSockets: [String]
     /// `postfix.version`, `postfix.dane` and `policy.no-policy-reply`.
     package var choices: PostfixChoices
     /// `postfix.security-level`; `nil`: auto.
@@ -42,11 +44,12 @@ package struct BridgeSetup: Sendable {
     package var adminSocket: String?
 
     package init(
-        listeners: [Listener], choices: PostfixChoices = PostfixChoices(), securityLevel: SecurityLevel? = nil,
+        listeners: [Listener], passedSockets: [String] = [], choices: PostfixChoices = PostfixChoices(), securityLevel: SecurityLevel? = nil,
         dnssec: DNSSEC = .auto, nameServers: [NameServerAddress] = [], dnsTimeout: Duration = .seconds(5),
         lookupDeadline: Duration = .seconds(20), cachePath: String? = nil, adminSocket: String? = nil
     ) {
         self.listeners = listeners
+        self.passedSockets = passedSockets
         self.choices = choices
         self.securityLevel = securityLevel
         self.dnssec = dnssec

@@ -93,6 +93,7 @@ package struct Examination: Sendable {
         checkup.listeners = setup.listeners.enumerated().compactMap { index, listener in
             listeners[index].map { (listener, $0) }
         }
+        checkup.passedSockets = setup.passedSockets
         checkup.sockets = setup.listeners.compactMap {
             if case .unix(let path) = $0.address { (path, FileLook.at(path)) } else { nil }
         }

@@ -5,6 +5,7 @@ import NIOPosix
 import PolicyService
 import PostfixTable
 import ServiceLifecycle
+import ServiceManager
 import Synchronization
 
 /// The tables that Postfix asks: listeners, their connections, and how they end.
@@ -12,7 +13,8 @@ import Synchronization
 /// Concurrency: connections are spread over the event loops of `group`; one loop serves any Postfix, a lookup takes
 /// microseconds. `change` from any task, one at a time.
 /// Fails by: `ListenFailure`, when an address cannot be had: at the start it ends the server, later it changes nothing.
-/// Stops by: taking no more connections, answering what is pending, closing the rest. Postfix reconnects by itself.
+/// Stops by: leaving new connections to an heir (`Tenure`), if there is one, answering what is pending, closing the rest.
+/// Postfix reconnects by itself.
 /// Not here: DNS, HTTP, what is remembered.
 package final class LookupServer: Service {
     private enum Phase {
@@ -31,15 +33,20 @@ package final class LookupServer: Service {
     private let state: LookupState
     private let registry: ConnectionRegistry
     private let phase = Mutex(Phase.starting)
+    private let tenure: Mutex<Tenure>
+    private let passed: PassedSockets
     private let group: any EventLoopGroup
     private let logger: Logger
     private let onListening: @Sendable ([Int]) -> Void
 
-    /// - Parameter onListening: called once, when all listeners stand, with the TCP ports in the order of the
-    ///   addresses, socketmap first.
+    /// - Parameters:
+    ///   - passed: what addresses of the form `systemd:NAME` mean.
+    ///   - onListening: called once, when all listeners stand, with the TCP ports in the order of the addresses, socketmap
+    ///     first.
     package init(
         socketmap: [ListenAddress], tcpTable: [ListenAddress], service: PolicyService,
-        settings: LookupSettings = LookupSettings(), group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        settings: LookupSettings = LookupSettings(), tenure: Tenure = .alone, passed: PassedSockets = .none,
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
     ) {
@@ -47,6 +54,8 @@ package final class LookupServer: Service {
         self.service = service
         state = LookupState(settings, logger: logger, metrics: metrics)
         registry = ConnectionRegistry(limit: settings.maximumConnections, metrics: metrics)
+        self.tenure = Mutex(tenure)
+        self.passed = passed
         self.group = group
         self.logger = logger
         self.onListening = onListening
@@ -55,12 +64,27 @@ package final class LookupServer: Service {
     package func run() async throws {
         let listeners = try await bind(places, state.settings)
         phase.withLock { $0 = .serving(listeners) }
+        // It may have come to that meanwhile.
+        if tenure.withLock(\.self) == .inCharge { for listener in listeners { await listener.takeCharge() } }
         onListening(listeners.compactMap(\.port))
         // Returns at SIGTERM or SIGINT, throws when another service has failed; either way this one ends in order.
         try? await gracefulShutdown()
         logger.info("stopping, answering pending lookups", metadata: ["connections": "\(registry.count)"])
-        for listener in stop() { await listener.close() }
+        await leave(stop())
         await registry.drain()
+    }
+
+    private func leave(_ listeners: [Listener]) async {
+        let tenure = tenure.withLock(\.self)
+        if tenure == .inCharge { for listener in listeners { await listener.yieldToHeir() } }
+        if tenure != .alone { for listener in listeners { await listener.acceptWhatIsQueued() } }
+        for listener in listeners { await listener.close() }
+    }
+
+    /// The one that was in charge has ended: its addresses are ours.
+    package func takeCharge() async {
+        tenure.withLock { $0 = .inCharge }
+        for listener in phase.withLock(\.listeners) { await listener.takeCharge() }
     }
 
     private func stop() -> [Listener] {
@@ -97,10 +121,8 @@ package final class LookupServer: Service {
             throw .notNow
         }
         use(settings, for: kept)
-        for listener in givenUp {
-            await listener.close()
-            logger.info("no longer listening", metadata: listener.place.facts)
-        }
+        for listener in givenUp { await listener.close() }
+        for place in Set(givenUp.map(\.place)) { logger.info("no longer listening", metadata: place.facts) }
     }
 
     private func use(_ settings: LookupSettings, for kept: [Listener]) {
@@ -124,19 +146,18 @@ package final class LookupServer: Service {
     private func bind(
         _ places: [TablePlace], _ settings: LookupSettings, replacing givenUp: [Listener] = []
     ) async throws(ListenFailure) -> [Listener] {
+        let surroundings = Listener.Surroundings(
+            settings: settings, tenure: tenure.withLock(\.self), passed: passed, group: group, logger: logger)
         var listeners: [Listener] = []
         do throws(ListenFailure) {
             for place in places {
-                let listener = try await Listener.bind(place, settings: settings, group: group, logger: logger) {
-                    self.accept($0, place.table)
-                }
-                listeners.append(listener)
+                listeners += try await Listener.listen(place, in: surroundings) { self.accept($0, place.table) }
             }
         } catch {
             for listener in listeners { await listener.close() }
             throw error.explained(by: givenUp.map(\.place.address))
         }
-        for listener in listeners { logger.info("listening", metadata: listener.place.facts) }
+        for place in places { logger.info("listening", metadata: place.facts) }
         return listeners
     }
 
@@ -182,7 +203,7 @@ extension ListenAddress {
         switch (self, other) {
         case (.tcp(_, let port), .tcp(_, let otherPort)): port == otherPort && port != 0
         case (.unix(let path), .unix(let otherPath)): path == otherPath
-        case (.tcp, .unix), (.unix, .tcp): false
+        case (.tcp, _), (.unix, _), (.systemd, _): false
         }
     }
 }

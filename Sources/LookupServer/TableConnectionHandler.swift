@@ -65,6 +65,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private var output = ByteBuffer()
     private var phase = Phase.serving(peerHasFinished: false)
     private var holdsRead = false
+    /// Whether a request has come since the last look at a connection that is to end.
+    private var wasAsked = true
     private var context: ChannelHandlerContext?
 
     package init(
@@ -103,8 +105,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case ConnectionEvent.drain:
-            finish(rudely: false)
-            proceed()
+            leave(looks: Self.looksAtLeaving)
         case ChannelEvent.inputClosed:
             switch phase {
             case .serving: phase = .serving(peerHasFinished: true)
@@ -167,6 +168,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private func answer(_ request: TableRequest) {
+        wasAsked = true
         let since = NIODeadline.now()
         if let dialect = request.dialect { state.chosen(dialect) }
         guard let nextHop = NextHop(key: request.key) else {
@@ -315,6 +317,23 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         proceed()
         context.fireChannelWritabilityChanged()
     }
+
+    /// Ends when nothing was asked for a while: what Postfix sends before it can know of the end is answered too, on a
+    /// connection that was just accepted as well. One that is never silent ends all the same.
+    private func leave(looks: Int) {
+        guard case .serving = phase, let context else { return }
+        guard looks > 0, wasAsked else {
+            finish(rudely: false)
+            return proceed()
+        }
+        wasAsked = false
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.silence) { handler.value.leave(looks: looks - 1) }
+    }
+
+    /// Between two requests of one delivery Postfix takes some milliseconds.
+    private static let silence = TimeAmount.milliseconds(50)
+    private static let looksAtLeaving = 20
 
     /// Takes no more requests; the end comes after the last reply, or when the peer has had its time to take it.
     private func finish(rudely: Bool) {

@@ -36,6 +36,8 @@ final class ArchiveReader: Sendable {
     func load(onTried: () -> Void = {}, _ take: @escaping @Sendable ([KeptPolicy]) -> Void) async -> Bool {
         defer { onTried() }
         guard !archive.keepsNothing else { return true }
+        // What another process still changes is looked up when it is asked for, and loaded when it is ours.
+        guard !archive.isAnothersYet else { return false }
         var pause = RetryPause()
         while !Task.isCancelled {
             let count = Mutex(0)

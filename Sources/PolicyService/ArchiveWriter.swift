@@ -25,6 +25,8 @@ final class ArchiveWriter: Sendable {
         var hasEnded = false
         /// Its opening was tried, so that what we know is expected to be in it.
         var wasTried = false
+        /// Another process writes it, which we are to follow.
+        var isAnothersYet = false
         var purge: WallTime?
         var check = false
 
@@ -77,6 +79,8 @@ final class ArchiveWriter: Sendable {
 
     /// Rows in one transaction: enough that its cost does not count, few enough that nobody waits long.
     private static let groupSize = 1_000
+    /// Between two looks whether the process that writes it has ended.
+    private static let waitForAnother = Duration.milliseconds(200)
     /// How long a policy whose life is over is kept, should the clock have been ahead.
     private static let grace = Duration.seconds(7 * 86_400)
 
@@ -181,16 +185,24 @@ final class ArchiveWriter: Sendable {
 
     // MARK: The one that commits
 
+    /// What has become of the archive, for those who know what is to be in it.
+    enum Turn: Sendable {
+        /// What was committed is there no more: it was removed or replaced. Everything has to be brought again.
+        case lost
+        /// The process that wrote it has ended, and it is ours: what is in it is the truth, but for what we have noted.
+        case inherited
+    }
+
     /// Opens the archive and commits until its task is cancelled.
-    ///
-    /// - Parameter lost: called when what was committed is there no more: the archive was removed or replaced. Everything
-    ///   has to be brought again.
-    func run(lost: @Sendable () -> Void) async {
+    func run(onTurn: @Sendable (Turn) -> Void) async {
         guard !archive.keepsNothing else { return }
         var pause = RetryPause()
         while !Task.isCancelled {
             do throws(ArchiveFailure) {
-                try await open(lost)
+                guard try await open(onTurn) else {
+                    try? await sleep(Self.waitForAnother)
+                    continue
+                }
                 // What has gathered shows whether it really works.
                 try await commitPending()
                 succeed()
@@ -215,34 +227,57 @@ final class ArchiveWriter: Sendable {
 
     /// The last changes, when nobody brings any more; then the archive is closed.
     ///
-    /// - Parameter lost: as of `run`; what is brought is still committed.
-    func end(lost: @Sendable () -> Void) async {
+    /// - Parameter onTurn: as of `run`; what is brought is still committed.
+    func end(onTurn: @Sendable (Turn) -> Void) async {
         guard !archive.keepsNothing else { return }
+        // An heir that has learnt nothing has nothing to write.
+        guard !state.withLock({ $0.isAnothersYet && $0.pending.isEmpty }) else { return await archive.close() }
         state.withLock { $0.check = true }
         do throws(ArchiveFailure) {
             try await commitPending()
         } catch {
             fail(error)
-            await tryOnceMore(lost)
+            await tryOnceMore(onTurn)
         }
         let left = state.withLock { $0.pending.count + $0.dropped }
         if left > 0 { alarm.leftBehind(left) }
         await archive.close()
     }
 
-    private func open(_ lost: @Sendable () -> Void) async throws(ArchiveFailure) {
-        let isFirst = state.withLock { state in
-            defer { state.wasTried = true }
-            return !state.wasTried
+    /// - Returns: whether it is ours to write.
+    private func open(_ onTurn: @Sendable (Turn) -> Void) async throws(ArchiveFailure) -> Bool {
+        let opening: ArchiveOpening
+        do throws(ArchiveFailure) {
+            opening = try await archive.open()
+        } catch {
+            state.withLock { $0.wasTried = true }
+            throw error
         }
+        let (isFirst, isHeir) = state.withLock { state in
+            if case .later(let reason) = opening {
+                state.isAnothersYet = true
+                state.failure = reason
+                return (false, true)
+            }
+            defer { (state.wasTried, state.isAnothersYet) = (true, false) }
+            return (!state.wasTried, state.isAnothersYet)
+        }
+        switch opening {
+        case .later:
+            // Nobody waits for a change to be durable meanwhile.
+            for waiter in state.withLock({ $0.release() }) { waiter.resume(returning: false) }
+            return false
         // What was read where it could not be written, or learnt since, is not in a file that was begun anew.
-        if try await archive.open() == .anew, !isFirst { lost() }
+        case .anew: if isHeir { onTurn(.inherited) } else if !isFirst { onTurn(.lost) }
+        case .unchanged: break
+        }
+        return true
     }
 
     /// Perhaps the archive was only removed, or its trouble is over and the pause is not.
-    private func tryOnceMore(_ lost: @Sendable () -> Void) async {
+    private func tryOnceMore(_ onTurn: @Sendable (Turn) -> Void) async {
         do throws(ArchiveFailure) {
-            try await open(lost)
+            guard try await open(onTurn) else { return }
             try await commitPending()
             succeed()
         } catch {

@@ -118,8 +118,10 @@ package struct OrderBook: Sendable {
 
     /// Takes in what an archive kept, as far as nothing newer was ordered here.
     ///
+    /// - Parameter inPlaceOfAll: what is not in it is no more. For one who has given no order of his own yet.
     /// - Returns: the orders for which there was no room.
-    package mutating func restore(_ kept: [ArchivedOrder]) -> [DomainOverride] {
+    package mutating func restore(_ kept: [ArchivedOrder], inPlaceOfAll: Bool = false) -> [DomainOverride] {
+        if inPlaceOfAll { (entries, observe) = ([:], nil) }
         var leftOut: [DomainOverride] = []
         for order in kept {
             switch order {

@@ -10,6 +10,9 @@ package protocol PolicyArchive: Sendable {
     /// Whether memory is all there is: nothing is ever found here that the ledger does not know.
     var keepsNothing: Bool { get }
 
+    /// Another process writes it still, and we are to follow: it can be read, and `open` says `.later`.
+    var isAnothersYet: Bool { get }
+
     /// Makes ready for the rest: at the start, and again after every failure.
     func open() async throws(ArchiveFailure) -> ArchiveOpening
 
@@ -42,6 +45,12 @@ package enum ArchiveOpening: Equatable, Sendable {
     /// For the first time, or it was removed or replaced behind our back: what is in it is to be loaded, and what is not
     /// in it has to be committed again.
     case anew
+    /// Not yet: another process writes it, which we are to follow. Nothing is wrong; to be asked again soon.
+    case later(ArchiveFailure)
+}
+
+extension PolicyArchive {
+    package var isAnothersYet: Bool { false }
 }
 
 /// A row as it was found.

@@ -25,6 +25,8 @@ package final class PolicyService: Service {
         case hurry(FlightID, PolicyDomain, after: Duration)
         /// What the operator has ordered, then the policies.
         case load
+        /// The archive is ours now, and its orders are in force in place of what we read beside another process.
+        case inherit
         /// The archive is another one: memory gets what is newer in it, and it gets the rest.
         case exchange
     }
@@ -120,9 +122,13 @@ package final class PolicyService: Service {
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await self.writer.run {
-                    self.state.withLock { $0.owesEverything = true }
-                    self.start.yield(.exchange)
+                await self.writer.run { turn in
+                    switch turn {
+                    case .inherited: self.start.yield(.inherit)
+                    case .lost:
+                        self.state.withLock { $0.owesEverything = true }
+                        self.start.yield(.exchange)
+                    }
                 }
             }
             group.addTask { await self.lookAfterPolicies() }
@@ -132,7 +138,7 @@ package final class PolicyService: Service {
             group.cancelAll()
         }
         if state.withLock(\.owesEverything) { bringEverything() }
-        await writer.end { self.bringEverything() }
+        await writer.end { if $0 == .lost { self.bringEverything() } }
         endDemands()
     }
 
@@ -146,6 +152,7 @@ package final class PolicyService: Service {
                     case .hurry(let flight, let domain, let patience):
                         await self.hurry(flight, of: domain, after: patience)
                     case .load: await self.loadAll()
+                    case .inherit: await self.loadAll(isInherited: true)
                     case .exchange:
                         await self.loadAll()
                         self.bringEverything()
@@ -277,8 +284,8 @@ package final class PolicyService: Service {
         }
     }
 
-    private func loadAll() async {
-        async let orders: Void = loadOrders()
+    private func loadAll(isInherited: Bool = false) async {
+        async let orders: Void = loadOrders(isInherited: isInherited)
         await load()
         await orders
     }

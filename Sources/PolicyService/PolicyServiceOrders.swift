@@ -69,10 +69,12 @@ extension PolicyService {
 
     /// Takes in what the archive kept. An order holds from the first answer on, unless the archive fails or takes longer
     /// than `patienceWithOrders`.
-    func loadOrders() async {
+    ///
+    /// - Parameter isInherited: another process wrote it until now: what was read of it before is out of date.
+    func loadOrders(isInherited: Bool = false) async {
         let isAwaited = state.withLock(\.waitingList.isHeld)
         let kept = isAwaited ? await ordersInTime() : await reader.orders(failed: {})
-        if let kept { take(kept) } else { goOnWithoutOrders() }
+        if let kept { take(kept, isInherited: isInherited) } else { goOnWithoutOrders() }
     }
 
     /// As many tries as it takes; lookups wait for the first one only, and not for long.
@@ -92,11 +94,11 @@ extension PolicyService {
         }
     }
 
-    private func take(_ kept: [ArchivedOrder]) {
+    private func take(_ kept: [ArchivedOrder], isInherited: Bool) {
         let now = now()
         let (answers, taken, leftOut, observing) = withState { state in
             let (count, wasOn) = (state.orders.count, state.observing.isOn)
-            let leftOut = state.orders.restore(kept)
+            let leftOut = state.orders.restore(kept, inPlaceOfAll: isInherited)
             let observing = state.observing
             return (
                 state.answers(state.waitingList.letGo(), at: now), state.orders.count - count, leftOut.count,

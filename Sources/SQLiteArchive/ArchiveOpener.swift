@@ -66,7 +66,8 @@ struct ArchiveOpener: Sendable {
         if let lock, lock.isInPlace { return lock }
         switch WriterLock.attempt(files.lock) {
         case .taken(let lock): return lock
-        case .held(let pid): throw .refusal(.inUse(path: files.name, pid: pid))
+        case .held(let holder):
+            throw .refusal(.inUse(path: files.name, pid: holder.pid, isLeaving: holder.isLeaving))
         case .impossible(let number): throw .failure(trouble.failure(system: number, at: "\(files.lock)"))
         }
     }

@@ -1,8 +1,8 @@
 /// Why an archive must not be opened at all; everything else that is wrong with one is an `ArchiveFailure`, from which
 /// the daemon recovers.
 package enum ArchiveRefusal: Error, Equatable, Sendable {
-    /// Another process writes it. `pid`: what the lock file says, if it says anything.
-    case inUse(path: String, pid: Int32?)
+    /// Another process writes it. `pid`: what the lock file says, if it says anything; `isLeaving`: that it was told to end.
+    case inUse(path: String, pid: Int32?, isLeaving: Bool = false)
     /// A newer sts-bridge has written it.
     case newerSchema(path: String)
     /// To be read only: there is no such file.
@@ -11,10 +11,23 @@ package enum ArchiveRefusal: Error, Equatable, Sendable {
     case unreadable(reason: String)
 }
 
+extension ArchiveRefusal {
+    package var isInUse: Bool {
+        guard case .inUse = self else { return false }
+        return true
+    }
+
+    /// Who is in the way was told to end.
+    package var isLeaving: Bool {
+        guard case .inUse(_, _, let isLeaving) = self else { return false }
+        return isLeaving
+    }
+}
+
 extension ArchiveRefusal: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .inUse(let path, let pid):
+        case .inUse(let path, let pid, _):
             "Cache file \(path) is in use by another process\(pid.map { " (pid \($0))" } ?? ""). Stop that one, or set "
                 + "cache.path to another file."
         case .newerSchema(let path):

@@ -13,6 +13,8 @@ import Synchronization
 package final class SQLiteArchive: PolicyArchive {
     package enum Access: Sendable {
         case readWrite
+        /// The same; but where another process writes it, that is read beside it until it ends, and followed.
+        case succession
         /// Beside a running daemon: no lock, no migration, no writing.
         case readOnly
     }
@@ -20,6 +22,8 @@ package final class SQLiteArchive: PolicyArchive {
     private enum Phase {
         case writing(ArchiveConnections)
         case reading(ReadingConnection)
+        /// Another process writes it. `nil`: it cannot be read either, for now.
+        case waiting(ArchiveRefusal, ReadingConnection?)
         case failing(ArchiveFailure)
         case closed
     }
@@ -60,17 +64,42 @@ package final class SQLiteArchive: PolicyArchive {
         do throws(ArchiveOpener.Obstacle) {
             phase =
                 switch access {
-                case .readWrite: .writing(try opener.openForWriting(&lock))
+                case .readWrite, .succession: .writing(try opener.openForWriting(&lock))
                 case .readOnly: .reading(try opener.openForReading())
                 }
         } catch {
             switch (error, access) {
+            case (.refusal(let refusal), .succession): phase = try Self.waiting(refusal, opener)
             case (.refusal(let refusal), _): throw refusal
             case (.failure(let failure), .readOnly): throw .unreadable(reason: failure.description)
-            case (.failure(let failure), .readWrite): phase = .failing(failure)
+            case (.failure(let failure), .readWrite), (.failure(let failure), .succession): phase = .failing(failure)
             }
         }
         state = Mutex(State(phase: phase, lock: lock))
+    }
+
+    /// Beside the process that writes it, if that is what is in the way.
+    private static func waiting(_ refusal: ArchiveRefusal, _ opener: ArchiveOpener) throws(ArchiveRefusal) -> Phase {
+        guard case .inUse = refusal else { throw refusal }
+        do throws(ArchiveOpener.Obstacle) {
+            return .waiting(refusal, try opener.openForReading())
+        } catch {
+            guard case .refusal(.newerSchema(let path)) = error else { return .waiting(refusal, nil) }
+            throw .newerSchema(path: path)
+        }
+    }
+
+    /// The process that writes it, which we wait for; `nil`: it is ours.
+    package var predecessor: ArchiveRefusal? {
+        guard case .waiting(let refusal, _) = phase else { return nil }
+        return refusal
+    }
+
+    package var isAnothersYet: Bool { predecessor != nil }
+
+    /// We are about to end: who waits for it learns that it will be free soon.
+    package func announceEnd() {
+        state.withLock(\.lock)?.announceRelease()
     }
 
     deinit {
@@ -133,8 +162,8 @@ package final class SQLiteArchive: PolicyArchive {
         }
         switch old {
         case .writing(let connections): connections.close()
-        case .reading(let reader): reader.close()
-        case .failing, .closed: break
+        case .reading(let reader), .waiting(_, let reader?): reader.close()
+        case .waiting(_, nil), .failing, .closed: break
         }
     }
 
@@ -149,10 +178,30 @@ package final class SQLiteArchive: PolicyArchive {
         case .writing(let connections) where connections.isSound:
             try connections.probe()
             return wasTold ? .unchanged : .anew
+        case .waiting: return try follow()
         case .failing(let failure) where !wasTold: throw failure
         case .writing, .failing:
             try openAnew()
             return .anew
+        }
+    }
+
+    /// Takes the archive over, if the process before us has let it go.
+    private func follow() throws(ArchiveFailure) -> ArchiveOpening {
+        var lock = state.withLock(\.lock)
+        defer { state.withLock { $0.lock = lock } }
+        do throws(ArchiveOpener.Obstacle) {
+            move(to: .writing(try opener.openForWriting(&lock)))
+            return .anew
+        } catch .refusal(let refusal) where refusal.isInUse {
+            // The reader stays; a file that could not be read may be one that can by now.
+            guard case .waiting(_, let reader) = phase else { throw trouble.closed() }
+            let newReader = reader ?? (try? opener.openForReading(patience: 0))
+            state.withLock { $0.phase = .waiting(refusal, newReader) }
+            return .later(ArchiveFailure("\(refusal)"))
+        } catch {
+            move(to: .failing(error.failure))
+            throw error.failure
         }
     }
 
@@ -173,6 +222,7 @@ package final class SQLiteArchive: PolicyArchive {
         switch phase {
         case .writing(let connections): return connections
         case .reading: throw trouble.readingOnly()
+        case .waiting(let refusal, _): throw ArchiveFailure("\(refusal)")
         case .failing(let failure): throw failure
         case .closed: throw trouble.closed()
         }
@@ -189,7 +239,8 @@ package final class SQLiteArchive: PolicyArchive {
     ) throws(ArchiveFailure) -> Value {
         switch phase {
         case .closed: throw trouble.closed()
-        case .reading(let reader): return try body(reader)
+        case .reading(let reader), .waiting(_, let reader?): return try body(reader)
+        case .waiting(let refusal, nil): throw ArchiveFailure("\(refusal)")
         case .writing(let connections): return try body(connections[keyPath: usual])
         case .failing(let failure):
             guard let reader = try? opener.openForReading(patience: patience) else { throw failure }

@@ -10,9 +10,17 @@ final class WriterLock: Sendable {
     enum Attempt {
         case taken(WriterLock)
         /// By another process, or by this one a second time.
-        case held(by: Int32?)
+        case held(Holder)
         /// The file cannot be opened or locked: `errno`.
         case impossible(Int32)
+    }
+
+    /// What the lock file says of who holds it.
+    struct Holder: Equatable, Sendable {
+        /// `nil`: nothing.
+        let pid: Int32?
+        /// It was told to end, and answers what is pending.
+        let isLeaving: Bool
     }
 
     private let path: String
@@ -27,14 +35,14 @@ final class WriterLock: Sendable {
             guard descriptor >= 0 else { return .impossible(errno) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, let identity = FileIdentity(of: descriptor) else {
                 let reason = errno
-                let holder = reason == EWOULDBLOCK ? pid(in: descriptor) : nil
+                let holder = holder(in: descriptor)
                 Glibc.close(descriptor)
-                return reason == EWOULDBLOCK ? .held(by: holder) : .impossible(reason)
+                return reason == EWOULDBLOCK ? .held(holder) : .impossible(reason)
             }
             let lock = WriterLock(path, descriptor, identity)
             // Removed between opening and locking: nobody else would find this one.
             guard lock.isInPlace else { continue }
-            write("\(getpid())\n", into: descriptor)
+            write("\(getpid())", into: descriptor)
             return .taken(lock)
         }
         return .impossible(EAGAIN)
@@ -58,20 +66,27 @@ final class WriterLock: Sendable {
         }
     }
 
+    /// Tells who waits for it that it will be released soon.
+    func announceRelease() {
+        descriptor.withLock { if let open = $0 { Self.write("\(getpid()) \(Self.leaving)", into: open) } }
+    }
+
+    private static let leaving = "leaving"
+
     /// Whether another process would meet it.
     var isInPlace: Bool { FileIdentity(of: path) == identity }
 
     /// For the eyes of whom the lock keeps out; on a full disk they learn no pid.
     private static func write(_ text: String, into descriptor: Int32) {
         guard ftruncate(descriptor, 0) == 0, !text.isEmpty else { return }
-        _ = pwrite(descriptor, text, text.utf8.count, 0)
+        _ = pwrite(descriptor, text + "\n", text.utf8.count + 1, 0)
     }
 
-    private static func pid(in descriptor: Int32) -> Int32? {
-        var octets = [UInt8](repeating: 0, count: 16)
-        let count = pread(descriptor, &octets, octets.count, 0)
-        guard count > 0 else { return nil }
-        let text = String(decoding: octets.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        return Int32(text)
+    private static func holder(in descriptor: Int32) -> Holder {
+        var octets = [UInt8](repeating: 0, count: 32)
+        let count = max(0, pread(descriptor, &octets, octets.count, 0))
+        let words = String(decoding: octets.prefix(count).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            .split(separator: " ")
+        return Holder(pid: words.first.flatMap { Int32($0) }, isLeaving: words.dropFirst().first == leaving[...])
     }
 }

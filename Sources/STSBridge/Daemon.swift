@@ -6,7 +6,9 @@ import Monitoring
 import NIOPosix
 import PolicyService
 import PostfixTable
+import SQLiteArchive
 import ServiceLifecycle
+import ServiceManager
 
 /// The rooms, wired by one configuration. No logic here.
 struct Daemon {
@@ -17,11 +19,20 @@ struct Daemon {
     /// What the rooms count into by swift-metrics, which takes one backend a process.
     private let metrics = PrometheusRegistry(MetricTable.all)
     private let readiness = Readiness()
+    private let manager: ManagerTerms
+    private let voice: ManagerVoice
+    private let archive: any PolicyArchive
+    private let takeoverWait: Duration
+    private let listening = Milestone()
+    private let inCharge = Milestone()
 
     /// To be made once a process.
     ///
+    /// - Parameters:
+    ///   - manager: what the service manager has told this process.
+    ///   - takeoverWait: for another daemon to let go of the cache file.
     /// - Throws: `CommandFailure` when something the configuration names cannot be had, or does not go together.
-    init(_ source: ConfigurationSource) throws(CommandFailure) {
+    init(_ source: ConfigurationSource, manager: ManagerTerms, takeoverWait: Duration) throws(CommandFailure) {
         let configuration = try source.read()
         self.source = source
         log = LogControl(configuration)
@@ -30,22 +41,33 @@ struct Daemon {
         ProcessMetrics.tell(metrics)
         setup = try Setup(configuration, logger: logger)
         try setup.postfix.check()
+        archive = try configuration.openArchive()
+        self.manager = manager
+        self.takeoverWait = takeoverWait
+        voice = ManagerVoice(manager, logger: logger)
+    }
+
+    /// What tells who is in charge; `nil`: nothing is kept.
+    private var file: SQLiteArchive? { archive as? SQLiteArchive }
+
+    private var tenure: Tenure {
+        guard let file else { return .alone }
+        return file.predecessor == nil ? .inCharge : .heir
     }
 
     /// Serves until SIGTERM or SIGINT. Returns when all pending lookups are answered.
     func serve() async throws {
         let policies = PolicyService(
             discovery: setup.upstream.discovery, dane: setup.upstream.dane,
-            archive: try setup.configuration.openArchive(), ledger: setup.ledger, decisions: setup.postfix.decisions,
+            archive: archive, ledger: setup.ledger, decisions: setup.postfix.decisions,
             logger: logger, now: { .current }, onLoaded: { [readiness] in readiness.fulfil(.archive) })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let (untilListening, listening) = AsyncStream<Never>.makeStream()
         let server = LookupServer(
             socketmap: setup.configuration.socketmap, tcpTable: setup.configuration.tcpTable, service: policies,
-            settings: setup.lookup, group: eventLoops, logger: logger,
-            onListening: { [readiness] _ in
-                listening.finish()
+            settings: setup.lookup, tenure: tenure, passed: manager.sockets, group: eventLoops, logger: logger,
+            onListening: { [readiness, listening] _ in
+                listening.reach()
                 readiness.fulfil(.listeners)
             })
         let watch = DNSSECWatch(
@@ -53,14 +75,17 @@ struct Daemon {
         let reloader = reloader(policies, server, watch)
         logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
         setup.tellConflicts(logger)
+        tellOfManager()
         // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries, and at
         // last nobody tells of it.
         var services = monitoring(of: policies, on: eventLoops)
         services += [
-            policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: untilListening),
+            policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
-        if let admin = admin(policies, server, reloader) { services.append(admin) }
-        services.append(readiness)
+        if let admin = admin(policies, server, reloader) {
+            services.append(AfterMilestone(milestone: inCharge, service: admin))
+        }
+        services += [readiness, report(policies, reloader, eventLoops), succession(server)].compactMap(\.self)
         try await run(services)
         await reloader.setup.upstream.close()
         try await eventLoops.shutdownGracefully()
@@ -71,15 +96,52 @@ struct Daemon {
     private func monitoring(of policies: PolicyService, on group: MultiThreadedEventLoopGroup) -> [any Service] {
         guard !setup.configuration.httpListen.isEmpty else { return [] }
         let cache = CacheMetrics(metrics)
-        return [
-            MonitoringServer(
-                setup.configuration.httpListen, registry: metrics, readiness: readiness, group: group, logger: logger,
-                gather: { await cache.gather(from: policies) })
-        ]
+        let server = MonitoringServer(
+            setup.configuration.httpListen, registry: metrics, readiness: readiness, group: group, logger: logger,
+            gather: { await cache.gather(from: policies) })
+        guard tenure == .heir else { return [server] }
+        return [AfterMilestone(milestone: inCharge, service: InheritedMonitoring(server: server, logger: logger))]
+    }
+
+    private func succession(_ server: LookupServer) -> (any Service)? {
+        guard let file else {
+            inCharge.reach()
+            return nil
+        }
+        return Succession(archive: file, limit: takeoverWait, logger: logger) { [inCharge] in
+            await server.takeCharge()
+            inCharge.reach()
+        }
+    }
+
+    private func report(
+        _ policies: PolicyService, _ reloader: Reloader, _ eventLoops: MultiThreadedEventLoopGroup
+    ) -> any Service {
+        ManagerReport(voice: voice, listening: listening) { [file] in
+            // Whoever hangs is not answered for: see ManagerReport.
+            _ = try? await eventLoops.next().submit {}.get()
+            return StatusLine(
+                census: await policies.census(), predecessor: file?.predecessor.map { "\($0)" },
+                lacksDNSSEC: reloader.setup.upstream.validator != nil && !policies.isUsingDANE
+            ).text
+        }
+    }
+
+    /// Says what of the service manager's words is not used.
+    private func tellOfManager() {
+        for trouble in manager.troubles {
+            logger.warning("what the service manager says cannot be used", metadata: ["reason": "\(trouble)"])
+        }
+        let used = setup.configuration.socketmap + setup.configuration.tcpTable
+        for name in manager.sockets.names where !used.contains(.systemd(name: name)) {
+            logger.warning("passed socket is used by no address under listen", metadata: ["name": "\(name)"])
+        }
     }
 
     private func reloader(_ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch) -> Reloader {
-        Reloader(setup, logger: logger, read: source.read) { [log] new throws(ListenFailure) in
+        Reloader(
+            setup, logger: logger, read: source.read, onBegin: voice.reloading, onEnd: voice.reloaded
+        ) { [log] new throws(ListenFailure) in
             // The only step that may fail comes first.
             try await server.change(
                 socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
@@ -117,6 +179,8 @@ struct Daemon {
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger))
         do {
             try await group.run()
+        } catch let failure as CommandFailure {
+            throw failure
         } catch let failure as ListenFailure {
             throw CommandFailure(.usage, "\(failure)")
         } catch let failure as MonitoringFailure {

@@ -169,7 +169,28 @@ import TestSupport
             #expect(channel.isActive)
             gate.open()
             #expect(try await channel.nextWrite().contains("OK secure"))
+            // What comes before the peer can know of the end is answered.
+            try await channel.send("2:x ,")
+            #expect(try await channel.written() == "9:NOTFOUND ,")
+            await channel.testingEventLoop.advanceTime(by: .milliseconds(50))
+            #expect(channel.isActive)
+            await channel.testingEventLoop.advanceTime(by: .milliseconds(50))
             try await channel.closeFuture.get()
+        }
+    }
+
+    @Test func `a drained connection that is never silent ends all the same`() async throws {
+        let lab = HandlerLab()
+        try await lab.run {
+            let channel = try await lab.connect(.socketmap)
+            channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
+            var rounds = 0
+            while channel.isActive, rounds < 100 {
+                try await channel.send("2:x ,")
+                await channel.testingEventLoop.advanceTime(by: .milliseconds(50))
+                rounds += 1
+            }
+            #expect((15...30).contains(rounds), "\(rounds)")
         }
     }
 

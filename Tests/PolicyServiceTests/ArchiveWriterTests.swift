@@ -99,7 +99,7 @@ import TestSupport
         let changes = try (1...300).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
         writer.note(changes)
         #expect(changes.count { writer.pending($0.subject) != nil } == 10)
-        await writer.end {}
+        await writer.end { _ in }
         #expect(log.entries.last?.facts["policies"] == "300")
     }
 
@@ -107,7 +107,7 @@ import TestSupport
         let changes = try (1...2_500).map { ArchiveChange.keep(try archived("d\($0).example", at: clock.now)) }
         writer.note(changes)
         await run { await writer.commit(changes[0]) }
-        await writer.end {}
+        await writer.end { _ in }
         #expect(Set(archive.commits.flatMap { $0 }.map(\.subject)).count == 2_500)
         #expect(archive.commits.allSatisfy { $0.count <= 1_000 })
     }
@@ -159,7 +159,7 @@ import TestSupport
             }
             await writer.commit(change)
         }
-        await writer.end {}
+        await writer.end { _ in }
         #expect(kept(change) != nil)
     }
 
@@ -170,7 +170,7 @@ import TestSupport
 
     private func run(_ body: () async throws -> Void) async rethrows {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await writer.run {} }
+            group.addTask { await writer.run { _ in } }
             try await body()
             group.cancelAll()
         }

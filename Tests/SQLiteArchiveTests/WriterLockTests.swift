@@ -16,15 +16,21 @@ import Testing
         return lock
     }
 
+    /// `nil`: nobody holds it.
+    private var holder: WriterLock.Holder? {
+        guard case .held(let holder) = WriterLock.attempt(path) else { return nil }
+        return holder
+    }
+
     @Test func `it keeps others out, says who holds it, and ends with its holder`() throws {
         do {
             let lock = try #require(taken())
             #expect(lock.isInPlace)
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid())\n")
-            guard case .held(by: getpid()) = WriterLock.attempt(path) else {
-                Issue.record("it was taken twice")
-                return
-            }
+            #expect(holder == WriterLock.Holder(pid: getpid(), isLeaving: false))
+            lock.announceRelease()
+            #expect(holder == WriterLock.Holder(pid: getpid(), isLeaving: true))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "\(getpid()) leaving\n")
         }
         #expect(try lab.octets(path).isEmpty)
         #expect(taken() != nil)
@@ -40,10 +46,7 @@ import Testing
         for text in ["", "x", "\n", "99999999999999999"] {
             try #require(FileHandle(forWritingAtPath: path)).truncate(atOffset: 0)
             try #require(FileHandle(forWritingAtPath: path)).write(contentsOf: Data(text.utf8))
-            guard case .held(by: nil) = WriterLock.attempt(path) else {
-                Issue.record("\(text)")
-                return
-            }
+            #expect(holder == WriterLock.Holder(pid: nil, isLeaving: false), "\(text)")
         }
         withExtendedLifetime(lock) {}
     }

@@ -10,6 +10,8 @@ package struct BridgeCheckup: Sendable {
     package var problem: String?
     /// Each listener, and what it said to a key that needs no DNS.
     package var listeners: [(listener: BridgeSetup.Listener, outcome: LookupProbe.Outcome)] = []
+    /// Names of those that the service manager opens, and that were not asked.
+    package var passedSockets: [String] = []
     /// The unix sockets among them.
     package var sockets: [(path: String, look: FileLook)] = []
     package var adminSocket: (path: String, look: FileLook)?
@@ -26,7 +28,7 @@ package struct BridgeCheckup: Sendable {
     }
 
     package var findings: [Finding] {
-        [user, configuration] + daemons + [lookup] + socketModes + [admin].compactMap { $0 } + caches
+        [user, configuration] + daemons + passed + [lookup] + socketModes + [admin].compactMap { $0 } + caches
     }
 
     // MARK: Who
@@ -81,6 +83,15 @@ package struct BridgeCheckup: Sendable {
                 return Finding(
                     .daemon, .unknown, "\(name) is closed to this user.", Remedy(.shell, "sudo sts-bridge doctor"))
             }
+        }
+    }
+
+    private var passed: [Finding] {
+        passedSockets.map { name in
+            Finding(
+                .daemon, .unknown,
+                "systemd:\(name) is opened by systemd, which alone knows where; it was not asked. Postfix's own way to it "
+                    + "is looked at above.", Remedy(.shell, "systemctl list-sockets"))
         }
     }
 

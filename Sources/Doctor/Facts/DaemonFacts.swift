@@ -15,8 +15,9 @@ package struct DaemonFacts: Equatable, Sendable {
     static func running(withCache path: String) -> DaemonFacts? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
-        guard let octets = SmallRead.octets(of: String(cString: resolved) + ".lock", limit: 16),
-            let process = Int32(String(decoding: octets.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)),
+        guard let octets = SmallRead.octets(of: String(cString: resolved) + ".lock", limit: 32),
+            let word = octets.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: " ") }).first,
+            let process = Int32(String(decoding: word, as: UTF8.self)),
             let name = SmallRead.octets(of: "/proc/\(process)/comm", limit: 32), name.starts(with: "sts-bridge".utf8),
             case .found(let facts) = FileLook.at("/proc/\(process)")
         else { return nil }

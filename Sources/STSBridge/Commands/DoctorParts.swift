@@ -83,8 +83,9 @@ extension BridgeSetup {
         var choices = configuration.postfix
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
         self.init(
-            listeners: configuration.socketmap.map { Listener(.socketmap, TableAddress($0)) }
-                + configuration.tcpTable.map { Listener(.tcp, TableAddress($0)) },
+            listeners: configuration.socketmap.compactMap(TableAddress.init).map { Listener(.socketmap, $0) }
+                + configuration.tcpTable.compactMap(TableAddress.init).map { Listener(.tcp, $0) },
+            passedSockets: (configuration.socketmap + configuration.tcpTable).compactMap(\.passedName),
             choices: choices, securityLevel: configuration.securityLevel, dnssec: DNSSEC(configuration.dnssec),
             nameServers: configuration.nameServers.map(NameServerAddress.init), dnsTimeout: configuration.dnsTimeout,
             lookupDeadline: configuration.lookup.deadline,
@@ -93,9 +94,18 @@ extension BridgeSetup {
     }
 }
 
+extension ListenAddress {
+    fileprivate var passedName: String? {
+        guard case .systemd(let name) = self else { return nil }
+        return name
+    }
+}
+
 extension TableAddress {
-    fileprivate init(_ address: ListenAddress) {
+    /// `nil`: the service manager alone knows where.
+    init?(_ address: ListenAddress) {
         switch address {
+        case .systemd: return nil
         case .tcp(let host, let port): self = .inet(host: host, port: UInt16(clamping: port))
         case .unix(let path): self = .unix(path: path)
         }

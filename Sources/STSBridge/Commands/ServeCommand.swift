@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Glibc
+import ServiceManager
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,14 +10,30 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             Logs to standard error. SIGTERM and SIGINT answer what is pending and end it with exit code 0. SIGHUP reads the
             configuration again without dropping a connection; one that cannot be used is refused, and the old one stays.
+
+            Started beside a daemon with the same cache file, it stands ready at the same addresses. When that one gets \
+            SIGTERM, lookups come here without a gap; if it goes on, this one ends with exit code 2.
+
+            Speaks with a service manager by the words of systemd: NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS.
             """)
 
     @OptionGroup var options: ConfigurationOption
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for another daemon to let go of the cache file.",
+            discussion: "\(DurationText.expected).", valueName: "time"),
+        transform: { text in
+            guard let wait = DurationText.parse(text) else { throw ValidationError("expected \(DurationText.expected)") }
+            return wait
+        })
+    var takeoverWait = Duration.seconds(30)
 
     func run() async throws {
+        // Before there are threads: it changes the environment.
+        let manager = ManagerTerms.take(from: ProcessInfo.processInfo.environment)
         // Unhandled it would end us, with lookups pending. Until the daemon traps it, it changes nothing.
         signal(SIGHUP, SIG_IGN)
         DescriptorLimit.raise()
-        try await Daemon(options.source).serve()
+        try await Daemon(options.source, manager: manager, takeoverWait: takeoverWait).serve()
     }
 }

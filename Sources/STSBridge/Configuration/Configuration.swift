@@ -54,6 +54,12 @@ struct Configuration: Sendable {
                 "listen.socketmap and listen.tcp-table are empty; expected an address, Postfix could ask nobody"
             )
         }
+        if let name = Self.passedTwice(socketmap + tcpTable) {
+            return (
+                ["listen.socketmap", "listen.tcp-table"],
+                "\(name) is named twice under listen; expected a name of its own for each table"
+            )
+        }
         if postfix.dane == .on, dnssec == .off {
             return (
                 ["postfix.dane", "dns.dnssec"],
@@ -61,6 +67,17 @@ struct Configuration: Sendable {
             )
         }
         return nil
+    }
+}
+
+extension Configuration {
+    /// Of one queue two listeners would take at random.
+    private static func passedTwice(_ addresses: [ListenAddress]) -> ListenAddress? {
+        var seen: Set<ListenAddress> = []
+        return addresses.first { address in
+            guard case .systemd = address else { return false }
+            return !seen.insert(address).inserted
+        }
     }
 }
 

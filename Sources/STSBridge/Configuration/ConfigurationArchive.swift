@@ -4,11 +4,13 @@ import SQLiteArchive
 extension Configuration {
     /// Opens what keeps the policies. What can be mended while mail flows is told later, by the archive itself.
     ///
-    /// - Throws: `CommandFailure` when the file must not be opened: another process writes it, or a newer version did.
+    /// One that another process writes is read beside it, and followed.
+    ///
+    /// - Throws: `CommandFailure` when the file must not be opened: a newer version has written it.
     func openArchive() throws(CommandFailure) -> any PolicyArchive {
         switch store {
         case .memory: return NoArchive()
-        case .sqlite: return try openSQLiteArchive(.readWrite)
+        case .sqlite: return try openSQLiteArchive(.succession)
         }
     }
 

@@ -14,11 +14,12 @@ extension ConfigurationKey {
     private static let listen: [ConfigurationKey] = [
         .list(
             "listen.socketmap", \.socketmap,
-            "where socketmap is served: `host:port`, `[::1]:port`, `unix:/path`", expected: addressForms
+            "where socketmap is served: `host:port`, `[::1]:port`, `unix:/path`, or `systemd:NAME`, the sockets that a unit passes",
+            expected: ListenAddress.forms
         ) { try? ListenAddress($0) },
         .list(
             "listen.tcp-table", \.tcpTable, "where tcp_table is served; for those who cannot use socketmap",
-            expected: addressForms
+            expected: ListenAddress.forms
         ) { try? ListenAddress($0) },
         .value(
             "listen.socket-mode", \.lookup.socketMode, "permissions of unix sockets",
@@ -210,8 +211,6 @@ extension ConfigurationKey {
     private static let levels = [
         "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure", "half-dane",
     ]
-
-    private static let addressForms = "host:port, [IPv6]:port or unix:/path"
 
     private static func octalMode(_ text: String) -> UInt32? {
         guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else { return nil }

@@ -16,17 +16,23 @@ actor Reloader {
     private let read: @Sendable () throws(CommandFailure) -> Configuration
     private let apply: @Sendable (Setup) async throws(ListenFailure) -> Void
     private let logger: Logger
+    private let onBegin: @Sendable () -> Void
+    private let onEnd: @Sendable () -> Void
     private var last: Task<ReloadOutcome, Never>?
 
     /// - Parameter read: as at the start.
+    /// - Parameter onBegin: called before each reload, and `onEnd` after it, whatever came of it.
     /// - Parameter apply: puts a setup in force, or throws and has changed nothing.
     init(
         _ setup: Setup, logger: Logger, read: @escaping @Sendable () throws(CommandFailure) -> Configuration,
+        onBegin: @escaping @Sendable () -> Void = {}, onEnd: @escaping @Sendable () -> Void = {},
         apply: @escaping @Sendable (Setup) async throws(ListenFailure) -> Void
     ) {
         inForce = Mutex(setup)
         self.logger = logger
         self.read = read
+        self.onBegin = onBegin
+        self.onEnd = onEnd
         self.apply = apply
     }
 
@@ -40,6 +46,8 @@ actor Reloader {
     }
 
     private func perform() async -> ReloadOutcome {
+        onBegin()
+        defer { onEnd() }
         do throws(CommandFailure) {
             let (new, difference) = try await prepare(beside: setup)
             do throws(ListenFailure) {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Doctor
+import LookupServer
 import PostfixSettings
 
 struct HealthcheckCommand: AsyncParsableCommand {
@@ -11,10 +12,18 @@ struct HealthcheckCommand: AsyncParsableCommand {
             DNS: it shows that the daemon is up and answers, not that the world is well (sts-bridge status does). In \
             a Dockerfile:
               HEALTHCHECK CMD ["sts-bridge", "healthcheck"]
+            Where the service manager opens all sockets (systemd:NAME), say with --address what stands in the .socket unit.
             Exit code 0 when the answer is right, 3 when it is wrong or late, 4 when nobody listens.
             """)
 
     @OptionGroup var configuration: ConfigurationOption
+    @Option(
+        help: ArgumentHelp(
+            "Ask here, whatever the configuration says.", discussion: "host:port, [IPv6]:port or unix:/path.",
+            valueName: "address"),
+        transform: { try ListenAddress($0) })
+    var address: ListenAddress?
+    @Flag(help: "With --address: ask by tcp_table instead of socketmap.") var tcpTable = false
     @Flag(help: "Print JSON.") var json = false
 
     private struct Health: Encodable {
@@ -24,12 +33,7 @@ struct HealthcheckCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let configuration = try configuration.read()
-        guard let listener = BridgeSetup(configuration).listeners.first,
-            let address = (configuration.socketmap + configuration.tcpTable).first
-        else {
-            throw CommandFailure(.usage, "no listener is configured")
-        }
+        let (address, listener) = try place()
         let probe = LookupProbe(listener.table, listener.address)
         let start = ContinuousClock.now
         let outcome = await Blocking.run { probe.ask(LookupProbe.harmlessKey) }
@@ -54,5 +58,23 @@ struct HealthcheckCommand: AsyncParsableCommand {
         case .unreachable(let reason):
             return CommandFailure(.unreachable, "nobody answers at \(address): \(reason); is the daemon running?")
         }
+    }
+
+    /// The first of which it is known where it is.
+    private func place() throws(CommandFailure) -> (ListenAddress, BridgeSetup.Listener) {
+        let addresses = try addresses()
+        for (address, table) in addresses {
+            if let place = TableAddress(address) { return (address, BridgeSetup.Listener(table, place)) }
+        }
+        guard let address = addresses.first?.0 else { throw CommandFailure(.usage, "no listener is configured") }
+        throw CommandFailure(
+            .unknown,
+            "\(address) is opened by the service manager, which alone knows where; name the place with --address")
+    }
+
+    private func addresses() throws(CommandFailure) -> [(ListenAddress, BridgeSetup.Listener.Table)] {
+        if let address { return [(address, tcpTable ? .tcp : .socketmap)] }
+        let configuration = try configuration.read()
+        return configuration.socketmap.map { ($0, .socketmap) } + configuration.tcpTable.map { ($0, .tcp) }
     }
 }
