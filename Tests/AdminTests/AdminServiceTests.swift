@@ -175,6 +175,15 @@ import TestSupport
         }
     }
 
+    @Test func `status counts what was ordered a moment ago`() async throws {
+        let lab = try AdminLab()
+        try await lab.ask { client in
+            #expect(try await client.get(.status, as: Status.self).orders.exempted == 0)
+            let _: OrderReceipt = try await client.put(.exemption("example.com"), Exemption(reason: "r"))
+            #expect(try await client.get(.status, as: Status.self).orders.exempted == 1)
+        }
+    }
+
     @Test func `an order that cannot be written down is in force, and the receipt says what is lost`() async throws {
         let lab = try AdminLab()
         try await lab.ask { client in
