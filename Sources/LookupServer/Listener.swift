@@ -69,7 +69,9 @@ struct Listener: Sendable {
     /// One in charge binds the port while it is nobody else's, and shares it only then: so it is an error as ever when
     /// a stranger has it, or a daemon with another archive.
     private static func bound(_ host: String, _ port: Int, _ tenure: Tenure) throws -> Int32 {
-        let address = try SocketAddress.makeAddressResolvingHost(host, port: port)
+        // The resolver may write an IPv4 address as an IPv6 one.
+        let literal = try? SocketAddress(ipAddress: host, port: port)
+        let address = try literal ?? SocketAddress.makeAddressResolvingHost(host, port: port)
         let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw ListenFailure.Reason.system(errno) }
@@ -78,7 +80,7 @@ struct Listener: Sendable {
             let length = socklen_t(MemoryLayout<Int32>.size)
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, length)
             // [::] is IPv6 alone, so that 0.0.0.0 can stand beside it.
-            if family == AF_INET6 { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, length) }
+            if host.contains(":") { setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, length) }
             if tenure == .heir { try PortSharing.open(descriptor) }
             let result = address.withSockAddr { Glibc.bind(descriptor, $0, socklen_t($1)) }
             guard result == 0 else { throw ListenFailure.Reason.system(errno) }

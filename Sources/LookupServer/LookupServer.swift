@@ -67,6 +67,7 @@ package final class LookupServer: Service {
         // It may have come to that meanwhile.
         if tenure.withLock(\.self) == .inCharge { for listener in listeners { await listener.takeCharge() } }
         onListening(listeners.compactMap(\.port))
+        tell(places)
         // Returns at SIGTERM or SIGINT, throws when another service has failed; either way this one ends in order.
         try? await gracefulShutdown()
         logger.info("stopping, answering pending lookups", metadata: ["connections": "\(registry.count)"])
@@ -120,6 +121,7 @@ package final class LookupServer: Service {
             for listener in bound { await listener.close() }
             throw .notNow
         }
+        tell(new)
         use(settings, for: kept)
         for listener in givenUp { await listener.close() }
         for place in Set(givenUp.map(\.place)) { logger.info("no longer listening", metadata: place.facts) }
@@ -157,8 +159,11 @@ package final class LookupServer: Service {
             for listener in listeners { await listener.close() }
             throw error.explained(by: givenUp.map(\.place.address))
         }
-        for place in places { logger.info("listening", metadata: place.facts) }
         return listeners
+    }
+
+    private func tell(_ places: [TablePlace]) {
+        for place in places { logger.info("listening", metadata: place.facts) }
     }
 
     /// On the new connection's event loop.

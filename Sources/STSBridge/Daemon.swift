@@ -11,7 +11,7 @@ import ServiceLifecycle
 import ServiceManager
 
 /// The rooms, wired by one configuration. No logic here.
-struct Daemon {
+struct Daemon: Sendable {
     private let source: ConfigurationSource
     private let setup: Setup
     private let log: LogControl
@@ -66,21 +66,23 @@ struct Daemon {
         let server = LookupServer(
             socketmap: setup.configuration.socketmap, tcpTable: setup.configuration.tcpTable, service: policies,
             settings: setup.lookup, tenure: tenure, passed: manager.sockets, group: eventLoops, logger: logger,
-            onListening: { [readiness, listening] _ in
+            onListening: { [self] _ in
+                // Only now, so that a start that fails says why in its first line.
+                logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
+                setup.tellConflicts(logger)
+                tellOfManager()
                 listening.reach()
                 readiness.fulfil(.listeners)
             })
         let watch = DNSSECWatch(
             setup.watched, policies: policies, metrics: DNSSECMetrics(metrics), logger: logger)
         let reloader = reloader(policies, server, watch)
-        logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
-        setup.tellConflicts(logger)
-        tellOfManager()
         // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries, and at
         // last nobody tells of it.
         var services = monitoring(of: policies, on: eventLoops)
         services += [
-            policies, server, watch, ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
+            // Not before it is clear that there is something to do, so that a start that fails says nothing else.
+            AfterMilestone(milestone: listening, service: policies), server, watch, ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let admin = admin(policies, server, reloader) {
             services.append(AfterMilestone(milestone: inCharge, service: admin))

@@ -59,6 +59,9 @@ struct Setup: Sendable {
                 "Postfix cannot be asked, its settings are those it said last, or guessed",
                 metadata: ["reason": "\(failure)"])
         }
+        if configuration.nameServers.isEmpty, NameServer.areNoneListed() {
+            logger.warning("resolv.conf names no DNS server, 127.0.0.1 is asked: set dns.servers")
+        }
         for conflict in postfix.conflicts(looksForDANE: upstream.validator != nil)
         where conflict.consequence == .warning {
             logger.warning("configuration does not fit", metadata: ["key": "\(conflict.key)", "reason": "\(conflict)"])

@@ -92,7 +92,7 @@ extension NameServer {
         }
 
         package var description: String {
-            "\(path): \(String(cString: strerror(code))); expected a readable resolv.conf(5)"
+            "\(path): \(String(cString: strerror(code))); expected a readable resolv.conf(5), or DNS servers in dns.servers"
         }
     }
 
@@ -100,6 +100,12 @@ extension NameServer {
     ///
     /// As in glibc a line whose address cannot be read is passed over, and so are duplicates.
     package static func system(resolvConf text: String) -> [NameServer] {
+        let servers = listed(in: text)
+        if servers.isEmpty, let local = IPAddress(octets: [127, 0, 0, 1]) { return [NameServer(address: local)] }
+        return servers
+    }
+
+    private static func listed(in text: String) -> [NameServer] {
         var servers: [NameServer] = []
         for line in text.split(whereSeparator: \.isNewline) {
             guard line.hasPrefix("nameserver") else { continue }
@@ -109,12 +115,23 @@ extension NameServer {
             else { continue }
             servers.append(server)
         }
-        if servers.isEmpty, let local = IPAddress(octets: [127, 0, 0, 1]) { return [NameServer(address: local)] }
         return servers
     }
 
     /// The system's servers, as `path` lists them now.
-    package static func system(path: String = "/etc/resolv.conf") throws(Unreadable) -> [NameServer] {
+    package static func system(path: String = systemPath) throws(Unreadable) -> [NameServer] {
+        system(resolvConf: try text(of: path))
+    }
+
+    /// Whether `path` can be read and lists no server, so that 127.0.0.1 is asked because nobody said whom.
+    package static func areNoneListed(path: String = systemPath) -> Bool {
+        guard let text = try? text(of: path) else { return false }
+        return listed(in: text).isEmpty
+    }
+
+    package static let systemPath = "/etc/resolv.conf"
+
+    private static func text(of path: String) throws(Unreadable) -> String {
         // glibc reads no more of the file either way: it stops at three servers. A larger file is a mistake.
         let bytes: [UInt8]
         do {
@@ -122,6 +139,6 @@ extension NameServer {
         } catch {
             throw Unreadable(path: path, code: error.code)
         }
-        return system(resolvConf: String(decoding: bytes, as: UTF8.self))
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

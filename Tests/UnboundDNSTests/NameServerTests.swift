@@ -68,6 +68,8 @@ import Testing
         #expect(try NameServer.system(path: path).map(\.description) == ["192.0.2.1"])
         #expect(
             NameServer.Unreadable(path: "/x", code: ENOENT).description
-                == "/x: No such file or directory; expected a readable resolv.conf(5)")
+                == "/x: No such file or directory; expected a readable resolv.conf(5), or DNS servers in dns.servers")
+        #expect(!NameServer.areNoneListed(path: "/nonexistent"))
+        #expect(NameServer.areNoneListed(path: "/dev/null"))
     }
 }

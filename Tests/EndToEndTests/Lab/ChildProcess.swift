@@ -11,14 +11,17 @@ final class ChildProcess: Sendable {
     let log: LogFile
     private let ending = Mutex<Int32?>(nil)
 
-    /// - Parameter environment: beside what the tests themselves have.
+    /// - Parameters:
+    ///   - environment: beside what the tests themselves have.
+    ///   - passing: descriptors, none of them a small number, that it gets as 3, 4 …
     init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String = "/dev/null",
-        log: LogFile
+        passing: [Int32] = [], log: LogFile
     ) throws {
         self.name = (program as NSString).lastPathComponent
         self.log = log
-        self.identifier = try Self.spawn(program, arguments, environment, input: input, output: log.path)
+        self.identifier = try Self.spawn(
+            program, arguments, environment, input: input, passing: passing, output: log.path)
     }
 
     /// How it ended: the exit status, or 128 + the signal. Nil while it runs.
@@ -78,7 +81,8 @@ final class ChildProcess: Sendable {
     }
 
     private static func spawn(
-        _ program: String, _ arguments: [String], _ additions: [String: String], input: String, output: String
+        _ program: String, _ arguments: [String], _ additions: [String: String], input: String, passing: [Int32],
+        output: String
     ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -86,6 +90,9 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        for (place, descriptor) in passing.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(3 + place))
+        }
 
         // A test thread may run with signals blocked; a daemon must not inherit that.
         var attributes = posix_spawnattr_t()
