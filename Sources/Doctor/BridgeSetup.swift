@@ -44,7 +44,8 @@ package struct BridgeSetup: Sendable {
     package var adminSocket: String?
 
     package init(
-        listeners: [Listener], passedSockets: [String] = [], choices: PostfixChoices = PostfixChoices(), securityLevel: SecurityLevel? = nil,
+        listeners: [Listener], passedSockets: [String] = [], choices: PostfixChoices = PostfixChoices(),
+        securityLevel: SecurityLevel? = nil,
         dnssec: DNSSEC = .auto, nameServers: [NameServerAddress] = [], dnsTimeout: Duration = .seconds(5),
         lookupDeadline: Duration = .seconds(20), cachePath: String? = nil, adminSocket: String? = nil
     ) {
