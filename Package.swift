@@ -118,7 +118,8 @@ let package = Package(
             name: "STSBridge",
             dependencies: [
                 "Admin", "CurlHTTPS", "Discovery", "Doctor", "IDNA", "LookupServer", "MTASTS", "Monitoring",
-                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager", "UnboundDNS",
+                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager",
+                "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
