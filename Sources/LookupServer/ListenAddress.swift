@@ -47,7 +47,8 @@ package enum ListenAddress: Hashable, Sendable {
 
     /// As sd_pid_notify_with_fds(3) has it: ASCII without control characters and colons, at most 255.
     private static func isDescriptorName(_ name: String) -> Bool {
-        (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        let colon = UInt8(ascii: ":")
+        return (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != colon }
     }
 
     package static let forms = "host:port, [IPv6]:port, unix:/path or systemd:NAME"

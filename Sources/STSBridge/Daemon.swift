@@ -82,7 +82,8 @@ struct Daemon: Sendable {
         var services = monitoring(of: policies, on: eventLoops)
         services += [
             // Not before it is clear that there is something to do, so that a start that fails says nothing else.
-            AfterMilestone(milestone: listening, service: policies), server, watch, ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
+            AfterMilestone(milestone: listening, service: policies), server, watch,
+            ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let admin = admin(policies, server, reloader) {
             services.append(AfterMilestone(milestone: inCharge, service: admin))

@@ -1,5 +1,6 @@
 import MTASTS
 import MetricsTestKit
+import Synchronization
 import Testing
 import TestSupport
 
@@ -161,6 +162,44 @@ import TestSupport
         }
         await writer.end { _ in }
         #expect(kept(change) != nil)
+    }
+
+    @Test func `for an archive that is another's yet nobody waits, and what was learnt is in it when it is ours`()
+        async throws
+    {
+        let change = ArchiveChange.keep(try archived("example.com", at: clock.now))
+        let turns = Turns()
+        archive.giveToAnother(true)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await writer.run { turns.add($0) } }
+            // Returns though nothing can be written.
+            await writer.commit(change)
+            #expect(writer.backlog.count == 1)
+            #expect(writer.backlog.failure == ArchiveFailure("another process writes it"))
+            await clock.pass(.milliseconds(200))
+            archive.giveToAnother(false)
+            while archive.commits.isEmpty { await clock.pass(.milliseconds(200), onceAsleepFor: .seconds(60)) }
+            group.cancelAll()
+        }
+        await writer.end { _ in }
+        #expect(kept(change) != nil)
+        #expect(turns.all == [.inherited])
+        #expect(log.messages == [])
+    }
+
+    @Test func `the end of one that never got it is silent, unless something is lost`() async throws {
+        archive.giveToAnother(true)
+        await run { await clock.pass(.milliseconds(200)) }
+        await writer.end { _ in }
+        #expect(log.messages == [])
+    }
+
+    private final class Turns: Sendable {
+        private let turns = Mutex<[ArchiveWriter.Turn]>([])
+
+        var all: [ArchiveWriter.Turn] { turns.withLock(\.self) }
+
+        func add(_ turn: ArchiveWriter.Turn) { turns.withLock { $0.append(turn) } }
     }
 
     private func kept(_ change: ArchiveChange) -> ArchivedPolicy? {

@@ -36,6 +36,14 @@ import TestSupport
         #expect(book.overrides(at: now) == [pin])
     }
 
+    @Test mutating func `an inherited archive has the last word, but for what has ended here`() throws {
+        for name in ["a.example", "b.example"] { try book.order(try exemption(name), at: now) }
+        _ = book.remove(try domain("b.example"))
+        let kept = try ["b.example", "c.example"].map { ArchivedOrder.override(try exemption($0)) }
+        _ = book.restore(kept, inPlaceOfAll: true)
+        #expect(book.overrides(at: now).map(\.domain.name.text) == ["c.example"])
+    }
+
     @Test mutating func `orders are told by domain, as long as they are in force`() throws {
         for name in ["c.example", "a.example", "b.example"] {
             try book.order(try exemption(name, for: name == "b.example" ? Self.hour : nil), at: now)

@@ -106,6 +106,37 @@ import Testing
         #expect(lab.refusal() == nil)
     }
 
+    @Test func `an heir reads what another writes, writes nothing, and follows it`() async throws {
+        let (old, new) = (try ArchiveContract.sample("old.example"), try ArchiveContract.sample("new.example"))
+        let first = try await lab.archive()
+        try await first.commit([.keep(old)])
+        let heir = try SQLiteArchive(path: lab.path, access: .succession)
+        #expect(heir.predecessor == .inUse(path: lab.path, pid: getpid()))
+        #expect(try await heir.open() == .later(ArchiveFailure("\(try #require(heir.predecessor))")))
+        try await first.commit([.keep(new)])
+        for sample in [old, new] { #expect(try await heir.row(of: sample.domain) == .policy(sample)) }
+        await #expect(throws: ArchiveFailure.self) { try await heir.commit([.remove(old.domain)]) }
+        first.announceEnd()
+        _ = try await heir.open()
+        #expect(heir.predecessor == .inUse(path: lab.path, pid: getpid(), isLeaving: true))
+        await first.close()
+        #expect(heir.isAnothersYet)
+        #expect(try await heir.open() == .anew)
+        #expect(!heir.isAnothersYet)
+        try await heir.commit([.remove(old.domain)])
+        #expect(try await heir.row(of: old.domain) == nil)
+        #expect(try await heir.row(of: new.domain) == .policy(new))
+        #expect(try await heir.open() == .unchanged)
+        await heir.close()
+    }
+
+    @Test func `without another an heir is in charge at once`() async throws {
+        let archive = try SQLiteArchive(path: lab.path, access: .succession)
+        #expect(archive.predecessor == nil)
+        #expect(try await archive.open() == .anew)
+        await archive.close()
+    }
+
     @Test func `the other process is named`() async throws {
         let archive = try await lab.archive()
         let (path, pid) = (lab.path, getpid())

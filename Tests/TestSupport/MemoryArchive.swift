@@ -16,6 +16,8 @@ package final class MemoryArchive: PolicyArchive {
         var failure: ArchiveFailure?
         /// Of opening only: it can be read and not written.
         var openingFailure: ArchiveFailure?
+        /// Another process writes it.
+        var isAnothers = false
         /// Of the next commit only.
         var mishap: ArchiveFailure?
         var loadGate: Gate?
@@ -79,6 +81,13 @@ package final class MemoryArchive: PolicyArchive {
         state.withLock { $0.orderFailure = failure }
     }
 
+    /// Another process writes it, until it does not.
+    package func giveToAnother(_ isAnothers: Bool) {
+        state.withLock { $0.isAnothers = isAnothers }
+    }
+
+    package var isAnothersYet: Bool { state.withLock(\.isAnothers) }
+
     /// Somebody deletes it behind the service's back.
     package func vanish() {
         state.withLock { state in
@@ -128,6 +137,7 @@ package final class MemoryArchive: PolicyArchive {
     package var opened: Int { state.withLock(\.opened) }
 
     package func open() async throws(ArchiveFailure) -> ArchiveOpening {
+        if isAnothersYet { return .later(ArchiveFailure("another process writes it")) }
         let (failure, wasOpen) = state.withLock { state in
             state.opened += 1
             let failure = state.failure ?? state.openingFailure

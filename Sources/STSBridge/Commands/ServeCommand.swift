@@ -23,7 +23,9 @@ struct ServeCommand: AsyncParsableCommand {
             "How long to wait for another daemon to let go of the cache file.",
             discussion: "\(DurationText.expected).", valueName: "time"),
         transform: { text in
-            guard let wait = DurationText.parse(text) else { throw ValidationError("expected \(DurationText.expected)") }
+            guard let wait = DurationText.parse(text) else {
+                throw ValidationError("expected \(DurationText.expected)")
+            }
             return wait
         })
     var takeoverWait = Duration.seconds(30)

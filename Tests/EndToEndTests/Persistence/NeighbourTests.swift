@@ -14,7 +14,8 @@ extension EndToEnd.Persistence {
                 let second = try await cache.command("serve", "--takeover-wait", "0s")
                 #expect(second.status == 2)
                 #expect(
-                    second.output.split(separator: "\n").last == "sts-bridge: Cache file \(cache.path) is in use by another process (pid \(pid)). "
+                    second.output.split(separator: "\n").last
+                        == "sts-bridge: Cache file \(cache.path) is in use by another process (pid \(pid)). "
                         + "Stop that one, or set cache.path to another file.")
                 await cache.expectSecure(crowd.names)
                 #expect(first.told("archive") == [])

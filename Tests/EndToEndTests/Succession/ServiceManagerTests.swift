@@ -64,10 +64,10 @@ extension EndToEnd {
             defer { [listening, datagrams, deaf].forEach { close($0) } }
             let cases: [([(name: String, descriptor: Int32)], [String: String], String)] = [
                 ([], [:], "no socket was passed; start it by a .socket unit with FileDescriptorName=table"),
-                ([("other", listening)], [:], "no socket of that name was passed, but other; set FileDescriptorName=table"),
+                ([("other", listening)], [:], "no socket of that name was passed, but other; set FileDescriptor"),
                 ([("table", datagrams)], [:], "descriptor 3 (table) is no stream socket; use ListenStream="),
                 ([("table", listening), ("table", deaf)], [:], "descriptor 4 (table) does not listen; use Accept=no"),
-                ([("table", listening)], ["LISTEN_PID": "1"], "no socket was passed: LISTEN_PID is 1, this process is "),
+                ([("table", listening)], ["LISTEN_PID": "1"], "no socket was passed: LISTEN_PID is 1, this process"),
             ]
             for (sockets, environment, reason) in cases {
                 let daemon = try supervisor.start(

@@ -142,7 +142,7 @@ extension EndToEnd {
             let second = try stranger.supervisor.start(stranger.configuration())
             #expect(try await second.wait() == 2)
             #expect(
-                second.log.text().hasPrefix("sts-bridge: cannot listen on 127.0.0.1:\(Self.port): Address already in use"),
+                second.log.text().hasPrefix("sts-bridge: cannot listen on \(family.address): Address already in use"),
                 "\(second.log.text())")
             #expect(try await daemon.end() == 0)
         }

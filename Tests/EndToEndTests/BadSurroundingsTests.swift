@@ -1,0 +1,95 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// What a container or a host may lack: the first line says it, and what can go on goes on.
+    @Suite struct BadSurroundings {
+        private static let port: UInt16 = 8497
+
+        /// Runs the daemon where `world` was done to the file system before, which only it sees.
+        private func start(
+            _ lab: Lab, world: String, settings: String = "", environment: [String: String] = [:]
+        ) throws -> ChildProcess {
+            let directory = "\(lab.directory)/bad-\(UUID().uuidString.prefix(8))"
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            let yaml = """
+                listen:
+                  socketmap: [127.0.0.1:\(Self.port)]
+                  tcp-table: []
+                admin:
+                  socket: ""
+                postfix:
+                  dane: off
+
+                """
+            let cache = settings.contains("cache:") ? "" : "cache:\n  path: \(directory)/policies.sqlite\n"
+            try (yaml + cache + settings).write(toFile: directory + "/c.yaml", atomically: true, encoding: .utf8)
+            return try ChildProcess(
+                "/usr/bin/unshare",
+                [
+                    "-m", "/bin/sh", "-ec",
+                    "\(world)\nexec \(try BridgeProcess.binary()) serve --config \(directory)/c.yaml",
+                ],
+                environment: environment, log: LogFile(path: directory + "/log"))
+        }
+
+        private static let withoutResolvConf = """
+            mount -t tmpfs none /mnt
+            cp -a /etc/. /mnt/
+            rm -f /mnt/resolv.conf
+            mount --bind /mnt /etc
+            """
+
+        @Test(
+            arguments: [
+                (
+                    withoutResolvConf, "", [:],
+                    "/etc/resolv.conf: No such file or directory; expected a readable resolv.conf(5), or DNS servers in"
+                ),
+                (
+                    "mount -t tmpfs none /etc/ssl", "", [:],
+                    "CA file /etc/ssl/certs/ca-certificates.crt cannot be read: "
+                ),
+                (
+                    "", "", ["STS_BRIDGE_DNS_SERVER": "192.0.2.1"],
+                    "environment variable STS_BRIDGE_DNS_SERVER: unknown key STS_BRIDGE_DNS_SERVER;"
+                ),
+                (
+                    "", "http:\n  listen: [127.0.0.1:\(BridgeProcess.port)]\n", [:],
+                    "cannot serve http on 127.0.0.1:\(BridgeProcess.port): Address already in use"
+                ),
+                (
+                    "", "", ["STS_BRIDGE_LISTEN_SOCKETMAP": "127.0.0.1:\(BridgeProcess.port)"],
+                    "cannot listen on 127.0.0.1:\(BridgeProcess.port): Address already in use"
+                ),
+            ] as [(String, String, [String: String], String)])
+        func `a start that cannot succeed ends with 2 and says why`(
+            world: String, settings: String, environment: [String: String], reason: String
+        ) async throws {
+            let lab = try Lab.running
+            let daemon = try start(lab, world: world, settings: settings, environment: environment)
+            #expect(try await daemon.wait() == 2)
+            let lines = daemon.log.lines()
+            let line = settings.hasPrefix("http:") ? lines.last : lines.first
+            #expect(line?.hasPrefix("sts-bridge: \(reason)") == true, "\(daemon.log.text())")
+        }
+
+        @Test(arguments: [
+            ("mount --bind /dev/null /etc/resolv.conf", "", "warning resolv.conf names no DNS server, 127.0.0.1 is"),
+            ("", "cache:\n  path: /proc/nowhere/policies.sqlite\n", "error archive failed, going on from memory"),
+        ])
+        func `where mail can flow it is served, and the log is loud`(
+            world: String, settings: String, words: String
+        ) async throws {
+            let lab = try Lab.running
+            let daemon = try start(lab, world: world, settings: settings)
+            _ = try await eventually("it listens") {
+                if let status = daemon.status { throw LabFailure("ended with \(status): \(daemon.log.text())") }
+                return TCPConnection.canConnect(to: "127.0.0.1", port: Self.port) ? true : nil
+            }
+            #expect(try await SocketmapClient.ask("x", port: Self.port) == "NOTFOUND ")
+            _ = try await eventually("the log says: \(words)") { daemon.log.text().contains(words) ? true : nil }
+            #expect(try await daemon.end() == 0, "\(daemon.log.text())")
+        }
+    }
+}
