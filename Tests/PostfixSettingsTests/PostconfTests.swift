@@ -110,8 +110,15 @@ import Testing
     }
 
     /// Dead, or dead and not yet collected by its new parent.
+    /// A process that has got its SIGKILL may take some time to end.
     private static func isGone(_ process: pid_t) -> Bool {
-        guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return true }
-        return status.split(separator: " ").dropFirst(2).first == "Z"
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline {
+            let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+            guard let status else { return true }
+            if status.split(separator: " ").dropFirst(2).first == "Z" { return true }
+            usleep(1_000)
+        }
+        return false
     }
 }
