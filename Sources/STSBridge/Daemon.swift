@@ -72,6 +72,7 @@ struct Daemon: Sendable {
                 setup.tellConflicts(logger)
                 tellOfManager()
                 listening.reach()
+                if tenure == .alone { inCharge.reach() }
                 readiness.fulfil(.listeners)
             })
         let watch = DNSSECWatch(
@@ -107,11 +108,8 @@ struct Daemon: Sendable {
     }
 
     private func succession(_ server: LookupServer) -> (any Service)? {
-        guard let file else {
-            inCharge.reach()
-            return nil
-        }
-        return Succession(archive: file, limit: takeoverWait, logger: logger) { [inCharge] in
+        guard let file else { return nil }
+        return Succession(archive: file, limit: takeoverWait, logger: logger, listening: listening) { [inCharge] in
             await server.takeCharge()
             inCharge.reach()
         }

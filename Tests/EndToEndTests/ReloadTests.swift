@@ -157,6 +157,7 @@ extension EndToEnd {
         @Test func `the log's level and format change with it`() async throws {
             let lab = try Lab.running
             try await lab.withBridge(port: 8488) { bridge in
+                for message in ["policies loaded", "protocol=admin"] { try await bridge.eventuallyTold(message) }
                 #expect(try await SocketmapClient.ask("x", port: 8488) == Self.notFound)
                 #expect(told(bridge.log.lines(), "debug lookup").count == 1)
                 let before = bridge.log.end

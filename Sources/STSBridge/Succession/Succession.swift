@@ -12,6 +12,8 @@ struct Succession: Service {
     let archive: SQLiteArchive
     let limit: Duration
     let logger: Logger
+    /// When our listeners stand.
+    let listening: Milestone
     /// Called once, when the file is ours.
     let takeCharge: @Sendable () async -> Void
 
@@ -30,6 +32,7 @@ struct Succession: Service {
     }
 
     private func follow() async throws {
+        for await _ in listening.arrival {}
         guard let first = archive.predecessor else { return await takeCharge() }
         logger.notice(
             "another daemon is in charge, waiting for it to end",
