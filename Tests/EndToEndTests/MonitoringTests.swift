@@ -17,7 +17,10 @@ extension EndToEnd {
             try await lab.withBridge(
                 port: port, settings: "http:\n  listen: [127.0.0.1:\(http.port)]\n" + settings,
                 surroundings: surroundings
-            ) { try await body(lab, $0, http) }
+            ) { bridge in
+                try await bridge.eventuallyTold("protocol=http")
+                try await body(lab, bridge, http)
+            }
         }
 
         /// Domains of every kind, asked for.
