@@ -73,7 +73,8 @@ deb: build
 	printf 'sts-bridge ($(VERSION)) stable; urgency=medium\n\n  * Version $(VERSION).\n\n -- %s  %s\n' \
 		"$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(date -uR -r Sources/STSBridge/Version.swift)" > debian/changelog
 	mkdir -p .build/deb
-	debian/rules clean
+# Not `debian/rules clean`, which removes files of any name ending in .orig or ~ in the whole directory.
+	rm -rf debian/.debhelper debian/sts-bridge debian/files debian/*.substvars debian/*.debhelper debian/debhelper-build-stamp
 	debian/rules binary BINARY=$(BINARY)
 	lintian --fail-on error --info .build/deb/sts-bridge_$(VERSION)_*.deb
 

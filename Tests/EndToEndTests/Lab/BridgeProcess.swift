@@ -14,7 +14,7 @@ actor BridgeProcess {
     private let environment: [String: String]
     private var process: ChildProcess?
 
-    /// - Parameter ready: the port that is listened on once it is ready.
+    /// - Parameter ready: the port that is listened on last; sockets are opened in the order of the configuration.
     init(
         in directory: String, configuration: String, ready: UInt16 = port, environment: [String: String] = [:]
     ) throws {

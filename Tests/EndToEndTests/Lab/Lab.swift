@@ -60,7 +60,8 @@ actor Lab {
         bridge = try BridgeProcess(
             in: directory + "/bridge",
             configuration: listen
-                + Surroundings(minimumTTL: "1s").configuration(trusting: authority, in: directory + "/bridge"))
+                + Surroundings(minimumTTL: "1s").configuration(trusting: authority, in: directory + "/bridge"),
+            ready: BridgeProcess.tcpTablePort)
     }
 
     private func start() async throws {
