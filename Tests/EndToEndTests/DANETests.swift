@@ -167,7 +167,8 @@ extension EndToEnd {
             try await world.lab.withBridge(
                 port: 8498, settings: "http:\n  listen: [127.0.0.1:8499]\n", surroundings: surroundings,
                 environment: ["MAIL_CONFIG": world.sender.instance.configuration]
-            ) { _ in
+            ) { bridge in
+                try await bridge.eventuallyTold("protocol=http")
                 let http = MonitoringClient(port: 8499)
                 _ = try await eventually("DNSSEC was looked at") {
                     try await http.metrics()[#"sts_bridge_dnssec_state{state="works"}"#] == 1 ? true : nil

@@ -96,7 +96,7 @@ actor Lab {
         try await web.serve(Array(domains.values))
     }
 
-    /// Runs another bridge beside the sender's one, with settings of its own.
+    /// Runs another bridge beside the sender's one, with settings of its own, and nothing left of one before it.
     ///
     /// - Parameters:
     ///   - settings: YAML of top-level keys that `Surroundings` does not write.
@@ -107,10 +107,11 @@ actor Lab {
         environment: [String: String] = [:], _ body: (BridgeProcess) async throws -> Void
     ) async throws {
         let listen = "listen:\n  socketmap: [127.0.0.1:\(port)]\n  tcp-table: []\n"
-        let around = surroundings.configuration(trusting: authority, in: "\(directory)/bridge-\(port)")
+        let place = "\(directory)/bridge-\(port)"
+        if FileManager.default.fileExists(atPath: place) { try FileManager.default.removeItem(atPath: place) }
+        let around = surroundings.configuration(trusting: authority, in: place)
         let bridge = try BridgeProcess(
-            in: "\(directory)/bridge-\(port)", configuration: listen + around + settings + "\n", ready: port,
-            environment: environment)
+            in: place, configuration: listen + around + settings + "\n", ready: port, environment: environment)
         try await bridge.start()
         do {
             try await body(bridge)
