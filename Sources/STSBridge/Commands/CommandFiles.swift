@@ -8,6 +8,23 @@ enum StandardError {
     }
 }
 
+/// What a command has printed.
+enum StandardOutput {
+    /// Hands it on to whoever reads it. Where nobody does any more (`| head`) this process ends as by the signal, which NIO
+    /// ignores.
+    ///
+    /// - Throws: `CommandFailure` when it cannot be written.
+    static func flush() throws(CommandFailure) {
+        guard fflush(nil) != 0 else { return }
+        let (isUnread, failure) = (errno == EPIPE, SystemError("standard output"))
+        if isUnread {
+            signal(SIGPIPE, SIG_DFL)
+            raise(SIGPIPE)
+        }
+        throw CommandFailure(.unknown, "\(failure)")
+    }
+}
+
 /// What the system said, in its words.
 private struct SystemError: Error, CustomStringConvertible {
     let description: String

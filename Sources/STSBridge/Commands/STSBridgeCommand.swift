@@ -26,6 +26,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try StandardOutput.flush()
         } catch let failure as CommandFailure {
             StandardError.tell("sts-bridge: \(failure)")
             Foundation.exit(failure.status.rawValue)

@@ -119,6 +119,26 @@ extension EndToEnd {
             }
         }
 
+        @Test(arguments: [["config", "print"], ["cache", "list"], ["cache", "list", "--json"]])
+        func `what cannot be written is no success, and where nobody reads a command ends as others do`(
+            arguments: [String]
+        ) async throws {
+            let lab = try Lab.running
+            _ = try await Self.prepare("unread", lab)
+            let command = try [BridgeProcess.binary()] + arguments + ["--config", lab.bridge.configurationPath]
+            let full = try await ChildProcess.run("/bin/bash", ["-c", "exec \"$0\" \"$@\" > /dev/full"] + command)
+            #expect(full.status == 3)
+            #expect(full.output == "sts-bridge: standard output: No space left on device\n")
+            // A pipe whose reader has gone before anything is written.
+            let unread = """
+                pipe=$(mktemp -u) && mkfifo "$pipe" && exec 3<>"$pipe" 4>"$pipe" 3<&- && rm "$pipe"
+                "$0" "$@" >&4
+                """
+            let (status, output) = try await ChildProcess.run("/bin/bash", ["-c", unread] + command)
+            #expect(status == 128 + SIGPIPE)
+            #expect(!output.contains("sts-bridge: "), "\(output)")
+        }
+
         @Test func `the list is filtered and sorted`() async throws {
             let lab = try Lab.running
             let names = try await Self.prepare("filter", lab)

@@ -104,8 +104,9 @@ struct EntryOutput {
     private var table: TextTable
     private var waiting: [EntryLine] = []
     private var hasBegun = false
+    private var count = 0
 
-    /// Rows by which the columns are settled.
+    /// Rows by which the columns are settled, and after which is seen whether anybody reads.
     private static let sample = 500
 
     init(now: WallTime, json: Bool) {
@@ -114,7 +115,10 @@ struct EntryOutput {
         table = TextTable(EntryText.columns, for: terminal)
     }
 
+    /// - Throws: `CommandFailure` when what was printed cannot be written.
     mutating func add(_ line: EntryLine) throws {
+        count += 1
+        if count.isMultiple(of: Self.sample) { try StandardOutput.flush() }
         if json { return print(try JSONText.line(line)) }
         waiting.append(line)
         if hasBegun || waiting.count >= Self.sample { flush() }
