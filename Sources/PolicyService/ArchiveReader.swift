@@ -106,6 +106,9 @@ final class ArchiveReader: Sendable {
         return nil
     }
 
+    /// The same by one try, of which nothing is told. `nil`: they cannot be read now.
+    func ordersNow() async -> [ArchivedOrder]? { try? await archive.orders() }
+
     private func parse(_ row: ArchivedRow, _ origin: Origin) -> KeptPolicy? {
         switch row {
         case .unreadable(let domain, let reason):

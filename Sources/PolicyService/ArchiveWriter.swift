@@ -25,8 +25,8 @@ final class ArchiveWriter: Sendable {
         var hasEnded = false
         /// Its opening was tried, so that what we know is expected to be in it.
         var wasTried = false
-        /// Another process writes it, which we are to follow.
-        var isAnothersYet = false
+        /// Another process wrote it when we came, and we have not taken it over yet.
+        var isAnothersYet: Bool
         var purge: WallTime?
         var check = false
 
@@ -73,7 +73,7 @@ final class ArchiveWriter: Sendable {
     private let limit: Int
     private let alarm: ArchiveAlarm
     private let sleep: @Sendable (Duration) async throws -> Void
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let calls: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
@@ -90,6 +90,8 @@ final class ArchiveWriter: Sendable {
         sleep: @escaping @Sendable (Duration) async throws -> Void
     ) {
         self.archive = archive
+        // That one may end before the first opening.
+        state = Mutex(State(isAnothersYet: archive.isAnothersYet))
         self.limit = limit
         self.alarm = alarm
         self.sleep = sleep
@@ -187,6 +189,8 @@ final class ArchiveWriter: Sendable {
 
     /// What has become of the archive, for those who know what is to be in it.
     enum Turn: Sendable {
+        /// Another process still writes it, and may have written since.
+        case awaited
         /// What was committed is there no more: it was removed or replaced. Everything has to be brought again.
         case lost
         /// The process that wrote it has ended, and it is ours: what is in it is the truth, but for what we have noted.
@@ -194,7 +198,7 @@ final class ArchiveWriter: Sendable {
     }
 
     /// Opens the archive and commits until its task is cancelled.
-    func run(onTurn: @Sendable (Turn) -> Void) async {
+    func run(onTurn: @Sendable (Turn) async -> Void) async {
         guard !archive.keepsNothing else { return }
         var pause = RetryPause()
         while !Task.isCancelled {
@@ -228,10 +232,18 @@ final class ArchiveWriter: Sendable {
     /// The last changes, when nobody brings any more; then the archive is closed.
     ///
     /// - Parameter onTurn: as of `run`; what is brought is still committed.
-    func end(onTurn: @Sendable (Turn) -> Void) async {
+    func end(onTurn: @Sendable (Turn) async -> Void) async {
         guard !archive.keepsNothing else { return }
+        let (isAnothersYet, isIdle) = state.withLock { ($0.isAnothersYet, $0.pending.isEmpty) }
         // An heir that has learnt nothing has nothing to write.
-        guard !state.withLock({ $0.isAnothersYet && $0.pending.isEmpty }) else { return await archive.close() }
+        guard !isAnothersYet || !isIdle else { return await archive.close() }
+        if isAnothersYet { await tryOnceMore(onTurn) } else { await commitTheLast(onTurn) }
+        let left = state.withLock { $0.pending.count + $0.dropped }
+        if left > 0 { alarm.leftBehind(left) }
+        await archive.close()
+    }
+
+    private func commitTheLast(_ onTurn: @Sendable (Turn) async -> Void) async {
         state.withLock { $0.check = true }
         do throws(ArchiveFailure) {
             try await commitPending()
@@ -239,13 +251,10 @@ final class ArchiveWriter: Sendable {
             fail(error)
             await tryOnceMore(onTurn)
         }
-        let left = state.withLock { $0.pending.count + $0.dropped }
-        if left > 0 { alarm.leftBehind(left) }
-        await archive.close()
     }
 
     /// - Returns: whether it is ours to write.
-    private func open(_ onTurn: @Sendable (Turn) -> Void) async throws(ArchiveFailure) -> Bool {
+    private func open(_ onTurn: @Sendable (Turn) async -> Void) async throws(ArchiveFailure) -> Bool {
         let opening: ArchiveOpening
         do throws(ArchiveFailure) {
             opening = try await archive.open()
@@ -266,16 +275,17 @@ final class ArchiveWriter: Sendable {
         case .later:
             // Nobody waits for a change to be durable meanwhile.
             for waiter in state.withLock({ $0.release() }) { waiter.resume(returning: false) }
+            await onTurn(.awaited)
             return false
         // What was read where it could not be written, or learnt since, is not in a file that was begun anew.
-        case .anew: if isHeir { onTurn(.inherited) } else if !isFirst { onTurn(.lost) }
+        case .anew: if isHeir { await onTurn(.inherited) } else if !isFirst { await onTurn(.lost) }
         case .unchanged: break
         }
         return true
     }
 
-    /// Perhaps the archive was only removed, or its trouble is over and the pause is not.
-    private func tryOnceMore(_ onTurn: @Sendable (Turn) -> Void) async {
+    /// Perhaps the archive was only removed, or its trouble is over and the pause is not, or another process has let it go.
+    private func tryOnceMore(_ onTurn: @Sendable (Turn) async -> Void) async {
         do throws(ArchiveFailure) {
             guard try await open(onTurn) else { return }
             try await commitPending()

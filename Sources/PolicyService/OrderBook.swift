@@ -108,8 +108,9 @@ package struct OrderBook: Sendable {
         self.observe = observe
     }
 
-    private mutating func add(_ override: DomainOverride) {
-        let entry = Entry(override: override)
+    /// - Parameter before: what was known of it, which was told perhaps.
+    private mutating func add(_ override: DomainOverride, _ before: Entry? = nil) {
+        let entry = before.flatMap { $0.override == override ? $0 : nil } ?? Entry(override: override)
         entries[override.domain] = entry
         nextNews = [nextNews, entry.nextNews].compactMap(\.self).min()
     }
@@ -121,13 +122,14 @@ package struct OrderBook: Sendable {
     /// - Parameter inPlaceOfAll: what is not in it is no more. For one who has given no order of his own yet.
     /// - Returns: the orders for which there was no room.
     package mutating func restore(_ kept: [ArchivedOrder], inPlaceOfAll: Bool = false) -> [DomainOverride] {
+        let before = entries
         if inPlaceOfAll { (entries, observe) = ([:], nil) }
         var leftOut: [DomainOverride] = []
         for order in kept {
             switch order {
             case .override(let override):
                 guard entries[override.domain] == nil, !removed.contains(override.domain) else { continue }
-                if entries.count < capacity { add(override) } else { leftOut.append(override) }
+                if entries.count < capacity { add(override, before[override.domain]) } else { leftOut.append(override) }
             case .observe(let order): observe = observe ?? order
             case .unreadable: break
             }

@@ -124,6 +124,7 @@ package final class PolicyService: Service {
             group.addTask {
                 await self.writer.run { turn in
                     switch turn {
+                    case .awaited: await self.followOrders()
                     case .inherited: self.start.yield(.inherit)
                     case .lost:
                         self.state.withLock { $0.owesEverything = true }

@@ -70,11 +70,18 @@ extension PolicyService {
     /// Takes in what the archive kept. An order holds from the first answer on, unless the archive fails or takes longer
     /// than `patienceWithOrders`.
     ///
-    /// - Parameter isInherited: another process wrote it until now: what was read of it before is out of date.
+    /// - Parameter isInherited: another process wrote it: what was read of it before is out of date.
     func loadOrders(isInherited: Bool = false) async {
         let isAwaited = state.withLock(\.waitingList.isHeld)
         let kept = isAwaited ? await ordersInTime() : await reader.orders(failed: {})
         if let kept { take(kept, isInherited: isInherited) } else { goOnWithoutOrders() }
+    }
+
+    /// What is ordered of the process that writes the archive holds here too: lookups come before the archive is ours.
+    func followOrders() async {
+        // At first they are read for those who wait for them.
+        guard !state.withLock(\.waitingList.isHeld), let kept = await reader.ordersNow() else { return }
+        take(kept, isInherited: true)
     }
 
     /// As many tries as it takes; lookups wait for the first one only, and not for long.

@@ -183,7 +183,7 @@ import TestSupport
         }
         await writer.end { _ in }
         #expect(kept(change) != nil)
-        #expect(turns.all == [.inherited])
+        #expect(turns.all == [.awaited, .inherited])
         #expect(log.messages == [])
     }
 
@@ -191,6 +191,38 @@ import TestSupport
         archive.giveToAnother(true)
         await run { await clock.pass(.milliseconds(200)) }
         await writer.end { _ in }
+        #expect(log.messages == [])
+    }
+
+    @Test func `one that is free before it is first opened was another's all the same`() async throws {
+        archive.giveToAnother(true)
+        let clock = clock
+        let heir = ArchiveWriter(archive, alarm: ArchiveAlarm(log: ChangeLog(logger: log.logger()), metrics: metrics)) {
+            try await clock.sleep($0)
+        }
+        let turns = Turns()
+        let change = ArchiveChange.keep(try archived("example.com", at: clock.now))
+        archive.giveToAnother(false)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await heir.run { turns.add($0) } }
+            // It was opened when this is durable.
+            await heir.commit(change)
+            group.cancelAll()
+        }
+        await heir.end { _ in }
+        #expect(turns.all == [.inherited])
+    }
+
+    @Test func `one that is free at the end takes what was learnt, without a complaint`() async throws {
+        let change = ArchiveChange.keep(try archived("example.com", at: clock.now))
+        archive.giveToAnother(true)
+        await run {
+            await writer.commit(change)
+            await clock.pass(.milliseconds(200))
+        }
+        archive.giveToAnother(false)
+        await writer.end { _ in }
+        #expect(kept(change) != nil)
         #expect(log.messages == [])
     }
 

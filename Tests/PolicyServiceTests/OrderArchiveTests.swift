@@ -40,6 +40,31 @@ import TestSupport
         #expect(!lab.log.messages.contains { $0.hasPrefix("overrides are not loaded") })
     }
 
+    @Test func `what is ordered of the process that writes the archive holds for its heir, too, and is told once`()
+        async throws
+    {
+        let archive = MemoryArchive()
+        archive.giveToAnother(true)
+        let lab = Lab(archive: archive)
+        let brief = try order(
+            .exempt(mayEncrypt: false), "brief.example", since: Self.now, until: Self.now + .seconds(10))
+        try await lab.run {
+            try await lab.loaded()
+            archive.write(.order(try exemption()))
+            archive.write(.order(brief))
+            // Who sleeps again has looked.
+            for _ in 1...2 { await lab.clock.pass(.milliseconds(200)) }
+            #expect(try lab.answerAtOnce("example.com")?.rule == .exempt)
+            archive.write(.lift(try domain("example.com")))
+            for _ in 1...500 where !lab.log.messages.contains("override has ended") {
+                await lab.clock.pass(.milliseconds(200))
+            }
+            #expect(try lab.answerAtOnce("example.com")?.rule != .exempt)
+        }
+        let told = lab.log.messages.filter { $0.hasPrefix("override") }
+        #expect(told == ["overrides loaded", "override ends soon", "override has ended"])
+    }
+
     @Test func `observe mode outlives the process`() async throws {
         let lab = lab(keeping: .observe(ObserveOrder(isOn: true, author: "root", since: Self.now)))
         lab.publish("example.com")

@@ -44,6 +44,18 @@ import TestSupport
         #expect(book.overrides(at: now).map(\.domain.name.text) == ["c.example"])
     }
 
+    @Test mutating func `what was told of an order is not told again of the same one in an inherited archive`() throws {
+        let (ended, other) = (try exemption(for: Self.hour), try exemption(for: Self.hour * 2))
+        try book.order(ended, at: now)
+        _ = book.due(at: now + Self.hour)
+        _ = book.restore([.override(ended)], inPlaceOfAll: true)
+        let again = book.due(at: now + Self.hour)
+        #expect(again == [])
+        _ = book.restore([.override(other)], inPlaceOfAll: true)
+        let anew = book.due(at: now + Self.hour)
+        #expect(anew == [.endsSoon(other)])
+    }
+
     @Test mutating func `orders are told by domain, as long as they are in force`() throws {
         for name in ["c.example", "a.example", "b.example"] {
             try book.order(try exemption(name, for: name == "b.example" ? Self.hour : nil), at: now)

@@ -86,6 +86,11 @@ package final class MemoryArchive: PolicyArchive {
         state.withLock { $0.isAnothers = isAnothers }
     }
 
+    /// What the other process writes.
+    package func write(_ change: ArchiveChange) {
+        state.withLock { $0.make(change) }
+    }
+
     package var isAnothersYet: Bool { state.withLock(\.isAnothers) }
 
     /// Somebody deletes it behind the service's back.
