@@ -43,6 +43,8 @@ struct ArchiveFiles: Sendable {
 
     /// Beside the database itself: two names of one file have one lock.
     var lock: String { database + ".lock" }
+    /// Of the one that waits for it.
+    var heirLock: String { lock + ".heir" }
 
     /// Where the database is or is to be, with symbolic links followed, which is where SQLite keeps its other files.
     var database: String {

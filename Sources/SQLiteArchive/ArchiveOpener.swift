@@ -62,6 +62,17 @@ struct ArchiveOpener: Sendable {
         }
     }
 
+    /// The right to wait for the process that writes it. Of two that wait nobody could say which one Postfix is to ask.
+    ///
+    /// - Returns: `nil` where there can be no lock, and whoever waits is not kept from it.
+    func waitingLock() throws(ArchiveRefusal) -> WriterLock? {
+        switch WriterLock.attempt(files.heirLock) {
+        case .taken(let lock): return lock
+        case .held(let holder): throw .awaited(path: files.name, pid: holder.pid)
+        case .impossible: return nil
+        }
+    }
+
     private func held(_ lock: WriterLock?) throws(Obstacle) -> WriterLock {
         if let lock, lock.isInPlace { return lock }
         switch WriterLock.attempt(files.lock) {

@@ -3,6 +3,8 @@
 package enum ArchiveRefusal: Error, Equatable, Sendable {
     /// Another process writes it. `pid`: what the lock file says, if it says anything; `isLeaving`: that it was told to end.
     case inUse(path: String, pid: Int32?, isLeaving: Bool = false)
+    /// Another process writes it, and a third one waits to follow that. `pid`: of the one that waits.
+    case awaited(path: String, pid: Int32?)
     /// A newer sts-bridge has written it.
     case newerSchema(path: String)
     /// To be read only: there is no such file.
@@ -30,6 +32,9 @@ extension ArchiveRefusal: CustomStringConvertible {
         case .inUse(let path, let pid, _):
             "Cache file \(path) is in use by another process\(pid.map { " (pid \($0))" } ?? ""). Stop that one, or set "
                 + "cache.path to another file."
+        case .awaited(let path, let pid):
+            "Cache file \(path) is in use, and another process\(pid.map { " (pid \($0))" } ?? "") waits already to take it "
+                + "over. Stop one of them, or set cache.path to another file."
         case .newerSchema(let path):
             "Cache file \(path) was written by a newer sts-bridge and is not touched. Upgrade sts-bridge, or move the "
                 + "file away, or set cache.path to another file."

@@ -31,6 +31,8 @@ package final class SQLiteArchive: PolicyArchive {
     private struct State {
         var phase: Phase
         var lock: WriterLock?
+        /// While another process writes it.
+        var heirLock: WriterLock?
         /// Whether `open` has told how the attempt of `init` ended.
         var isTold = false
     }
@@ -60,6 +62,7 @@ package final class SQLiteArchive: PolicyArchive {
         opener = ArchiveOpener(files: ArchiveFiles(path))
         trouble = ArchiveTrouble(path)
         var lock: WriterLock?
+        var heirLock: WriterLock?
         let phase: Phase
         do throws(ArchiveOpener.Obstacle) {
             phase =
@@ -69,13 +72,15 @@ package final class SQLiteArchive: PolicyArchive {
                 }
         } catch {
             switch (error, access) {
-            case (.refusal(let refusal), .succession): phase = try Self.waiting(refusal, opener)
+            case (.refusal(let refusal), .succession):
+                phase = try Self.waiting(refusal, opener)
+                heirLock = try opener.waitingLock()
             case (.refusal(let refusal), _): throw refusal
             case (.failure(let failure), .readOnly): throw .unreadable(reason: failure.description)
             case (.failure(let failure), .readWrite), (.failure(let failure), .succession): phase = .failing(failure)
             }
         }
-        state = Mutex(State(phase: phase, lock: lock))
+        state = Mutex(State(phase: phase, lock: lock, heirLock: heirLock))
     }
 
     /// Beside the process that writes it, if that is what is in the way.
@@ -103,8 +108,7 @@ package final class SQLiteArchive: PolicyArchive {
     }
 
     deinit {
-        move(to: .closed)
-        state.withLock(\.lock)?.release()
+        letGo()
     }
 
     package func open() async throws(ArchiveFailure) -> ArchiveOpening {
@@ -145,8 +149,7 @@ package final class SQLiteArchive: PolicyArchive {
     package func close() async {
         // Whoever ends does not wait for a disk that does not answer.
         try? await on(changes, atMost: limit) { () throws(ArchiveFailure) in
-            self.move(to: .closed)
-            self.state.withLock(\.lock)?.release()
+            self.letGo()
         }
     }
 
@@ -164,6 +167,22 @@ package final class SQLiteArchive: PolicyArchive {
         case .writing(let connections): connections.close()
         case .reading(let reader), .waiting(_, let reader?): reader.close()
         case .waiting(_, nil), .failing, .closed: break
+        }
+    }
+
+    private func letGo() {
+        move(to: .closed)
+        state.withLock { state in
+            state.lock?.release()
+            state.heirLock = nil
+        }
+    }
+
+    /// - Parameter lock: the one to write, if we have it: then we wait no more.
+    private func hold(_ lock: WriterLock?) {
+        state.withLock { state in
+            state.lock = lock
+            if lock != nil { state.heirLock = nil }
         }
     }
 
@@ -189,7 +208,7 @@ package final class SQLiteArchive: PolicyArchive {
     /// Takes the archive over, if the process before us has let it go.
     private func follow() throws(ArchiveFailure) -> ArchiveOpening {
         var lock = state.withLock(\.lock)
-        defer { state.withLock { $0.lock = lock } }
+        defer { hold(lock) }
         do throws(ArchiveOpener.Obstacle) {
             move(to: .writing(try opener.openForWriting(&lock)))
             return .anew
@@ -209,7 +228,7 @@ package final class SQLiteArchive: PolicyArchive {
         // Until it is open again, what can be read is read under its name.
         if case .writing = phase { move(to: .failing(trouble.moved())) }
         var lock = state.withLock(\.lock)
-        defer { state.withLock { $0.lock = lock } }
+        defer { hold(lock) }
         do throws(ArchiveOpener.Obstacle) {
             move(to: .writing(try opener.openForWriting(&lock)))
         } catch {

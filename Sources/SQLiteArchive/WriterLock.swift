@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// The right to write an archive, of one process at a time: a lock on `PATH.lock`, in which its holder's pid stands.
+/// The right to write an archive, or to be the next one who does, of one process at a time: a lock on a file, in which its
+/// holder's pid stands.
 ///
 /// Held until it is released or the process ends, in whatever way. The file stays: removing it would let two processes
 /// lock two files of one name.

@@ -130,6 +130,21 @@ import Testing
         await heir.close()
     }
 
+    @Test func `one heir waits at a time: the next is refused until that one has followed or given up`() async throws {
+        let first = try await lab.archive()
+        let heir = try SQLiteArchive(path: lab.path, access: .succession)
+        #expect(lab.refusal(.succession) == .awaited(path: lab.path, pid: getpid()))
+        await heir.close()
+        let second = try SQLiteArchive(path: lab.path, access: .succession)
+        #expect(lab.refusal(.succession) == .awaited(path: lab.path, pid: getpid()))
+        await first.close()
+        #expect(try await second.open() == .anew)
+        let third = try SQLiteArchive(path: lab.path, access: .succession)
+        #expect(third.predecessor == .inUse(path: lab.path, pid: getpid()))
+        await third.close()
+        await second.close()
+    }
+
     @Test func `without another an heir is in charge at once`() async throws {
         let archive = try SQLiteArchive(path: lab.path, access: .succession)
         #expect(archive.predecessor == nil)

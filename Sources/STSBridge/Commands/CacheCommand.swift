@@ -30,7 +30,8 @@ struct CacheExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try options.read()
-        if let file, ["", "-wal", "-shm", ".lock"].contains(where: { isSameFile(file, configuration.cachePath + $0) }) {
+        let ours = ["", "-wal", "-shm", ".lock", ".lock.heir"].map { configuration.cachePath + $0 }
+        if let file, ours.contains(where: { isSameFile(file, $0) }) {
             throw CommandFailure(.usage, "\(file) is the cache itself; name another file to write to")
         }
         let archive = try configuration.openSQLiteArchive(.readOnly)

@@ -42,10 +42,10 @@ struct Succession: Service {
         var isLateTold = false
         while let other = archive.predecessor {
             let now = ContinuousClock.now
-            if other.isLeaving {
-                let since = leavingSince ?? now
-                leavingSince = since
-                if now - since > limit, !isLateTold {
+            if other.isLeaving, leavingSince == nil { leavingSince = now }
+            // Who has begun to leave has given its lookups to us, whatever its lock says since.
+            if let leavingSince {
+                if now - leavingSince > limit, !isLateTold {
                     isLateTold = true
                     logger.error(
                         "the other daemon was told to end and has not, nothing new is kept",

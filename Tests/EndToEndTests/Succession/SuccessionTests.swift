@@ -134,6 +134,27 @@ extension EndToEnd {
             #expect(try await daemon.end() == 0)
         }
 
+        @Test(arguments: [false, true])
+        func `a third daemon is refused at once, and the one that waits follows`(isUnix: Bool) async throws {
+            let lab = try Lab.running
+            let family = try Family(lab, at: isUnix ? nil : "127.0.0.1:\(Self.port)")
+            let daemon = try await family.start("daemon")
+            let load = SteadyLoad(isUnix ? .unix(path: family.directory + "/socket") : .tcp(port: Self.port))
+            let heir = try await family.start("heir")
+            try await family.told(heir, "another daemon is in charge")
+            let third = try family.supervisor.start(family.configuration(), log: "third")
+            #expect(try await third.wait() == 2)
+            #expect(
+                third.log.text() == "sts-bridge: Cache file \(family.cache) is in use, and another process "
+                    + "(pid \(heir.identifier)) waits already to take it over. Stop one of them, or set cache.path to "
+                    + "another file.\n")
+            #expect(try await daemon.end() == 0)
+            try await family.told(heir, "in charge now")
+            try await load.goOn()
+            #expect(await load.stop().failures == [])
+            #expect(try await heir.end() == 0)
+        }
+
         @Test func `a port of another cache's daemon, and a unix socket of one, are errors as ever`() async throws {
             let lab = try Lab.running
             let family = try Family(lab, at: "127.0.0.1:\(Self.port)")
