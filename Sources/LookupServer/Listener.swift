@@ -103,11 +103,10 @@ struct Listener: Sendable {
         let isServed = try file.isServed()
         guard !isServed || surroundings.tenure == .heir else { throw ListenFailure.Reason.alreadyServed }
         guard try !file.beside.isServed() else { throw ListenFailure.Reason.alreadyAwaited }
-        let descriptor = try file.beside.bindPrivately()
-        let channel = try await serve(descriptor, surroundings, initializer)
+        let descriptor = try bound(file.beside, surroundings)
         let identity = file.beside.identity
+        let channel = try await serve(descriptor, surroundings, initializer)
         do {
-            try surroundings.settings.applyRights(to: file.beside.path, logger: surroundings.logger)
             if !isServed { try file.beside.move(to: file) }
         } catch {
             try? await channel.close()
@@ -115,6 +114,19 @@ struct Listener: Sendable {
             throw error
         }
         return Listener(place: place, channel: channel, descriptor: descriptor, kind: .unix(file, identity))
+    }
+
+    /// With its mode and group: as soon as it listens, the one in charge may give it its name.
+    private static func bound(_ file: SocketFile, _ surroundings: Surroundings) throws -> Int32 {
+        let descriptor = try file.bindPrivately()
+        do {
+            try surroundings.settings.applyRights(to: file.path, logger: surroundings.logger)
+        } catch {
+            Glibc.close(descriptor)
+            file.remove()
+            throw error
+        }
+        return descriptor
     }
 
     private static func passed(

@@ -64,8 +64,7 @@ package final class LookupServer: Service {
     package func run() async throws {
         let listeners = try await bind(places, state.settings)
         phase.withLock { $0 = .serving(listeners) }
-        // It may have come to that meanwhile.
-        if tenure.withLock(\.self) == .inCharge { for listener in listeners { await listener.takeCharge() } }
+        await takeChargeIfDue(of: listeners)
         onListening(listeners.compactMap(\.port))
         tell(places)
         // Returns at SIGTERM or SIGINT, throws when another service has failed; either way this one ends in order.
@@ -86,6 +85,12 @@ package final class LookupServer: Service {
     package func takeCharge() async {
         tenure.withLock { $0 = .inCharge }
         for listener in phase.withLock(\.listeners) { await listener.takeCharge() }
+    }
+
+    /// It may have come to that while they were bound.
+    private func takeChargeIfDue(of listeners: [Listener]) async {
+        guard tenure.withLock(\.self) == .inCharge else { return }
+        for listener in listeners { await listener.takeCharge() }
     }
 
     private func stop() -> [Listener] {
@@ -121,6 +126,7 @@ package final class LookupServer: Service {
             for listener in bound { await listener.close() }
             throw .notNow
         }
+        await takeChargeIfDue(of: bound)
         tell(new)
         use(settings, for: kept)
         for listener in givenUp { await listener.close() }
