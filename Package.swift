@@ -227,7 +227,7 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "LookupServer", "MTASTS", "PolicyService", "STSBridge", "TestSupport",
+                "Admin", "LookupServer", "MTASTS", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -34,7 +34,11 @@ struct ManagerReport: Service {
         while !isStopping {
             let now = await answers()
             if voice.watchdog != nil { voice.alive() }
-            if now != told { voice.status(now) }
+            if voice.owesReadiness {
+                voice.ready(status: now)
+            } else if now != told {
+                voice.status(now)
+            }
             told = now
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: pulse) }
         }

@@ -8,6 +8,7 @@ import Synchronization
 final class ManagerVoice: Sendable {
     private struct State {
         var isReady = false
+        var owesReadiness = false
         var hasFailed = false
     }
 
@@ -24,10 +25,12 @@ final class ManagerVoice: Sendable {
 
     /// Nobody listens.
     var isMute: Bool { notifier == nil }
+    /// It was too busy to hear that we are ready, or that a reload is over. It waits for that, and ends us if it never comes.
+    var owesReadiness: Bool { state.withLock(\.owesReadiness) }
 
     func ready(status: String) {
-        state.withLock { $0.isReady = true }
-        tell { notifier throws(NotifyFailure) in try notifier.tell(.ready, .status(status)) }
+        let isTold = tell { notifier throws(NotifyFailure) in try notifier.tell(.ready, .status(status)) }
+        state.withLock { ($0.isReady, $0.owesReadiness) = (true, !isTold) }
     }
 
     func alive() {
@@ -53,19 +56,24 @@ final class ManagerVoice: Sendable {
     /// Whatever came of it, it serves.
     func reloaded() {
         guard state.withLock(\.isReady) else { return }
-        tell { notifier throws(NotifyFailure) in try notifier.tell(.ready) }
+        let isTold = tell { notifier throws(NotifyFailure) in try notifier.tell(.ready) }
+        state.withLock { $0.owesReadiness = !isTold }
     }
 
-    private func tell(_ body: (ServiceNotifier) throws(NotifyFailure) -> Void) {
-        guard let notifier else { return }
+    /// - Returns: whether it was sent.
+    @discardableResult
+    private func tell(_ body: (ServiceNotifier) throws(NotifyFailure) -> Void) -> Bool {
+        guard let notifier else { return false }
         do throws(NotifyFailure) {
             try body(notifier)
+            return true
         } catch {
             let isNews = state.withLock { state in
                 defer { state.hasFailed = true }
                 return !state.hasFailed
             }
             if isNews { logger.warning("service manager cannot be told", metadata: ["reason": "\(error)"]) }
+            return false
         }
     }
 }
