@@ -59,6 +59,10 @@ import Testing
             "postfix.dane is on and dns.dnssec off; expected dns.dnssec: auto"
         ),
         ("cache:\n  max-ttl: 30s\n", 2, "cache.min-ttl is 1m and cache.max-ttl 30s"),
+        (
+            "listen:\n  socketmap: [\"[::1]:8461\"]\n  tcp-table: [\"[::1]:8461\"]\n", 2,
+            "[::1]:8461 is named twice under listen"
+        ),
         ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
         ("admin:\n  socket: admin.sock\n", 2, "admin.socket: \"admin.sock\"; expected an absolute path of at most"),
         ("a: [\n", 2, "not YAML"),

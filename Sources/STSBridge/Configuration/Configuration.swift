@@ -54,10 +54,10 @@ struct Configuration: Sendable {
                 "listen.socketmap and listen.tcp-table are empty; expected an address, Postfix could ask nobody"
             )
         }
-        if let name = Self.passedTwice(socketmap + tcpTable) {
+        if let address = Self.namedTwice(socketmap + tcpTable) {
             return (
                 ["listen.socketmap", "listen.tcp-table"],
-                "\(name) is named twice under listen; expected a name of its own for each table"
+                "\(address) is named twice under listen; expected an address of its own for each table"
             )
         }
         if postfix.dane == .on, dnssec == .off {
@@ -71,11 +71,11 @@ struct Configuration: Sendable {
 }
 
 extension Configuration {
-    /// Of one queue two listeners would take at random.
-    private static func passedTwice(_ addresses: [ListenAddress]) -> ListenAddress? {
+    /// Of one socket two listeners would take at random, or one of them nothing. Of port 0 each gets another port.
+    private static func namedTwice(_ addresses: [ListenAddress]) -> ListenAddress? {
         var seen: Set<ListenAddress> = []
         return addresses.first { address in
-            guard case .systemd = address else { return false }
+            if case .tcp(_, port: 0) = address { return false }
             return !seen.insert(address).inserted
         }
     }
