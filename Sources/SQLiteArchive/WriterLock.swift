@@ -62,6 +62,8 @@ final class WriterLock: Sendable {
         descriptor.withLock { descriptor in
             guard let open = descriptor else { return }
             Self.write("", into: open)
+            // A program that is being started has a copy of the descriptor for a moment.
+            flock(open, LOCK_UN)
             Glibc.close(open)
             descriptor = nil
         }

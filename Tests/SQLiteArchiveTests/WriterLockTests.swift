@@ -36,6 +36,19 @@ import Testing
         #expect(taken() != nil)
     }
 
+    @Test func `a release counts, though a program that is being started still has the descriptor`() throws {
+        let lock = try #require(taken())
+        let real = try #require(realpath(path, nil).map { String(cString: $0) })
+        let descriptor = try #require(
+            (3..<1_024).first { number in
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")) == real
+            })
+        let copy = dup(Int32(descriptor))
+        defer { close(copy) }
+        lock.release()
+        #expect(holder == nil)
+    }
+
     @Test func `what a killed holder left behind keeps nobody out`() throws {
         try Data("4711\n".utf8).write(to: URL(filePath: path))
         #expect(taken() != nil)
