@@ -33,6 +33,8 @@ struct Succession: Service {
 
     private func follow() async throws {
         for await _ in listening.arrival {}
+        // It ends as well where we are to stop before.
+        try Task.checkCancellation()
         guard let first = archive.predecessor else { return await takeCharge() }
         logger.notice(
             "another daemon is in charge, waiting for it to end",
