@@ -9,7 +9,7 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         case alreadyServed
         /// Somebody stands ready already to take the place of the one that serves.
         case alreadyAwaited
-        case notASocket
+        case notASocket(path: String)
         /// One that this process listens on, and gives up only when the new one stands.
         case inTheWay(ListenAddress)
     }
@@ -47,7 +47,8 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         case Reason.alreadyServed: "another process serves this socket; stop it or choose another path"
         case Reason.alreadyAwaited:
             "a third process waits already to take it over from the one that serves it; stop one of them"
-        case Reason.notASocket: "a file that is no socket is in the way; remove it or choose another path"
+        case Reason.notASocket(let path):
+            "a file that is no socket is in the way: \(path); remove it or choose another path"
         case Reason.inTheWay(let old): "\(old) of this process is in the way; remove that first, or restart the daemon"
         case Reason.system(let code): explain(code)
         case let error as IOError: explain(error.errnoCode)

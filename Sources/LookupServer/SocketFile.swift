@@ -23,7 +23,7 @@ struct SocketFile: Equatable, Sendable {
     /// Whether somebody answers here; a file that is no socket is an error.
     func isServed() throws(ListenFailure.Reason) -> Bool {
         guard identity != nil else { return false }
-        guard isSocket else { throw .notASocket }
+        guard isSocket else { throw .notASocket(path: path) }
         // Not blocking: one whose queue is full is alive too.
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { throw .system(errno) }

@@ -73,15 +73,17 @@ import TestSupport
         }
     }
 
-    @Test func `a file that is no socket is not replaced`() async throws {
-        let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).conf"
+    @Test(arguments: ["", ".new"])
+    func `a file that is no socket is named and not replaced`(suffix: String) async throws {
+        let socket = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).conf"
+        let path = socket + suffix
         try "precious".write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let lab = HandlerLab()
         let failure = await #expect(throws: ListenFailure.self) {
-            try await lab.serve(socketmap: [.unix(path: path)]) { _ in }
+            try await lab.serve(socketmap: [.unix(path: socket)]) { _ in }
         }
-        #expect(failure?.description.contains("a file that is no socket is in the way") == true)
+        #expect(failure?.description.contains("a file that is no socket is in the way: \(path);") == true)
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
     }
 
