@@ -68,8 +68,7 @@ extension PostfixCheckup {
                 "smtp_tls_CApath leads to \(place), which is not there"
                     + (isChrooted ? " (smtp(8) looks from inside its chroot)" : "")
                     + ": every enforced domain fails with \"untrusted issuer\", and its mail waits. A CAfile is read "
-                    + "before "
-                    + "the chroot.", line)
+                    + "before the chroot.", line)
         case .unreadable(let code):
             return Finding(
                 .authorities, isRoot ? .fail : .unknown,
@@ -78,14 +77,12 @@ extension PostfixCheckup {
             return Finding(
                 .authorities, .warn,
                 "Only OpenSSL's own default CAs are used (tls_append_default_CA): whether smtp(8) finds them from its "
-                    + "chroot "
-                    + "is chance.", line)
+                    + "chroot is chance.", line)
         case nil:
             return Finding(
                 .authorities, .fail,
                 "Neither smtp_tls_CAfile nor smtp_tls_CApath is set: Postfix can authenticate nobody, and mail to "
-                    + "every "
-                    + "enforced domain waits.", line)
+                    + "every enforced domain waits.", line)
         }
     }
 }

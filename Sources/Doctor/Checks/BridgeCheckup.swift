@@ -56,8 +56,7 @@ package struct BridgeCheckup: Sendable {
         return Finding(
             .configuration, .fail,
             "The daemon does not start with this configuration: \(RemoteText.printable(problem, limit: 400)). The "
-                + "other checks "
-                + "go by the defaults.", Remedy(.shell, "sts-bridge config check"))
+                + "other checks go by the defaults.", Remedy(.shell, "sts-bridge config check"))
     }
 
     // MARK: Whether it answers
@@ -72,8 +71,7 @@ package struct BridgeCheckup: Sendable {
                 return Finding(
                     .daemon, .warn,
                     "Something that is not the bridge answers at \(name): it says "
-                        + "\(RemoteText.printable(text, limit: 80)) to a "
-                        + "name that nobody has.")
+                        + "\(RemoteText.printable(text, limit: 80)) to a name that nobody has.")
             case .garbled(let why): return Finding(.daemon, .fail, "\(name) does not answer as the bridge: \(why).")
             case .unreachable(let why):
                 return Finding(

@@ -48,8 +48,7 @@ extension BridgeCheckup {
                 return Finding(
                     .cache, .fail,
                     "User \(user) may not write \(directory.contains(false) ? name : RemoteText.escaped(cache.path)): "
-                        + "no new "
-                        + "policy outlives the daemon.", Remedy(.shell, "chown -R \(user) \(name)"))
+                        + "no new policy outlives the daemon.", Remedy(.shell, "chown -R \(user) \(name)"))
             }
             guard !(directory + files).contains(nil) else {
                 return Finding(.cache, .unknown, "Whether \(user) may write \(name) could not be seen.")
@@ -76,7 +75,6 @@ extension BridgeCheckup {
         return Finding(
             .cache, free < Self.space.gone ? .fail : .warn,
             "\(megabytes) MB are free on the file system of \(RemoteText.escaped(cache.path)): when it is full, new "
-                + "policies are "
-                + "kept in memory only.")
+                + "policies are kept in memory only.")
     }
 }

@@ -23,23 +23,20 @@ extension PostfixCheckup {
             own = Finding(
                 .securityLevel, .warn,
                 "smtp_tls_security_level is \(level.isEmpty ? "empty" : level): enforced policies hold, but all other "
-                    + "mail "
-                    + "goes in plaintext, even where TLS is offered.", may)
+                    + "mail goes in plaintext, even where TLS is offered.", may)
         case "may", "dane":
             own = Finding(
                 .securityLevel, .ok, "Where there is no policy, smtp_tls_security_level = \(level) stays in force.")
         case "encrypt":
             own = Finding(
                 .securityLevel, .ok,
-                "Where there is no policy, smtp_tls_security_level = encrypt stays in force: mail to hosts without "
-                    + "TLS waits."
-            )
+                "Where there is no policy, smtp_tls_security_level = encrypt stays in force: mail to hosts without TLS "
+                    + "waits.")
         case "dane-only", "fingerprint", "verify", "secure":
             own = Finding(
                 .securityLevel, .warn,
                 "smtp_tls_security_level = \(level) is demanded of every domain without a policy: mail to most of the "
-                    + "world "
-                    + "waits.", may)
+                    + "world waits.", may)
         default:
             own = Finding(
                 .securityLevel, .fail, "smtp_tls_security_level = \(shown(level)) is no level that Postfix knows.", may)
@@ -80,9 +77,8 @@ extension PostfixCheckup {
             return [
                 Finding(
                     .dnsSupport, .warn,
-                    "Postfix does DANE and the bridge does not look for it: an enforced policy then overrides the "
-                        + "DANE of its "
-                        + "domain, which RFC 8461 section 2 forbids.",
+                    "Postfix does DANE and the bridge does not look for it: an enforced policy then overrides the DANE "
+                        + "of its domain, which RFC 8461 section 2 forbids.",
                     Remedy(
                         .configuration,
                         setup.dnssec == .off

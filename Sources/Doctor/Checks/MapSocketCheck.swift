@@ -17,14 +17,12 @@ extension PostfixCheckup {
             return Finding(
                 .mapSocket, severity(of: .fail),
                 "\(name) is a host name, and smtp(8) in its chroot has no \(shown(path)) to look it up: mail waits. "
-                    + "Use the "
-                    + "address, or copy the file.", Remedy(.shell, "cp /etc/hosts \(path)"))
+                    + "Use the address, or copy the file.", Remedy(.shell, "cp /etc/hosts \(path)"))
         case .unknownChroot:
             return Finding(
                 .mapSocket, .unknown,
                 "\(name) is an absolute path, and whether smtp(8) runs in a chroot is not known. A path relative to "
-                    + "the "
-                    + "queue directory is right in both cases.")
+                    + "the queue directory is right in both cases.")
         case .outsideOfChroot(let inside): return outsideOfChroot(inside, client)
         case .socket(let path):
             return trouble(with: path, name)
@@ -43,8 +41,7 @@ extension PostfixCheckup {
         return Finding(
             .mapSocket, .fail,
             "smtp(8) runs in a chroot and looks for \(shown(inside)), where nothing of the bridge's is: mail waits. "
-                + "The socket "
-                + "must be below \(shown(queue)), and main.cf name it from there.",
+                + "The socket must be below \(shown(queue)), and main.cf name it from there.",
             isSeen ? nil : listener, remedy(client, Self.maps, line(for: client, table: table)))
     }
 
@@ -53,8 +50,7 @@ extension PostfixCheckup {
             return Finding(
                 .mapSocket, .unknown,
                 "There is no user \(shown(survey.mailOwner)) here, so whether smtp(8) may connect to \(name) is not "
-                    + "known."
-            )
+                    + "known.")
         }
         switch path.access(for: owner) {
         case .granted: return nil
@@ -69,20 +65,17 @@ extension PostfixCheckup {
             return Finding(
                 .mapSocket, .unknown,
                 "Whether user \(owner.name) may pass \(shown(place)) could not be seen: it is closed to this user, or "
-                    + "has "
-                    + "an access control list.")
+                    + "has an access control list.")
         case .denied(let place, .search, let facts):
             return Finding(
                 .mapSocket, .fail,
                 "User \(owner.name) may not enter \(shown(place)) (mode \(facts.modeText)): connect: Permission "
-                    + "denied, and "
-                    + "mail waits.", Remedy(.shell, "chmod o+x \(place)"))
+                    + "denied, and mail waits.", Remedy(.shell, "chmod o+x \(place)"))
         case .denied(let place, _, let facts):
             return Finding(
                 .mapSocket, .fail,
                 "User \(owner.name) may not write \(shown(place)) (mode \(facts.modeText), group \(facts.group)): "
-                    + "connect: "
-                    + "Permission denied, and mail waits.",
+                    + "connect: Permission denied, and mail waits.",
                 Remedy(.configuration, "listen: { socket-mode: \"0660\", socket-group: \(owner.name) }"))
         }
     }

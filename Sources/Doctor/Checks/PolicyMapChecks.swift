@@ -103,8 +103,7 @@ extension PostfixCheckup {
                 Finding(
                     .mapOrder, .warn,
                     "proxy: in front of the bridge spares no connection: proxymap(8) starts a process for each lookup "
-                        + "that "
-                        + "waits.", remedy(client, Self.maps, line(for: client))))
+                        + "that waits.", remedy(client, Self.maps, line(for: client))))
         }
         guard findings.isEmpty else { return findings }
         let before =
@@ -120,14 +119,12 @@ extension PostfixCheckup {
             return Finding(
                 .mapOrder, .fail,
                 "\(name) in front of the bridge answers for every name (\(level)), so the bridge is never asked. Put "
-                    + "it "
-                    + "behind, or say it as smtp_tls_security_level.")
+                    + "it behind, or say it as smtp_tls_security_level.")
         case .found(let level):
             return Finding(
                 .mapOrder, .warn,
                 "\(name) behind the bridge answers for every name (\(level)): for all domains without a policy it "
-                    + "replaces "
-                    + "smtp_tls_security_level, and Postfix's own DANE.")
+                    + "replaces smtp_tls_security_level, and Postfix's own DANE.")
         case .failed(let words):
             let isOurs = !isRoot && words.contains("Permission denied")
             return Finding(

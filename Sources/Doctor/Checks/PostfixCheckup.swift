@@ -77,8 +77,7 @@ package struct PostfixCheckup: Sendable {
             return Finding(
                 .postfix, .unknown,
                 "There is no postconf here: \(place)/main.cf is read as a file, without Postfix's defaults. Its "
-                    + "version, "
-                    + "and what it names on its own host, are not known here.")
+                    + "version, and what it names on its own host, are not known here.")
         }
         guard let release else {
             return Finding(

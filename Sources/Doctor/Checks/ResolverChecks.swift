@@ -103,8 +103,7 @@ package struct ResolverCheckup: Sendable {
             return Finding(
                 .dnssecSigned, severity,
                 "The signatures of \(name) do not hold (\(RemoteText.printable(why, limit: 160))): the servers strip "
-                    + "DNSSEC, or "
-                    + "the clock or dns.trust-anchor-file is wrong." + consequence)
+                    + "DNSSEC, or the clock or dns.trust-anchor-file is wrong." + consequence)
         }
     }
 
@@ -116,8 +115,7 @@ package struct ResolverCheckup: Sendable {
             return Finding(
                 .dnssecBogus, .warn,
                 "\(name) has wrong signatures, and was answered\(answer.isSecure ? " as secure" : "") all the same: "
-                    + "it was "
-                    + "mended, or forged answers would be believed.")
+                    + "it was mended, or forged answers would be believed.")
         case .success:
             return Finding(
                 .dnssecBogus, unproven, "\(name) was answered, as any name while nothing is found to be signed.")
@@ -148,8 +146,7 @@ package struct ResolverCheckup: Sendable {
             return Finding(
                 .dnssecUnsigned, severity,
                 "\(name) is not signed, and is refused (\(RemoteText.printable(why, limit: 160))): the servers lose "
-                    + "what proves "
-                    + "it." + consequence)
+                    + "what proves it." + consequence)
         }
     }
 

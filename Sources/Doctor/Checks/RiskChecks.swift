@@ -8,14 +8,12 @@ extension PostfixCheckup {
             Finding(
                 .mxPatterns, .warn,
                 "smtp_tls_enforce_sts_mx_patterns = no: a host outside of a policy is delivered to if it holds a "
-                    + "certificate "
-                    + "for a name in it.", remedy(client, "smtp_tls_enforce_sts_mx_patterns", "yes"))
+                    + "certificate for a name in it.", remedy(client, "smtp_tls_enforce_sts_mx_patterns", "yes"))
         case nil:
             Finding(
                 .mxPatterns, .ok,
                 "This Postfix compares certificates with the policy's names, and not the MX host's own; 3.10.5 and "
-                    + "later do "
-                    + "both.")
+                    + "later do both.")
         default:
             Finding(.mxPatterns, .ok, "MX hosts are compared with the policy's patterns as RFC 8461 section 4.1 wants.")
         }
@@ -30,8 +28,7 @@ extension PostfixCheckup {
         return Finding(
             .sessionCache, .ok,
             "A resumed TLS session is not verified anew: a policy that got stricter may take \(time) to bite. Who "
-                + "minds leaves "
-                + "smtp_tls_session_cache_database empty.")
+                + "minds leaves smtp_tls_session_cache_database empty.")
     }
 
     func fallbackRelay(_ client: ClientFacts) -> Finding {
@@ -42,8 +39,7 @@ extension PostfixCheckup {
         return Finding(
             .fallbackRelay, .warn,
             "smtp_fallback_relay = \(shown(relay)) takes the mail whose destination failed its policy, too; what it "
-                + "then does "
-                + "no policy here decides.", remedy(client, "smtp_fallback_relay", ""))
+                + "then does no policy here decides.", remedy(client, "smtp_fallback_relay", ""))
     }
 
     func overrides(_ client: ClientFacts) -> Finding {

@@ -27,8 +27,7 @@ package struct WorldCheckup: Sendable {
                 return Finding(
                     .policyFetch, .unknown,
                     "\(name) publishes no policy (\(RemoteText.printable("\(absence)", limit: 200))); name a domain "
-                        + "that does "
-                        + "with --domain.")
+                        + "that does with --domain.")
             case .failed(let failure):
                 return Finding(
                     .policyFetch, .unknown,
@@ -55,14 +54,12 @@ package struct WorldCheckup: Sendable {
             return Finding(
                 .policyFetch, .warn,
                 "The policy of \(name) was not fetched: \(why). If others fail too, a firewall keeps this host from "
-                    + "port 443."
-            )
+                    + "port 443.")
         case .fetch(.certificate):
             return Finding(
                 .policyFetch, .warn,
                 "The certificate of \(name)'s policy host is refused: \(why). If others fail too: fetch.ca-file, the "
-                    + "clock, or "
-                    + "something between here and there.")
+                    + "clock, or something between here and there.")
         default:
             return Finding(.policyFetch, .warn, "The policy of \(name) was not fetched: \(why).")
         }
