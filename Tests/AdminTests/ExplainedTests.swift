@@ -50,25 +50,30 @@ import TestSupport
         #expect(why(.unknown, .notFound, isNew: true).contains("Nobody has asked"))
     }
 
-    private let served = Explained(
-        key: "example.com", domain: "example.com", port: 25, host: false, at: Timestamp(ManualTime().now),
-        answer: Answer(rule: "enforce", section: nil, why: "", replies: ["classic": "OK secure match=a servername=b"]),
-        withheld: nil, dialect: "classic", order: nil,
-        observation: Observation(Observing(isConfigured: false, order: nil)),
-        known: Known(outcome: "policy", text: ""),
-        entry: Entry(
+    private let served = Self.explained(
+        Known(outcome: "policy", text: ""),
+        Entry(
             domain: "example.com", state: "enforce",
             policy: Policy(
                 mode: "enforce", id: "1", maxAge: 100, mx: ["mx.example.com"], notices: [],
                 fetchedAt: Timestamp(ManualTime().now), expiresAt: Timestamp(ManualTime().now), applied: true),
             record: nil, failure: nil, failing: false, askedAt: Timestamp(ManualTime().now), refreshAt: nil,
-            underWay: false, inArchiveOnly: false),
-        next: Next(action: "answer", until: nil, id: nil), archiveFailure: nil,
-        dane: DANEFound(
-            coverage: "complete", reason: nil, mx: "MX records, secure", mxAnswer: nil,
-            hosts: [DANEHost(name: "mx.example.com", judgement: "fine", answers: [])], at: nil, freshUntil: nil,
-            underWay: false),
-        failures: [], lookups: [], live: nil, differences: nil)
+            underWay: false, inArchiveOnly: false))
+
+    private static func explained(_ known: Known, _ entry: Entry?) -> Explained {
+        Explained(
+            key: "example.com", domain: "example.com", port: 25, host: false, at: Timestamp(ManualTime().now),
+            answer: Answer(
+                rule: "enforce", section: nil, why: "", replies: ["classic": "OK secure match=a servername=b"]),
+            withheld: nil, dialect: "classic", order: nil,
+            observation: Observation(Observing(isConfigured: false, order: nil)), known: known, entry: entry,
+            next: Next(action: "answer", until: nil, id: nil), archiveFailure: nil,
+            dane: DANEFound(
+                coverage: "complete", reason: nil, mx: "MX records, secure", mxAnswer: nil,
+                hosts: [DANEHost(name: "mx.example.com", judgement: "fine", answers: [])], at: nil, freshUntil: nil,
+                underWay: false),
+            failures: [], lookups: [], live: nil, differences: nil)
+    }
 
     private func live(
         id: String? = "1", mode: String = "enforce", maxAge: Int = 100, mx: [String] = ["mx.example.com"],
@@ -85,8 +90,9 @@ import TestSupport
             rule: rule, reply: "OK secure match=a servername=b", dialect: "classic")
     }
 
-    private func differences(_ live: QueryReport) -> [String] {
-        (served.compared(with: live).differences ?? []).map { "\($0.what): \($0.served) -> \($0.live)" }
+    private func differences(_ live: QueryReport, from served: Explained? = nil) -> [String] {
+        let differences = (served ?? self.served).compared(with: live).differences ?? []
+        return differences.map { "\($0.what): \($0.served) -> \($0.live)" }
     }
 
     @Test func `a discovery that says the same has no differences`() {
@@ -115,6 +121,41 @@ import TestSupport
                 notAfter: nil, failure: "certificate: expired", failureType: "sts-webpki-invalid"),
             rule: "unknown", reply: "NOTFOUND ", dialect: "classic")
         #expect(differences(failed).last == "policy: mode enforce -> certificate: expired")
+    }
+
+    private let unasked = QueryReport(
+        key: "example.com", domain: "example.com", outcome: .unknown,
+        record: QueryReport.Record(
+            name: "", id: nil, finding: "could not find out: SERVFAIL", ttl: 0, aliases: 0, milliseconds: 1),
+        rule: "unknown", reply: "NOTFOUND ", dialect: "classic")
+
+    @Test func `a record that could not be found out now is not called none`() {
+        #expect(
+            Array(differences(unasked).suffix(2)) == [
+                "record: 1 -> could not find out: SERVFAIL", "policy: mode enforce -> could not find out: SERVFAIL",
+            ])
+    }
+
+    @Test func `what was not known is not called none either, and two that do not know do not differ`() {
+        let new = Self.explained(Known(outcome: "unknown", text: "nobody has asked"), nil)
+        #expect(differences(unasked, from: new).map { $0.prefix(5) } == ["rule:", "reply"])
+        #expect(
+            differences(live(), from: new) == [
+                "record: nobody has asked -> 1", "policy: nobody has asked -> mode enforce",
+            ])
+        let failed = Record(
+            outcome: "failed", id: nil, text: "no answer", at: Timestamp(ManualTime().now),
+            freshUntil: Timestamp(ManualTime().now))
+        let entry = Entry(
+            domain: "example.com", state: "unknown", policy: nil, record: failed, failure: nil, failing: true,
+            askedAt: Timestamp(ManualTime().now), refreshAt: nil, underWay: false, inArchiveOnly: false)
+        let unknown = Self.explained(Known(outcome: "unknown", text: "could not find out: no answer"), entry)
+        #expect(
+            differences(live(), from: unknown) == [
+                "record: no answer -> 1", "policy: could not find out: no answer -> mode enforce",
+            ])
+        let none = Self.explained(Known(outcome: "no-policy", text: ""), nil)
+        #expect(differences(live(), from: none).last == "policy: none -> mode enforce")
     }
 
     @Test func `strangers' text has no escape sequence left`() throws {
