@@ -39,15 +39,15 @@ extension ConfigurationKey {
         },
         .number(
             "listen.max-connections", \.lookup.maximumConnections,
-            "at the limit the oldest idle connection makes room", 1...1_000_000),
+            "of Postfix, at once; at the limit the oldest idle one makes room", 1...1_000_000),
     ]
 
     private static let postfix: [ConfigurationKey] = [
         .value(
             "postfix.version", \.postfix.release,
             """
-            what `postconf` says, else words that every Postfix since 3.4 knows; from `3.10` on with what TLS reports and \
-            exact MX matching need, up to `3.3` without `servername`
+            `auto`: what `postconf` says, else words that every Postfix since 3.4 knows; from `3.10` on with what TLS \
+            reports and exact MX matching need, up to `3.3` without `servername`
             """, expected: "auto, or a version such as 3.7"
         ) { text in
             text == "auto" ? .some(nil) : PostfixRelease(text).map(Optional.some)
@@ -57,12 +57,15 @@ extension ConfigurationKey {
         .choice(
             "postfix.dane", \.postfix.dane,
             """
-            look for DANE (RFC 7672), which goes before MTA-STS: where `postconf` says `smtp_dns_support_level = dnssec`; \
-            `on`, `off`
+            look for DANE (RFC 7672), which goes before MTA-STS; `auto`: where `postconf` says `smtp_dns_support_level = \
+            dnssec`
             """),
         .value(
             "postfix.security-level", \.securityLevel,
-            "the site's `smtp_tls_security_level`; `dane` is answered only where it is empty, `none` or `may`",
+            """
+            the site's `smtp_tls_security_level`; `auto`: what `postconf` says, `may` without it; `dane` is answered only \
+            where it is empty, `none` or `may`
+            """,
             expected: "auto, or a level of Postfix's such as may or dane"
         ) { text in
             if text == "auto" { return .some(nil) }
@@ -94,7 +97,9 @@ extension ConfigurationKey {
             .seconds(1) ... .seconds(90)),
         .choice(
             "lookup.on-unknown", \.decisions.onUnknown,
-            "`defer`: hold mail when it cannot be found out whether there is a policy"),
+            """
+            `deliver`, or `defer`: hold mail when it cannot be found out whether there is a policy, and none is held
+            """),
     ]
 
     private static let dns: [ConfigurationKey] = [
@@ -103,7 +108,8 @@ extension ConfigurationKey {
             expected: "ip or ip@port, such as 192.0.2.53, 127.0.0.1@5353, 2001:db8::53"
         ) { try? NameServer($0) },
         .choice(
-            "dns.dnssec", \.dnssec, "validate for DANE, and go without while the servers strip DNSSEC; `on`, `off`"),
+            "dns.dnssec", \.dnssec,
+            "validate for DANE; `auto`: go without DANE while the servers strip DNSSEC"),
         .value(
             "dns.trust-anchor-file", \.trustAnchorFile, "the root's keys (Debian: dns-root-data)",
             expected: "an absolute path"
@@ -114,16 +120,16 @@ extension ConfigurationKey {
         },
         .duration(
             "dns.timeout", \.dnsTimeout,
-            "one query, with all servers and retries; below 3 s a dead first server may use it up",
+            "how long one query may take, with all servers and retries; below 3 s a dead first server may use it up",
             .seconds(1) ... .seconds(60)),
     ]
 
     private static let fetch: [ConfigurationKey] = [
         .duration(
-            "fetch.timeout", \.fetchTimeout, "one policy, with all addresses of its host", .seconds(1) ... .seconds(300)
-        ),
+            "fetch.timeout", \.fetchTimeout, "how long one fetch may take, with all addresses of the policy's host",
+            .seconds(1) ... .seconds(300)),
         .duration(
-            "fetch.retry-after", \.ledger.retryAfter, "after a failed fetch, for the same id",
+            "fetch.retry-after", \.ledger.retryAfter, "the pause after a failed fetch, for the same id",
             .seconds(1) ... .seconds(86_400)),
         .value(
             "fetch.ca-file", \.trust, "PEM file of the CAs that vouch for policy hosts",
@@ -147,11 +153,15 @@ extension ConfigurationKey {
     private static let cache: [ConfigurationKey] = [
         .choice(
             "cache.store", \.store,
-            "`memory`: a restart forgets every policy, and with it the protection they give"
+            """
+            `sqlite`: policies are kept in a file; `memory`: a restart forgets every policy, and with it the protection \
+            they give
+            """
         ).afterRestart,
         .value(
             "cache.path", \.cachePath,
-            "the policies that are kept; its directory is made if only that is missing", expected: "an absolute path"
+            "the file of the policies that are kept; its directory is made if only that is missing",
+            expected: "an absolute path"
         ) { text in
             text.hasPrefix("/") && !text.hasSuffix("/") && !text.contains("\0") ? text : nil
         } format: {
@@ -164,7 +174,9 @@ extension ConfigurationKey {
         .duration(
             "cache.min-ttl", \.ledger.minimumTTL, "TXT and negative answers are kept at least this long",
             .seconds(0) ... .seconds(3_600)),
-        .duration("cache.max-ttl", \.ledger.maximumTTL, "and at most this long", .seconds(1) ... .seconds(86_400)),
+        .duration(
+            "cache.max-ttl", \.ledger.maximumTTL, "TXT and negative answers are kept at most this long",
+            .seconds(1) ... .seconds(86_400)),
     ]
 
     private static let admin: [ConfigurationKey] = [
@@ -198,12 +210,15 @@ extension ConfigurationKey {
     private static let log: [ConfigurationKey] = [
         .choice(
             "log.level", \.logLevel,
-            "`trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`; `debug` shows each lookup"),
+            """
+            from which level on: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`; `debug` shows each \
+            lookup
+            """),
         .choice(
             "log.format", \.logFormat,
             """
-            or `json`; `journal`: text with a priority in front and no time, as `text` is written where systemd's journal \
-            listens
+            `text`, `json`, or `journal`: text with a priority in front and no time; `text` is written so, too, where \
+            systemd's journal listens
             """),
     ]
 
