@@ -144,7 +144,7 @@ let package = Package(
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "MTASTSTests", dependencies: ["MTASTS"], swiftSettings: strict),
+        .testTarget(name: "MTASTSTests", dependencies: ["MTASTS", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DANETests", dependencies: ["DANE"], swiftSettings: strict),
         .testTarget(
             name: "DiscoveryTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport"],

@@ -1,8 +1,6 @@
 import Admin
 import Discovery
 import Foundation
-import Glibc
-import Logging
 import MTASTS
 import NIOCore
 import NIOPosix
@@ -174,18 +172,4 @@ struct RawClient: Sendable {
 
         var problem: Problem? { try? JSONDecoder().decode(Problem.self, from: Data(body.utf8)) }
     }
-}
-
-/// What a daemon leaves behind that was killed.
-func leaveDeadSocket(at path: String) throws {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-    let result = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
-    }
-    try #require(result == 0)
 }

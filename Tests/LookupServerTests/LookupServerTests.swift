@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import LookupServer
 import NIOCore
 import Testing
@@ -219,19 +218,5 @@ import TestSupport
                 #expect(reply == "9:NOTFOUND ,")
             }
         }
-    }
-
-    /// What a daemon leaves behind that was killed.
-    private func leaveDeadSocket(at path: String) throws {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        defer { Glibc.close(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.bind(descriptor, $0, length) }
-        }
-        try #require(result == 0)
     }
 }

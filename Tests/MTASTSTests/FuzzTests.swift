@@ -1,4 +1,5 @@
 import MTASTS
+import TestSupport
 import Testing
 
 /// Mutants of the corpus, the same ones in every run: nothing traps, and what is accepted keeps its promises.
@@ -63,9 +64,9 @@ import Testing
 
 /// A seeded source of inputs near the corpus.
 struct Mutator {
-    private var generator: SplitMix64
+    private var generator: Seeded
 
-    init(seed: UInt64) { generator = SplitMix64(state: seed) }
+    init(seed: UInt64) { generator = Seeded(seed) }
 
     /// One or two changes to one of `seeds`.
     mutating func mutant(of seeds: [[UInt8]]) -> [UInt8] {
@@ -88,18 +89,5 @@ struct Mutator {
         case 4: octets.removeLast(octets.count - place)
         default: octets.insert(contentsOf: seeds.randomElement(using: &generator) ?? [], at: place)
         }
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -12,7 +12,7 @@ import TestSupport
     @Test(arguments: 1...4)
     func `whatever a stranger publishes, Postfix takes the reply`(part: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SplitMix(state: seed)
+        var generator = Seeded(seed)
         var counts = Counts()
         for round in 0..<Self.rounds {
             let violations = try Self.checkRound(round, &generator, &counts)
@@ -35,7 +35,7 @@ import TestSupport
     }
 
     private static func checkRound(
-        _ round: Int, _ generator: inout SplitMix, _ counts: inout Counts
+        _ round: Int, _ generator: inout Seeded, _ counts: inout Counts
     ) throws -> [String] {
         var maker = PolicyMaker(generator: generator, hasHugeText: round % 400 == 0, hasManyNames: round % 1_200 == 0)
         let (policy, text) = maker.make()
@@ -102,7 +102,7 @@ import TestSupport
 
     /// A policy that parses, and a text that may be anything.
     private struct PolicyMaker {
-        var generator: SplitMix
+        var generator: Seeded
         let hasHugeText: Bool
         let hasManyNames: Bool
 
@@ -154,17 +154,5 @@ import TestSupport
                 "\u{1f4a9}",
                 "\\", "\"", "'", "xn--", "UPPER: Case", "\u{feff}", "a", "policy_type=sts",
             ].map { Array($0.utf8) } + [[0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xC0, 0x80], [0x80]]
-    }
-
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
     }
 }

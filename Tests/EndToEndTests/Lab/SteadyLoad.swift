@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// Lookups that never pause, from several clients at once, each on a connection of its own: some for one lookup, some for
 /// many, as smtp(8) makes them. Whatever is refused, reset or closed before its answer is a failure; nothing is tried again.

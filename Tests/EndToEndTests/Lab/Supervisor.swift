@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A service manager of the tests' own, which speaks as systemd does: holds listening sockets, passes them to the bridge by
 /// LISTEN_FDS, and hears what it says over NOTIFY_SOCKET.
@@ -82,17 +83,5 @@ final class Supervisor: Sendable {
             ["-c", #"LISTEN_PID=${LISTEN_PID:-$$} exec "$0" serve --config "$1""#, BridgeProcess.binary(), path],
             environment: variables.merging(environment) { $1 }, passing: sockets.map(\.descriptor),
             log: LogFile(path: "\(directory)/\(name).log"))
-    }
-}
-
-/// A unix socket's address for the duration of the call.
-func withUnixAddress<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
     }
 }
