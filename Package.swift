@@ -37,7 +37,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "CurlHTTPS", dependencies: ["CCurl", "COpenSSL", "Discovery", "MTASTS"], swiftSettings: strict),
+            name: "CurlHTTPS", dependencies: ["CCurl", "COpenSSL", "Discovery"], swiftSettings: strict),
         .systemLibrary(name: "CIDN2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "IDNA", dependencies: ["CIDN2"], swiftSettings: strict),
 
@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "DANE", "Discovery", "IDNA", "MTASTS", "PolicyService",
+                "DANE", "Discovery", "MTASTS", "PolicyService",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -117,7 +117,7 @@ let package = Package(
         .executableTarget(
             name: "STSBridge",
             dependencies: [
-                "Admin", "CurlHTTPS", "Discovery", "Doctor", "IDNA", "LookupServer", "MTASTS", "Monitoring",
+                "Admin", "CurlHTTPS", "Discovery", "Doctor", "LookupServer", "MTASTS", "Monitoring",
                 "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager",
                 "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -161,7 +161,6 @@ let package = Package(
             dependencies: [
                 "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -170,7 +169,7 @@ let package = Package(
         .testTarget(
             name: "SQLiteArchiveTests",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "SQLiteArchive", "TestSupport",
+                "MTASTS", "PolicyService", "SQLiteArchive", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -187,8 +186,7 @@ let package = Package(
         .testTarget(
             name: "LookupServerTests",
             dependencies: [
-                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
+                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "TestSupport",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -199,10 +197,8 @@ let package = Package(
         .testTarget(
             name: "AdminTests",
             dependencies: [
-                "Admin", "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "Admin", "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -212,7 +208,6 @@ let package = Package(
             name: "MonitoringTests",
             dependencies: [
                 "DANE", "Discovery", "MTASTS", "Monitoring", "TestSupport",
-                .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -227,7 +222,7 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "LookupServer", "MTASTS", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
+                "Admin", "LookupServer", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -37,7 +37,7 @@ package enum CATrust: Equatable, Sendable {
     case file(String)
 
     /// Debian's and Alpine's name for the bundle.
-    package static let systemBundle = "/etc/ssl/certs/ca-certificates.crt"
+    private static let systemBundle = "/etc/ssl/certs/ca-certificates.crt"
 
     var path: String {
         switch self {

@@ -1,8 +1,8 @@
 /// A range of addresses: `192.0.2.0/24`, `2001:db8::/32`, or one address alone.
 package struct IPNetwork: Hashable, Sendable {
-    package let base: IPAddress
+    private let base: IPAddress
     /// Leading bits that count: 0…32 for IPv4, 0…128 for IPv6.
-    package let prefixLength: Int
+    private let prefixLength: Int
 
     /// `nil` unless `text` is an address, or an address, a slash and a prefix length in range. Bits of the address
     /// behind the prefix do not count.

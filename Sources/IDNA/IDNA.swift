@@ -14,7 +14,7 @@ package enum IDNA {
     }
 
     /// The longest input in octets: a name of 253 octets in ASCII has fewer than four times as many in UTF-8.
-    package static let maximumInput = 1_024
+    private static let maximumInput = 1_024
 
     /// Converts `name`, which may mix U-labels, A-labels and ASCII labels.
     ///

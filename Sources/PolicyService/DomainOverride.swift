@@ -28,7 +28,7 @@ package struct DomainOverride: Equatable, Sendable {
     /// The end of the year 9999.
     private static let latest = WallTime(milliseconds: 253_402_300_799_999)
     /// More names than any MX set has.
-    package static let maximumNames = 100
+    static let maximumNames = 100
 
     package init(
         domain: PolicyDomain, kind: Kind, reason: String, author: String, since: WallTime, until: WallTime? = nil

@@ -47,7 +47,7 @@ package struct OrderBook: Sendable {
     }
 
     /// As long as expired policies are kept.
-    package static let afterlife = Duration.seconds(7 * 86_400)
+    static let afterlife = Duration.seconds(7 * 86_400)
     /// A clock that is set back by more than this makes ends come again; less is what NTP does all the time.
     private static let setBack = Duration.seconds(60)
 

@@ -1,5 +1,4 @@
 import Discovery
-import MTASTS
 
 /// One who waits for what is being found out about a destination.
 package struct Waiter: Hashable, Sendable {

@@ -27,7 +27,7 @@ package struct WallTime: Hashable, Comparable, Sendable {
 
     /// Whether this moment lies in the future, as seen from `now`, by more than clocks are always set back: by NTP, or
     /// because two threads have read them one after the other.
-    package func isAhead(of now: WallTime) -> Bool {
+    func isAhead(of now: WallTime) -> Bool {
         self > now + Self.tolerance
     }
 

@@ -61,7 +61,7 @@ package struct SocketmapDecoder: NIOSingleStepByteToMessageDecoder {
 package enum SocketmapReplyEncoder {
     /// The longest payload in octets, `OK ` included, that Postfix takes (fixed until 3.9, the default of
     /// `socketmap_max_reply_size` since).
-    package static let maximumPayload = 100_000
+    private static let maximumPayload = 100_000
 
     /// Appends `reply` to `buffer`. One that is too long for Postfix is said in a shorter dialect, or else becomes a
     /// temporary error that says so.

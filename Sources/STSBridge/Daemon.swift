@@ -5,7 +5,6 @@ import Metrics
 import Monitoring
 import NIOPosix
 import PolicyService
-import PostfixTable
 import SQLiteArchive
 import ServiceLifecycle
 import ServiceManager

@@ -1,6 +1,5 @@
 import Admin
 import Foundation
-import NIOCore
 import Testing
 import TestSupport
 

@@ -1,5 +1,4 @@
 import Discovery
-import Logging
 import LookupServer
 import MTASTS
 import MetricsTestKit

@@ -1,6 +1,4 @@
-import Logging
 import LookupServer
-import NIOCore
 import NIOEmbedded
 import PolicyService
 import PostfixTable

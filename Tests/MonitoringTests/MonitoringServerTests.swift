@@ -1,8 +1,6 @@
-import Logging
 import Metrics
 import NIOPosix
 import ServiceLifecycle
-import Synchronization
 import TestSupport
 import Testing
 

@@ -1,5 +1,4 @@
 import Discovery
-import MTASTS
 import PolicyService
 import Synchronization
 import TestSupport

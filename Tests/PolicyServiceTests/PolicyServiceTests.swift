@@ -2,8 +2,6 @@ import Discovery
 import MTASTS
 import MetricsTestKit
 import PolicyService
-import ServiceLifecycle
-import Synchronization
 import Testing
 import TestSupport
 

@@ -1,6 +1,5 @@
 import Admin
 import Foundation
-import Logging
 import LookupServer
 import Synchronization
 import TestSupport

@@ -1,5 +1,4 @@
 import Discovery
-import Foundation
 import Testing
 
 @testable import UnboundDNS

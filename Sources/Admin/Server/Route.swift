@@ -1,4 +1,3 @@
-import Foundation
 import Hummingbird
 
 /// One way into the API: what it is called, what it takes and gives, and what it does.

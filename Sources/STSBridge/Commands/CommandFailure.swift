@@ -1,5 +1,3 @@
-import ArgumentParser
-
 /// The exit codes, the same for every command.
 enum ExitStatus: Int32, CaseIterable {
     /// Done, found.
