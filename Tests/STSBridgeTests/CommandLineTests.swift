@@ -64,7 +64,7 @@ import Testing
         #expect(outcome.status == 3)
         #expect(outcome.output.contains("_mta-sts.example.com TXT: could not find out: "))
         #expect(outcome.output.contains("(servers 127.0.0.1@1)"))
-        #expect(outcome.output.contains("rule         unknown"))
+        #expect(outcome.output.contains("rule          unknown"))
     }
 
     @Test func `a CA file that cannot be used stops the start and says what to do`() async throws {

@@ -24,7 +24,8 @@ struct DoctorText {
 
     private func lines(for finding: Finding) -> [String] {
         let services = finding.services.isEmpty ? "" : "(\(finding.services.joined(separator: ", "))) "
-        let texts = wrapped(services + finding.meaning)
+        let texts = (services + finding.meaning)
+            .wrapped(to: terminal.width.map { max(20, $0 - Self.columns.meaning) })
         let severity = finding.severity.rawValue.padded(to: Self.columns.check - 2)
         let head =
             "  " + terminal.paint(severity, finding.severity.style)
@@ -46,21 +47,6 @@ struct DoctorText {
             return count == 0 ? nil : terminal.paint("\(count) \(severity.rawValue)", severity.style)
         }
         return counts.joined(separator: ", ")
-    }
-
-    /// At blanks; a word that is longer than a line stays whole: it may have to be copied.
-    private func wrapped(_ text: String) -> [String] {
-        guard let width = terminal.width else { return [text] }
-        let limit = max(20, width - Self.columns.meaning)
-        var lines: [String] = []
-        for word in text.split(separator: " ") {
-            if let last = lines.last, last.count + 1 + word.count <= limit {
-                lines[lines.count - 1] += " " + word
-            } else {
-                lines.append(String(word))
-            }
-        }
-        return lines
     }
 }
 

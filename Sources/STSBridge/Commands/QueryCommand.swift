@@ -10,7 +10,9 @@ struct QueryCommand: AsyncParsableCommand {
         commandName: "query",
         abstract: "Looks a domain up live, without the daemon and its cache, and shows every step.",
         discussion: """
-            Takes what Postfix may send as a key: a domain in any spelling, host:port, [host]:port.
+            Takes what Postfix may send as a key: a domain in any spelling, host:port, [host]:port. Nothing of it is kept.
+              sts-bridge query example.com
+              sts-bridge query '[smtp.example.com]:587'
             Exit code 0 when there is a policy, 1 when there is none, 3 when it could not be found out.
             """)
 
@@ -21,7 +23,7 @@ struct QueryCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try options.read()
         let report = try await Self.report(on: domain, configuration)
-        print(json ? try JSONText.encode(report) : QueryText.render(report))
+        print(json ? try JSONText.encode(report) : QueryText.render(report, for: .standardOutput))
         guard report.status == .success else { throw ExitCode(report.status.rawValue) }
     }
 

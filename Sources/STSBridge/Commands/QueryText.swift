@@ -1,11 +1,19 @@
 import Admin
 import Foundation
 
-/// A query's report as lines for a terminal: what was asked, what came, how long it took.
+/// A query's report for people: what was asked, what came, how long it took.
 enum QueryText {
-    static func render(_ report: QueryReport) -> String { lines(rows(report)) }
+    static func render(_ report: QueryReport, for terminal: Terminal) -> String {
+        var sheet = FactSheet(for: terminal)
+        describe(report, in: &sheet)
+        return sheet.text
+    }
 
-    static func rows(_ report: QueryReport) -> [(String, String)] {
+    static func describe(_ report: QueryReport, in sheet: inout FactSheet) {
+        for (label, text) in rows(report) { sheet.fact(label, text) }
+    }
+
+    private static func rows(_ report: QueryReport) -> [(String, String)] {
         guard let domain = report.domain, let record = report.record else {
             return [
                 ("key", "\(report.key) names no domain that could have a policy"), ("rule", report.rule),
@@ -17,8 +25,7 @@ enum QueryText {
         if let fetch = report.fetch { rows += self.rows(for: fetch) }
         if let policy = report.policy { rows += self.rows(for: policy) }
         if let dane = report.dane { rows += self.rows(for: dane) }
-        rows += [("rule", report.rule), ("reply", "\(report.reply)   (dialect \(report.dialect))")]
-        return rows
+        return rows + [("rule", report.rule), ("reply", report.reply), ("dialect", report.dialect)]
     }
 
     private static func text(of record: QueryReport.Record) -> String {
@@ -26,26 +33,26 @@ enum QueryText {
         if record.ttl > 0 { facts.insert("TTL \(record.ttl) s", at: 0) }
         if record.aliases > 0 { facts.insert("\(record.aliases) CNAME", at: 0) }
         let found = record.id.map { "id \($0)" } ?? record.finding
-        return "\(record.name) TXT: \(found)   (\(facts.joined(separator: ", ")))"
+        return "\(record.name) TXT: \(found) (\(facts.joined(separator: ", ")))"
     }
 
     private static func text(of host: QueryReport.PolicyHost) -> String {
         let addresses = host.addresses.isEmpty ? "no address to dial" : host.addresses.joined(separator: ", ")
         let refused = host.refused.isEmpty ? "" : ", refused: \(host.refused.joined(separator: ", "))"
-        return "\(host.name): \(addresses)\(refused)   (\(time(host.milliseconds)))"
+        return "\(host.name): \(addresses)\(refused) (\(time(host.milliseconds)))"
     }
 
     private static func rows(for fetch: QueryReport.Fetch) -> [(String, String)] {
         var rows: [(String, String)] = []
         if let address = fetch.address, let version = fetch.httpVersion {
-            rows.append(("fetch", "\(fetch.url) from \(address) by \(version)   (\(time(fetch.milliseconds)))"))
+            rows.append(("fetch", "\(fetch.url) from \(address) by \(version) (\(time(fetch.milliseconds)))"))
         } else {
-            rows.append(("fetch", "\(fetch.url)   (\(time(fetch.milliseconds)))"))
+            rows.append(("fetch", "\(fetch.url) (\(time(fetch.milliseconds)))"))
         }
         let facts = [fetch.issuer.map { "issuer \($0)" }, fetch.notAfter.map { "until \($0)" }].compactMap { $0 }
         rows.append(("certificate", ([fetch.certificate] + facts).joined(separator: ", ")))
         if let failure = fetch.failure, let type = fetch.failureType {
-            rows.append(("failure", "\(failure)   (\(type))"))
+            rows.append(("failure", "\(failure) (\(type))"))
         }
         return rows
     }
@@ -58,7 +65,7 @@ enum QueryText {
     }
 
     private static func rows(for dane: QueryReport.DANE) -> [(String, String)] {
-        var rows = [("dane", "\(dane.mx)   (\(time(dane.milliseconds)))")]
+        var rows = [("dane", "\(dane.mx) (\(time(dane.milliseconds)))")]
         rows += dane.mxAnswer.map { [("dns", $0)] } ?? []
         for host in dane.hosts {
             rows.append(("mx host", "\(host.name): \(host.judgement)"))
@@ -70,9 +77,5 @@ enum QueryText {
 
     private static func time(_ milliseconds: Double) -> String {
         "\(milliseconds.formatted(.number.precision(.fractionLength(1)).grouping(.never))) ms"
-    }
-
-    private static func lines(_ rows: [(String, String)]) -> String {
-        rows.map { $0.0.padding(toLength: 13, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
     }
 }

@@ -64,26 +64,11 @@ enum ConfigurationManual {
         for section in sections {
             lines += ["", "\(section.name):"]
             for key in section.keys {
-                lines += wrapped(key.wholeMeaning, width: 100).map { "  # \($0)" }
+                lines += key.wholeMeaning.wrapped(to: 100).map { "  # \($0)" }
                 lines.append("  #\(key.lastName): \(ConfigurationText.value(of: key, in: Configuration()))")
             }
         }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private static func wrapped(_ text: String, width: Int) -> [String] {
-        var lines = [""]
-        for word in text.split(separator: " ") {
-            let line = lines[lines.count - 1]
-            if line.isEmpty {
-                lines[lines.count - 1] = String(word)
-            } else if line.count + 1 + word.count <= width {
-                lines[lines.count - 1] = "\(line) \(word)"
-            } else {
-                lines.append(String(word))
-            }
-        }
-        return lines
     }
 
     /// README's table, row by row.

@@ -17,7 +17,7 @@ struct FactSheet {
     }
 
     mutating func fact(_ label: String, _ value: StyledText) {
-        let pieces = wrap(value.text)
+        let pieces = value.text.wrapped(to: terminal.width.map { max(20, $0 - Self.indent) })
         for (number, piece) in pieces.enumerated() {
             let head = number == 0 ? label : ""
             let padding = String(repeating: " ", count: max(1, Self.indent - head.count))
@@ -37,24 +37,5 @@ struct FactSheet {
     /// A line, or several, that is made already: a table.
     mutating func block(_ text: String) {
         lines.append(text)
-    }
-
-    /// At spaces; a word that is longer than a line stays whole: it may have to be copied.
-    private func wrap(_ text: String) -> [String] {
-        guard let width = terminal.width else { return [text] }
-        let room = max(20, width - Self.indent)
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if line.isEmpty {
-                line = String(word)
-            } else if line.count + 1 + word.count <= room {
-                line += " \(word)"
-            } else {
-                lines.append(line)
-                line = String(word)
-            }
-        }
-        return lines + [line]
     }
 }

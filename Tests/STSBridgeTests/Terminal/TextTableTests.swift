@@ -99,6 +99,14 @@ import Testing
                 """)
     }
 
+    @Test func `no line ends in a space: socketmap writes one behind NOTFOUND`() {
+        for width in [nil, 40] {
+            var sheet = FactSheet(for: Terminal(width: width, hasColour: false))
+            sheet.fact("reply", "NOTFOUND ")
+            #expect(sheet.text == "reply         NOTFOUND")
+        }
+    }
+
     @Test func `a word that is longer than a line stays whole`() {
         var sheet = FactSheet(for: Terminal(width: 40, hasColour: false))
         let word = String(repeating: "x", count: 60)

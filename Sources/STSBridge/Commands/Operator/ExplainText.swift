@@ -24,7 +24,7 @@ enum ExplainText {
         if let dane = explained.dane { describe(dane, now: now, in: &sheet) }
         describe(explained.failures, now: now, in: &sheet)
         describe(explained.lookups, now: now, in: &sheet, terminal)
-        if let live = explained.live { describe(live, explained.differences ?? [], in: &sheet, terminal) }
+        if let live = explained.live { describe(live, explained.differences ?? [], in: &sheet) }
         return sheet.text
     }
 
@@ -34,11 +34,11 @@ enum ExplainText {
         // The one that most hear comes first.
         let dialects = answer.replies.keys.sorted { ($0 == dialect ? 0 : 1, $0) < ($1 == dialect ? 0 : 1, $1) }
         if Set(answer.replies.values).count == 1, let reply = answer.replies[dialect] {
-            sheet.fact("reply", reply.trimmingSpaces, style(of: reply))
+            sheet.fact("reply", reply, style(of: reply))
         } else {
             for name in dialects {
                 let reply = answer.replies[name] ?? ""
-                sheet.fact(name, reply.trimmingSpaces, style(of: reply))
+                sheet.fact(name, reply, style(of: reply))
             }
             sheet.fact("dialect", "\(dialect), where a client chooses none")
         }
@@ -120,25 +120,14 @@ enum ExplainText {
 
     // MARK: Live
 
-    private static func describe(
-        _ live: QueryReport, _ differences: [Difference], in sheet: inout FactSheet, _ terminal: Terminal
-    ) {
+    private static func describe(_ live: QueryReport, _ differences: [Difference], in sheet: inout FactSheet) {
         sheet.heading("A fresh discovery")
-        for (label, text) in QueryText.rows(live) { sheet.fact(label, text) }
+        QueryText.describe(live, in: &sheet)
         sheet.heading("Differences")
         guard !differences.isEmpty else { return sheet.fact("none", "what is held is what is published", .good) }
         for difference in differences {
             sheet.fact(difference.what, "- \(difference.served)", .bad)
             sheet.fact("", "+ \(difference.live)", .good)
         }
-    }
-}
-
-extension String {
-    /// socketmap writes `NOTFOUND ` with its space.
-    fileprivate var trimmingSpaces: String {
-        var text = self[...]
-        while text.last == " " { text = text.dropLast() }
-        return String(text)
     }
 }
