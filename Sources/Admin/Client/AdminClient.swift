@@ -12,17 +12,24 @@ import NIOPosix
 package struct AdminClient: Sendable {
     package let path: String
     private let http: HTTPClient
-    /// How long an answer may take: longer than any discovery.
+    /// How long an answer may take to begin.
     private let patience: Duration
+
+    /// For an answer that the daemon has at hand: a script is not to hang on a daemon that hangs.
+    package static let patience = Duration.seconds(30)
+    /// For one that it asks the world for: longer than any discovery.
+    package static let patienceWithWorld = Duration.seconds(420)
 
     /// Octets: the longest explanation, of a policy of 64 KiB and many hosts, with room.
     private static let longestAnswer = 4 * 1_048_576
 
     /// Lets `use` ask, and closes the connections.
     ///
-    /// - Parameter path: of the socket, absolute.
+    /// - Parameters:
+    ///   - path: of the socket, absolute.
+    ///   - patience: how long an answer may take to begin.
     package static func with<Result: Sendable>(
-        path: String, patience: Duration = .seconds(420), _ use: (AdminClient) async throws -> Result
+        path: String, patience: Duration = Self.patience, _ use: (AdminClient) async throws -> Result
     ) async throws -> Result {
         var configuration = HTTPClient.Configuration()
         // The socket is there or not: trying again for ten seconds would tell nobody anything.

@@ -28,7 +28,7 @@ struct CacheRefreshCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let results = try await options.ask { client in
+        let results = try await options.ask(patience: AdminClient.patienceWithWorld) { client in
             let names = failing ? try await Self.failing(client) : domains.map(\.name.text)
             return try await refresh(names, client)
         }

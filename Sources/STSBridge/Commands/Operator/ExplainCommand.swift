@@ -1,6 +1,5 @@
 import Admin
 import ArgumentParser
-import PostfixTable
 
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,8 +25,9 @@ struct ExplainCommand: AsyncParsableCommand {
     @OptionGroup var options: OperatorOptions
 
     func run() async throws {
-        let explained = try await options.ask { client in
-            try await Progress { _ in "asking the world about \(key)" }.during {
+        let patience = live ? AdminClient.patienceWithWorld : AdminClient.patience
+        let explained = try await options.ask(patience: patience) { client in
+            try await Progress { _ in live ? "asking the world about \(key)" : "asking the daemon" }.during {
                 try await client.get(.explain(key, live: live), as: Explained.self)
             }
         }

@@ -26,9 +26,13 @@ struct OperatorOptions: ParsableArguments {
     }
 
     /// Lets `use` ask the daemon.
-    func ask<Result: Sendable>(_ use: (AdminClient) async throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter patience: how long an answer may take to begin.
+    func ask<Result: Sendable>(
+        patience: Duration = AdminClient.patience, _ use: (AdminClient) async throws -> Result
+    ) async throws -> Result {
         do {
-            return try await AdminClient.with(path: try path(), use)
+            return try await AdminClient.with(path: try path(), patience: patience, use)
         } catch let failure as AdminClientFailure {
             throw CommandFailure(failure.status, "\(failure)")
         }
