@@ -111,7 +111,7 @@ package struct Background: WireValue, Equatable {
             "Background", "What is under way.",
             [
                 .always("flights", .whole("Discoveries and refreshes under way.")),
-                .always("refreshed", .whole("Policies that are fetched again by themselves.")),
+                .always("refreshed", .whole("Policies that are fetched again in the background.")),
                 .always("refreshesDue", .whole("Of those, how many wait for their turn.")),
             ])
     }

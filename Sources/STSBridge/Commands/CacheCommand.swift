@@ -18,8 +18,9 @@ struct CacheExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Writes the living policies of the cache file as JSON lines.",
         discussion: """
-            Reads the file at cache.path; the daemon may run meanwhile. The policies are written as they were published,
-            with the time of their fetch, so that none lives longer where they are imported.
+            Reads the file at cache.path; the daemon may run meanwhile. The policies are written as they were \
+            published, with the time of their fetch, so that none lives longer where they are imported.
+              sts-bridge cache export policies.jsonl
             Exit code 3 when the cache could not be read or the export not be written to its end.
             """)
 
@@ -60,9 +61,10 @@ struct CacheImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Takes in an export, as far as it knows better than the cache file.",
         discussion: """
-            The daemon that uses the file must not run. Each policy is checked as if it had just been fetched; it lives
-            until its max_age after its real fetch is over, and replaces nothing that was fetched later. The host that
-            wrote the export is trusted: its policies are applied.
+            The daemon that uses the file must not run. Each policy is checked as if it had just been fetched; it \
+            lives until its max_age after its real fetch is over, and replaces nothing that was fetched later. The \
+            host that wrote the export is trusted: its policies are applied. As the daemon's user:
+              sudo -u sts-bridge sts-bridge cache import policies.jsonl
             Exit code 2 when the file is no complete export or a line was refused, 3 when the cache cannot be written.
             """)
 
@@ -93,8 +95,8 @@ struct CacheImportCommand: AsyncParsableCommand {
         print(
             json
                 ? try JSONText.encode(counts)
-                : "imported \(summary.imported), passed over \(summary.older) no newer and \(summary.expired) expired, "
-                    + "refused \(summary.refused)")
+                : "imported \(summary.imported), left out \(summary.older) no newer than those kept and "
+                    + "\(summary.expired) expired, refused \(summary.refused)")
         if summary.refused > 0 { throw ExitCode(ExitStatus.usage.rawValue) }
     }
 }

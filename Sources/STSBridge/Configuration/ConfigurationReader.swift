@@ -31,12 +31,18 @@ enum ConfigurationReader {
             return []
         } catch {
             throw ConfigurationError(
-                .unreadable(path), "cannot be read: \(error.localizedDescription) Give a readable file with --config.")
+                .unreadable(path), "cannot be read: \(reason(for: error)); give a readable file with --config")
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw ConfigurationError(.unreadable(path), "not UTF-8 text")
         }
         return try ConfigurationFile.settings(in: text, path: path)
+    }
+
+    /// The system's words, where Foundation keeps them; its own say less in more lines.
+    private static func reason(for error: any Error) -> String {
+        guard let system = (error as? CocoaError)?.underlying as? POSIXError else { return error.localizedDescription }
+        return String(cString: strerror(system.code.rawValue))
     }
 
     private static func environmentSettings(

@@ -18,7 +18,7 @@ extension EndToEnd.Persistence {
             let text = LogFile(path: here.directory + "/export").text()
             let imported = try await there.command("cache", "import", here.directory + "/export")
             #expect(imported.status == 0)
-            #expect(imported.output == "imported 30, passed over 0 no newer and 0 expired, refused 0\n")
+            #expect(imported.output == "imported 30, left out 0 no newer than those kept and 0 expired, refused 0\n")
             try await there.expectKept(crowd.names)
             #expect(try await there.command("cache", "export", there.directory + "/export").status == 0)
             let again = LogFile(path: there.directory + "/export").text()
@@ -52,7 +52,7 @@ extension EndToEnd.Persistence {
             #expect(try await cache.command("cache", "import", input: first.text).status == 0)
             let passed = try await cache.command("cache", "import", input: older.text)
             #expect(passed.status == 0)
-            #expect(passed.output == "imported 0, passed over 1 no newer and 0 expired, refused 0\n")
+            #expect(passed.output == "imported 0, left out 1 no newer than those kept and 0 expired, refused 0\n")
             try await cache.expectKept(names)
             #expect(try await cache.command("cache", "import", input: newer.text).status == 0)
             try await cache.serve(.cutOff) { _ in
@@ -100,7 +100,7 @@ extension EndToEnd.Persistence {
             let cache = try CacheFile(lab)
             let kept = Transfer(count: 20_000, zone: "many.example")
             let done = try await cache.command("cache", "import", input: kept.text)
-            #expect(done.output == "imported 20000, passed over 0 no newer and 0 expired, refused 0\n")
+            #expect(done.output == "imported 20000, left out 0 no newer than those kept and 0 expired, refused 0\n")
             // They are loaded in the order in which they came.
             try await cache.serve(.cutOff) { daemon in
                 await cache.expectSecure(kept.names.suffix(40).reversed(), connections: 40)

@@ -28,7 +28,9 @@ struct CacheListCommand: AsyncParsableCommand {
         help: ArgumentHelp("Only policies that end within this time, such as 12h or 7d.", valueName: "span"),
         transform: Self.span)
     var expiring: Duration?
-    @Option(help: "By domain, expiry, fetched, asked, or none: as they lie in memory.") var sort: Order?
+    @Option(
+        help: ArgumentHelp("By domain, expiry, fetched, asked, or none: as they lie in memory.", valueName: "order"))
+    var sort: Order?
     @Flag(help: "The other way round.") var reverse = false
     @Option(help: ArgumentHelp("Lines at most.", valueName: "count")) var limit = 1_000
     @Flag(help: "Every domain, however many there are; unsorted unless told.") var all = false
@@ -43,13 +45,21 @@ struct CacheListCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let isComplete = try await options.ask { client in
+        let (isComplete, nothing) = try await options.ask { client in
             let status = try await client.get(.status, as: Status.self)
             var output = EntryOutput(now: status.now.time, json: options.json)
             defer { output.finish() }
-            return all ? try await stream(client, to: &output) : try await page(client, to: &output)
+            let isComplete = all ? try await stream(client, to: &output) : try await page(client, to: &output)
+            return (isComplete, output.isEmpty ? Self.nothing(of: status.cache.domains) : nil)
         }
+        if let nothing { StandardError.tell(nothing) }
         if !isComplete { StandardError.tell("more than \(limit); --all lists all, --limit \(limit * 10) more") }
+    }
+
+    /// What there is to say of an empty list.
+    private static func nothing(of domains: Int) -> String {
+        domains == 0
+            ? "nothing is remembered yet: Postfix has asked for no domain" : "none of \(domains) domains is such"
     }
 
     private func stream(_ client: AdminClient, to output: inout EntryOutput) async throws -> Bool {
@@ -105,6 +115,8 @@ struct EntryOutput {
     private var waiting: [EntryLine] = []
     private var hasBegun = false
     private var count = 0
+
+    var isEmpty: Bool { count == 0 }
 
     /// Rows by which the columns are settled, and after which is seen whether anybody reads.
     private static let sample = 500

@@ -26,7 +26,10 @@ struct ExemptCommand: AsyncParsableCommand {
         @Argument(help: "In any spelling that Postfix may send.", transform: DomainArgument.parse)
         var domain: PolicyDomain
         @OptionGroup var order: OrderOptions
-        @Option(name: .customLong("as"), help: "What Postfix is told: not-found, or may.") var answer = Answer.notFound
+        @Option(
+            name: .customLong("as"),
+            help: ArgumentHelp("What Postfix is told: not-found, or may.", valueName: "reply"))
+        var answer = Answer.notFound
         @OptionGroup var options: OperatorOptions
 
         enum Answer: String, ExpressibleByArgument, CaseIterable {
@@ -47,7 +50,9 @@ struct ExemptCommand: AsyncParsableCommand {
 
         @OptionGroup var options: OperatorOptions
 
-        func run() async throws { try await OrderCommands.list(.exemptions, options) }
+        func run() async throws {
+            try await OrderCommands.list(.exemptions, options, nothing: "no domain is exempted")
+        }
     }
 
     struct RemoveCommand: AsyncParsableCommand {

@@ -1,6 +1,5 @@
 import Admin
 import ArgumentParser
-import MTASTS
 import PolicyService
 
 /// What exempting and pinning share.
@@ -11,10 +10,11 @@ enum OrderCommands {
         warn(receipt)
     }
 
-    static func list(_ target: Target, _ options: OperatorOptions) async throws {
+    /// - Parameter nothing: what there is to say where the list is empty.
+    static func list(_ target: Target, _ options: OperatorOptions, nothing: String) async throws {
         let list: OrderList = try await options.ask { try await $0.get(target) }
         try options.show(list) { list, terminal in
-            list.orders.isEmpty ? "none" : OrderText.list(list.orders, now: .current, for: terminal)
+            list.orders.isEmpty ? nothing : OrderText.list(list.orders, now: .current, for: terminal)
         }
     }
 

@@ -19,7 +19,7 @@ struct PinCommand: AsyncParsableCommand {
             commandName: "add",
             abstract: "Pins a domain.",
             discussion: """
-                  sts-bridge pin add a.example --match 'mx.a.example,*.b.example' --reason 'contract'
+                  sts-bridge pin add a.example --match 'mx.a.example,*.b.example' --reason law
                   sts-bridge pin add b.example --reason 'they test, we enforce'
                 *.example.com stands for any one label below example.com. Without --match and without a policy mail \
                 waits. An exemption of the same domain is replaced.
@@ -58,7 +58,9 @@ struct PinCommand: AsyncParsableCommand {
 
         @OptionGroup var options: OperatorOptions
 
-        func run() async throws { try await OrderCommands.list(.pins, options) }
+        func run() async throws {
+            try await OrderCommands.list(.pins, options, nothing: "no domain is pinned")
+        }
     }
 
     struct RemoveCommand: AsyncParsableCommand {

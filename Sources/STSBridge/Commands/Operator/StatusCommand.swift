@@ -1,6 +1,5 @@
 import Admin
 import ArgumentParser
-import Foundation
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,7 +27,7 @@ enum StatusText {
         sheet.fact("daemon", "sts-bridge \(status.version), process \(status.process)")
         sheet.fact("up since", TimeText.moment(status.startedAt.time, seenFrom: now))
         sheet.facts("listens on", status.setup.listeners)
-        sheet.facts("asks", status.setup.upstreams)
+        sheet.facts("DNS servers", status.setup.upstreams)
         sheet.fact("dialect", status.setup.dialect)
         sheet.fact("DANE", status.setup.dane)
         if status.observation.observing {
@@ -66,7 +65,7 @@ enum StatusText {
         let now = status.now.time
         let background = status.background
         let due = background.refreshesDue > 0 ? ", \(background.refreshesDue) due now" : ""
-        sheet.fact("refreshed", "\(background.refreshed) by themselves\(due)")
+        sheet.fact("refreshed", "\(background.refreshed) in the background\(due)")
         if background.flights > 0 { sheet.fact("under way", "\(background.flights) discoveries") }
         func tell(_ label: String, _ notable: Notable?, _ style: Style = .plain) {
             guard let notable else { return }

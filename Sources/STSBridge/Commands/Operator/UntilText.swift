@@ -1,5 +1,4 @@
 import ArgumentParser
-import MTASTS
 import PolicyService
 
 /// What `--until` takes: a span from now on, a date, or a moment.
@@ -20,7 +19,7 @@ struct UntilText: Sendable {
     /// - Throws: `ValidationError` for anything else.
     static func parse(_ text: String) throws -> UntilText {
         guard let until = UntilText(text) else {
-            throw ValidationError("\(RemoteText.escaped(text, limit: 100)): expected \(expected)")
+            throw ValidationError("expected \(expected)")
         }
         return until
     }
