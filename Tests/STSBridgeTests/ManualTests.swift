@@ -61,6 +61,25 @@ import Testing
         return found
     }
 
+    @Test func `--help fits 80 columns, its examples too, and prose is broken only where it has to be`() async throws {
+        for command in try await Self.commands() + [[], ["cache"], ["exempt"], ["pin"], ["config"]] {
+            let help = try await Binary.run(command + ["--help"], environment: ["COLUMNS": "80"]).output
+            let text = help.prefix(upTo: help.firstRange(of: "\nUSAGE:")?.lowerBound ?? help.endIndex)
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            for (line, next) in zip(lines, lines.dropFirst()) {
+                #expect(line.count <= 80, "\(command): \(line)")
+                // What follows an example is another one, or a sentence.
+                if line.hasPrefix("  "), let first = next.first {
+                    #expect(first == " " || first.isUppercase || "-*".contains(first), "\(command): \(next)")
+                }
+                // A line that has room for the next word ends where a paragraph does.
+                let word = next.prefix { $0 != " " }
+                guard !word.isEmpty, !line.hasPrefix(" "), line.count + 1 + word.count < 80 else { continue }
+                #expect(line.isEmpty || ".:)".contains(line.suffix(1)) || line.hasSuffix("by"), "\(command): \(line)")
+            }
+        }
+    }
+
     @Test func `sts-bridge.yaml(5) has every key, its meaning, default and what is expected`() async throws {
         let text = try await withFile(try await page("yaml5")) { path in
             try await Binary.run("/usr/bin/mandoc", ["-Tascii", path]).output.replacing(/.\u{8}/, with: "")

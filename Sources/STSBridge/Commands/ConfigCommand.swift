@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,7 +10,11 @@ struct ConfigCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check",
             abstract: "Reads the configuration as the daemon would, and says what is wrong with it.",
-            discussion: "Exit code 0 when it can be used, 2 when not.")
+            discussion: """
+                To be asked before a start or a reload. What is wrong is named with file, line, key and what was expected.
+                  sts-bridge config check --config new.yaml
+                Exit code 0 when it can be used, 2 when not.
+                """)
 
         @OptionGroup var options: ConfigurationOption
         @Flag(help: "Print JSON.") var json = false
@@ -31,7 +34,8 @@ struct ConfigCommand: AsyncParsableCommand {
     struct PrintCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "print",
-            abstract: "Prints every key with the value in force, as the file that would give it.")
+            abstract: "Prints every key with the value in force, as the file that would give it.",
+            discussion: "Defaults, file and environment together. Exit code 2 when it cannot be used.")
 
         @OptionGroup var options: ConfigurationOption
         @Flag(help: "Print JSON: key and value, lists as lists.") var json = false
@@ -60,21 +64,5 @@ private enum ConfigurationValue: Encodable {
         case .text(let text): try container.encode(text)
         case .list(let texts): try container.encode(texts)
         }
-    }
-}
-
-/// JSON as the commands print it.
-enum JSONText {
-    static func encode(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
-    /// The same in one line.
-    static func line(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

@@ -15,6 +15,8 @@ struct DoctorCommand: AsyncParsableCommand {
             themselves, as in a container into which they are mounted.
             Exit code 0 when all is well, 1 with warnings, 2 when a policy is not applied or mail waits (fail), 3 when \
             nothing is wrong but something could not be checked.
+              sudo sts-bridge doctor
+              sts-bridge doctor --postfix-config /mnt/postfix
             """)
 
     @Option(
@@ -23,9 +25,10 @@ struct DoctorCommand: AsyncParsableCommand {
             valueName: "dir"))
     var postfixConfig: String?
     @Option(help: "A domain with a policy, to try DNS and HTTPS with.") var domain = "gmail.com"
-    @Option(help: "A name that is signed (DNSSEC).") var signedName = "org"
-    @Option(help: "A name whose signatures are wrong.") var bogusName = "dnssec-failed.org"
-    @Option(help: "A name that is not signed.") var unsignedName = "google.com"
+    @Option(help: ArgumentHelp("A name that is signed (DNSSEC).", valueName: "name")) var signedName = "org"
+    @Option(help: ArgumentHelp("A name whose signatures are wrong.", valueName: "name"))
+    var bogusName = "dnssec-failed.org"
+    @Option(help: ArgumentHelp("A name that is not signed.", valueName: "name")) var unsignedName = "google.com"
     @OptionGroup var options: ConfigurationOption
     @Flag(help: "Print JSON.") var json = false
 

@@ -8,8 +8,13 @@ struct STSBridgeCommand: AsyncParsableCommand {
         commandName: "sts-bridge",
         abstract: "Tells Postfix which TLS policy a destination demands (MTA-STS, RFC 8461).",
         discussion: """
-            The daemon, `serve`, answers Postfix's smtp_tls_policy_maps lookups: it finds the policies of the domains that
-            mail is sent to, keeps and renews them. The other commands ask the daemon, or the world, or this host.
+            The daemon, `serve`, answers Postfix's smtp_tls_policy_maps lookups: it finds the policies of the domains \
+            that mail is sent to, keeps and renews them. The other commands ask the daemon, or the world, or this host.
+
+            Why does mail to a domain wait?
+              sts-bridge explain example.com
+            Is this host set up well?
+              sudo sts-bridge doctor
             """,
         version: Version.current,
         subcommands: [

@@ -8,8 +8,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Runs the daemon in the foreground.",
         discussion: """
-            Logs to standard error. SIGTERM and SIGINT answer what is pending and end it with exit code 0. SIGHUP reads the
-            configuration again without dropping a connection; one that cannot be used is refused, and the old one stays.
+            Logs to standard error. SIGTERM and SIGINT answer what is pending and end it with exit code 0. SIGHUP reads \
+            the configuration again without dropping a connection; one that cannot be used is refused, and the old one \
+            stays.
 
             Started beside a daemon with the same cache file, it stands ready at the same addresses. When that one gets \
             SIGTERM, lookups come here without a gap; if it goes on, this one ends with exit code 2.
@@ -20,8 +21,8 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var options: ConfigurationOption
     @Option(
         help: ArgumentHelp(
-            "How long to wait for another daemon to let go of the cache file.",
-            discussion: "\(DurationText.expected).", valueName: "time"),
+            "How long to wait for another daemon to let go of the cache file: a span such as 90s or 5m. Default: 30s.",
+            valueName: "span"),
         transform: { text in
             guard let wait = DurationText.parse(text) else {
                 throw ValidationError("expected \(DurationText.expected)")

@@ -30,7 +30,13 @@ enum CommandManual {
             describe($0.command, &$1)
         }
         manual.section("ENVIRONMENT")
-        manual.paragraphs("Each key of the configuration is also a variable, `STS_BRIDGE_` and the key in capitals.")
+        manual.paragraphs(
+            """
+            Each key of the configuration is also a variable, `STS_BRIDGE_` and the key in capitals: sts-bridge.yaml(5).
+
+            With `NO_COLOR` set, or where `TERM` is `dumb`, the commands print no colours; `COLUMNS` is how wide they \
+            print, whatever the terminal says. `MAIL_CONFIG` is the directory of main.cf, as for Postfix.
+            """)
         manual.section("FILES")
         manual.list([
             (ConfigurationReader.defaultPath, "The configuration."), (Configuration().cachePath, "The cache."),

@@ -34,6 +34,7 @@ struct CacheForgetCommand: AsyncParsableCommand {
             policy that can no longer be fetched: to get a new one in place of an old one, refresh instead. To let \
             mail through to a domain that has broken its policy, exempt it instead: forgetting would only learn the \
             same policy again. Orders (exempt, pin) stay.
+              sts-bridge cache forget example.com
             Exit code 1 when nothing was remembered of a domain.
             """)
 
