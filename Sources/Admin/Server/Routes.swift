@@ -125,7 +125,7 @@ struct Routes: Sendable {
             },
             Route(
                 method: .put, path: "\(path)/{domain}",
-                summary: "Gives one domain an \(noun), in place of any order that it has.", parameters: [.domain],
+                summary: "Orders the \(noun) of one domain, in place of any order that it has.", parameters: [.domain],
                 body: body, reply: .object(OrderReceipt.schema), refusals: [409: "There are too many orders."]
             ) { request, context in
                 _ = try request.query([])

@@ -97,7 +97,7 @@ package struct FetchFailed: WireValue, Equatable {
                 .always("id", .text("The id that was published then.")),
                 .always("type", .text("RFC 8460's word for the failure.")),
                 .always("text", .text("The failure in words.")),
-                .always("count", .whole("PastFailure fetches since the last good one.")),
+                .always("count", .whole("Failed fetches since the last good one.")),
             ])
     }
 }

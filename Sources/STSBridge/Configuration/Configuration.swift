@@ -18,7 +18,6 @@ struct Configuration: Sendable {
     var securityLevel: SecurityLevel?
     var lookup = LookupSettings()
     var decisions = DecisionSettings()
-    /// `policy.observe`: Postfix hears nothing of what is decided.
     /// Empty: those of /etc/resolv.conf.
     var nameServers: [NameServer] = []
     var dnsTimeout = Duration.seconds(5)
