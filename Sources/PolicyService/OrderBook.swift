@@ -4,7 +4,8 @@ import MTASTS
 ///
 /// A pure value; time comes in as a parameter. An order is applied until its end, which is told once before (see `due`)
 /// and once when it has come. It is kept for `afterlife` more, and applied again should the clock have been ahead and
-/// come back: a pin that is lost lets mail go in clear. What was removed here is not taken in again from an archive that still has it.
+/// come back: a pin that is lost lets mail go in clear. What was removed here is not taken in again from an archive that
+/// still has it.
 /// Bounded: by domains.
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct OrderBook: Sendable {

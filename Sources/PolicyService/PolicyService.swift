@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// The driver of `PolicyLedger`: decides under one mutex, acts outside it. A hit is answered on the caller's thread with
 /// no hop to another; only a miss starts a task.
-/// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:)` from any thread or event loop, at once; discoveries run
-/// in `run()`'s task group.
+/// Concurrency: `decision(for:)`, `lookup(_:whenLanded:)` and `giveUp(_:)` from any thread or event loop, at once;
+/// discoveries run in `run()`'s task group.
 /// Fails by: answering "unknown"; a failing archive is logged and mail goes on from memory.
 /// Its parts: lookups, the operator's orders and the operator's views are in files of their own.
 /// Not here: who waits for how long (LookupServer), how an answer is written (PostfixTable).

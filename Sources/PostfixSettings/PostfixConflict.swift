@@ -38,7 +38,7 @@ package struct PostfixChoices: Equatable, Sendable {
 
 /// Two things that do not go together: what was configured here, and what Postfix says of itself.
 package enum PostfixConflict: Hashable, Sendable {
-    /// Attributes that this Postfix refuses would stop all mail (lessons 36, 37).
+    /// Attributes that this Postfix refuses would stop all mail.
     case dialect(configured: PostfixRelease, found: PostfixRelease)
     /// We would say `dane`, which Postfix without DNSSEC takes for `may`, and `dane-only`, which it defers.
     case daneWithoutDNSSEC

@@ -7,7 +7,7 @@ import NIOCore
 /// can become an attribute or a match strategy such as `hostname`. An entry replaces the site's own level.
 ///
 /// All levels but `secure` are one bare word. Not `policy_type` on `may`: Postfix would report success for a certificate
-/// that nobody checked (lesson 52). Not `servername` on `dane`: Postfix sends the TLSA base domain by itself. Never
+/// that nobody checked. Not `servername` on `dane`: Postfix sends the TLSA base domain by itself. Never
 /// `policy_failure`: at `secure` it stops all mail and can crash smtp(8), elsewhere it does nothing.
 package enum TLSPolicyEntry: Equatable, Sendable {
     /// Encrypted, authenticated, and only with a certificate that names one of the patterns.
@@ -133,7 +133,7 @@ extension SecureMatch {
     }
 
     /// The policy itself. `mx_host_pattern` is exact: `*.example.com` stays so and stands for one label; `.example.com`
-    /// would match nothing and hold all mail since 3.10.5 (lesson 38). One pattern an attribute.
+    /// would match nothing and hold all mail since 3.10.5. One pattern an attribute.
     fileprivate func putPolicy(into writer: inout some EntryWriter) {
         guard let strings else { return }
         writer.put(" policy_type=sts policy_domain=")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Doctor
 
-/// Lesson 54: the CA file is the first thing that goes wrong.
+/// The CA file is the first thing that goes wrong.
 @Suite struct AuthoritiesTests {
     private static func finding(
         _ file: CertificateStore?, _ directory: CertificateStore? = nil, _ changes: [String: String] = [:],

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Doctor
 
-/// Lessons 15 and 16: the socket, from the chroot and as the user of smtp(8).
+/// The socket, from the chroot and as the user of smtp(8).
 @Suite struct MapSocketTests {
     private static let inside = "/var/spool/postfix/run/sts-bridge/socket"
 

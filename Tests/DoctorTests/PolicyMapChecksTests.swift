@@ -149,7 +149,7 @@ import Testing
         ("3.12.1", "legacy", .warn), ("3.3.0", "postfix", .fail), ("3.3.0", "legacy", .ok), ("3.7.11", "mine", .ok),
         ("new", "sts", .unknown),
     ])
-    func `lessons 36 and 37 the map's name fits Postfix's version`(version: String, name: String, severity: Severity) {
+    func `the map's name fits Postfix's version`(version: String, name: String, severity: Severity) {
         let facts = Healthy.facts(
             Healthy.survey(["mail_version": version]), tables: [Self.bridge("socketmap:inet:127.0.0.1:8461:\(name)")])
         #expect(Healthy.findings(.mapName, facts).severities == [severity])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Doctor
 
-/// DNS servers and DNSSEC, lessons 7 to 10.
+/// DNS servers and DNSSEC.
 @Suite struct ResolverChecksTests {
     private static let one = NameServerAddress(host: "192.0.2.53")
     private static let two = NameServerAddress(host: "2001:db8::53", port: 5353)
@@ -153,7 +153,7 @@ import Testing
         #expect(try Self.resolver(jail: .unreadable("closed"), dane: false).severities == [.unknown])
     }
 
-    @Test func `lesson 7 where DANE is answered, Postfix's resolver must validate`() throws {
+    @Test func `where DANE is answered, Postfix's resolver must validate`() throws {
         let blind = try Self.resolver(signed: [Self.one: Self.unvalidated])
         #expect(blind.severities == [.fail])
         #expect(blind.text.contains("AD bit"))
@@ -162,7 +162,7 @@ import Testing
         #expect(try Self.resolver(signed: [Self.one: Self.unvalidated], dane: false).severities == [.ok])
     }
 
-    @Test func `lesson 7 two views of DNS are a warning where DANE is answered`() throws {
+    @Test func `two views of DNS are a warning where DANE is answered`() throws {
         let other = { (setup: inout BridgeSetup) in setup.nameServers = [Self.two] }
         #expect(try Self.resolver(other).severities == [.warn])
         #expect(try Self.resolver(dane: false, other).severities == [.ok])

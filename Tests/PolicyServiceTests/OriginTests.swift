@@ -4,7 +4,7 @@ import PolicyService
 import Testing
 import TestSupport
 
-/// Each log line about a domain says why we know (lesson 56: refreshes must not look like traffic).
+/// Each log line about a domain says why we know (refreshes must not look like traffic).
 @Suite(.timeLimit(.minutes(1))) struct OriginTests {
     @Test func `what a lookup finds out has the origin lookup, what a refresh finds out the origin refresh`() throws {
         var lab = try LedgerLab()

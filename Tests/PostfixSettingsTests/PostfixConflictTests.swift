@@ -12,7 +12,7 @@ import Testing
         (10, 7, true), (12, 9, true), (10, 3, true), (7, 3, true), (10, 10, false), (10, 12, false), (7, 12, false),
         (9, 4, false), (3, 12, false), (3, 2, false),
     ])
-    func `lesson 37 words that the Postfix at hand refuses stop the start`(configured: Int, found: Int, stops: Bool) {
+    func `words that the Postfix at hand refuses stop the start`(configured: Int, found: Int, stops: Bool) {
         let choices = PostfixChoices(release: PostfixRelease(major: 3, minor: configured), dane: .off)
         let conflicts = PostfixConflict.all(choices, beside: Self.postfix(found), looksForDANE: false)
         #expect(conflicts.map(\.consequence) == (stops ? [.stopsTheStart] : []))

@@ -15,7 +15,7 @@ import Testing
         ("3.10-20240901", .init(major: 3, minor: 10, isSnapshot: true), .classic),
         ("3.4-20180401", .init(major: 3, minor: 4, isSnapshot: true), .legacy),
     ])
-    func `lesson 37 a version is read, and gets no word that it might not know`(
+    func `a version is read, and gets no word that it might not know`(
         text: String, release: PostfixRelease, dialect: Dialect
     ) {
         #expect(PostfixRelease(text) == release)

@@ -1,7 +1,7 @@
 import Testing
 import TestSupport
 
-/// The checker itself, held against what Postfix 3.7.11 and 3.12 did with real replies (`postfix-facts.md`, section 4).
+/// The checker itself, held against what Postfix 3.7.11 and 3.12 did with real replies.
 /// `+` before a version: it takes the entry; the mail is deferred otherwise.
 @Suite struct TLSPolicyEntryGrammarTests {
     typealias Grammar = TLSPolicyEntryGrammar
@@ -105,7 +105,7 @@ import TestSupport
     }
 
     @Test(arguments: [
-        // lesson 38: `.d` where `*.d` is meant, and what else never matches a host.
+        // `.d` where `*.d` is meant, and what else never matches a host.
         ("mx_host_pattern=*.example.net", "mx_host_pattern=.example.net"),
         ("mx_host_pattern=*.example.net", "mx_host_pattern=*"),
         ("mx_host_pattern=*.example.net", "mx_host_pattern=*.example.net."),

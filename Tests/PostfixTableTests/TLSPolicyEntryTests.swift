@@ -62,11 +62,11 @@ import TestSupport
         #expect(
             CheckedReply.tcpTable(reply, .sts).hasPrefix(
                 "200 secure%20match=mx1.alpha.test:.example.net%20servername=hostname%20policy_type=sts%20"))
-        // The same says nothing new to an older Postfix: one attribute too many would stop all mail (lessons 36, 37).
+        // The same says nothing new to an older Postfix: one attribute too many would stop all mail.
         #expect(CheckedReply.socketmap(reply).hasSuffix("match=mx1.alpha.test:.example.net servername=hostname,"))
     }
 
-    @Test func `lesson 38 a wildcard is a dot in match and a star in mx_host_pattern`() throws {
+    @Test func `a wildcard is a dot in match and a star in mx_host_pattern`() throws {
         let entry = try #require(CheckedReply.entry(try .sample(mx: ["*.olc.protection.outlook.com"]), .sts))
         #expect(entry.values(of: "match") == [".olc.protection.outlook.com"])
         #expect(entry.values(of: "mx_host_pattern") == ["*.olc.protection.outlook.com"])

@@ -12,7 +12,7 @@ struct HouseRules {
             if !["none", "may", "encrypt", "dane", "dane-only"].contains(entry.level) {
                 found.append(.unsuitable("level \(entry.level)"))
             }
-            // policy_type on may books success for certificates that nobody checked (lesson 52).
+            // policy_type on may books success for certificates that nobody checked.
             if octets.count != entry.level.utf8.count { found.append(.unsuitable("attributes at \(entry.level)")) }
             return found
         }
@@ -59,7 +59,7 @@ struct HouseRules {
 
     private func mxFaults(_ pattern: String) -> [Violation] {
         let name = pattern.hasPrefix("*.") ? String(pattern.dropFirst(2)) : pattern
-        // Enforced since 3.10.5: all mail to outlook.com stood still (lesson 38).
+        // Enforced since 3.10.5: all mail to outlook.com stood still.
         if name.hasPrefix(".") || name.hasSuffix(".") || name.contains("*") || name.contains(":") || name.contains(",")
         {
             return [.matchesNothing("mx_host_pattern", pattern)]

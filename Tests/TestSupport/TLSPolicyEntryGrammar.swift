@@ -2,7 +2,7 @@
 ///
 /// Facts: what Postfix 3.7.11 and 3.12 did with 56 replies, and their sources; `TLSPolicyEntryGrammarTests` has the table.
 /// Shares nothing with the writer, so that a mistake of one is not a mistake of both. One octet more than Postfix takes
-/// and all mail to a destination stays in the queue (lessons 36 to 38).
+/// and all mail to a destination stays in the queue.
 package struct TLSPolicyEntryGrammar: Sendable {
     /// Where the grammar changed.
     package enum Generation: Int, CaseIterable, Comparable, Sendable {

@@ -1,7 +1,7 @@
 import Glibc
 import PostfixSettings
 
-/// `smtp_tls_CAfile` and `smtp_tls_CApath`: without them Postfix authenticates nobody (lesson 54).
+/// `smtp_tls_CAfile` and `smtp_tls_CApath`: without them Postfix authenticates nobody.
 extension PostfixCheckup {
     func authorities(_ client: ClientFacts) -> Finding {
         let file = shown(client.client.parameters.text("smtp_tls_CAfile"))

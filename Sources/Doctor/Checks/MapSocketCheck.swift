@@ -1,6 +1,6 @@
 import PostfixSettings
 
-/// Whether smtp(8) comes to the bridge: from its chroot, and as the user it runs as (lessons 15, 16).
+/// Whether smtp(8) comes to the bridge: from its chroot, and as the user it runs as.
 extension PostfixCheckup {
     func mapSocket(_ client: ClientFacts) -> [Finding] {
         client.bridges.map { table, way in

@@ -1,7 +1,7 @@
 import Discovery
 import MTASTS
 
-/// The bridge's DNS servers, and what DNSSEC makes of their answers (lessons 7 to 10).
+/// The bridge's DNS servers, and what DNSSEC makes of their answers.
 package struct ResolverCheckup: Sendable {
     let setup: BridgeSetup
     let names: ProbeNames

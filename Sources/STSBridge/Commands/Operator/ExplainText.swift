@@ -124,7 +124,11 @@ enum ExplainText {
         sheet.heading("A fresh discovery")
         QueryText.describe(live, in: &sheet)
         sheet.heading("Differences")
-        guard !differences.isEmpty else { return sheet.fact("none", "what is held is what is published", .good) }
+        guard !differences.isEmpty else {
+            return live.outcome == .unknown
+                ? sheet.fact("none", "a fresh discovery could not find out more")
+                : sheet.fact("none", "what is held is what is published", .good)
+        }
         for difference in differences {
             sheet.fact(difference.what, "- \(difference.served)", .bad)
             sheet.fact("", "+ \(difference.live)", .good)
