@@ -68,7 +68,7 @@ extension TLSARecord {
 extension TLSARecord.Defect: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .usage(let value): "certificate usage \(value) is unusable for SMTP (RFC 7672 §3.1.3)"
+        case .usage(let value): "certificate usage \(value) is unusable for SMTP (RFC 7672 section 3.1.3)"
         case .selector(let value): "unknown selector \(value)"
         case .matchingType(let value): "unknown matching type \(value)"
         case .dataLength(let octets): "\(octets) octets of association data do not fit the matching type"

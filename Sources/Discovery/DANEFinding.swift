@@ -80,7 +80,7 @@ package struct DANEFinding: Equatable, Sendable {
         return question.line("\(leftOut) hosts too many, which were not looked at", limit: Self.longestReason)
     }
 
-    /// Of a temporary answer (design §5).
+    /// Characters of a temporary answer's reason.
     package static let longestReason = 200
 }
 
@@ -115,7 +115,7 @@ extension MXFinding: CustomStringConvertible {
         let security = security == .secure ? "secure" : "insecure"
         return switch self {
         case .records: "MX records, \(security)"
-        case .implicit: "no MX record, \(security): the domain is its own mail host (RFC 5321 §5.1)"
+        case .implicit: "no MX record, \(security): the domain is its own mail host (RFC 5321 section 5.1)"
         case .null: "a null MX, \(security): the domain takes no mail (RFC 7505)"
         case .noSuchDomain: "no such domain, \(security)"
         case .notAsked: "no MX lookup: the next-hop is a host"

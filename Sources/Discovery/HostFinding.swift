@@ -48,18 +48,19 @@ package struct HostFinding: Equatable, Sendable {
 }
 
 extension HostFinding.Ground: CustomStringConvertible {
-    /// For people, with the section of the RFC that says so.
+    /// For people, with the section of the RFC that says so. ASCII: it is escaped as a whole where it is shown, for a
+    /// stranger's name may be in it.
     package var description: String {
         switch self {
         case .secureTLSA(let base, let set) where set.isUsable:
-            "\(set.usable) of \(set.total) secure TLSA records at \(base) usable (RFC 7672 §2.2)"
+            "\(set.usable) of \(set.total) secure TLSA records at \(base) usable (RFC 7672 section 2.2)"
         case .secureTLSA(let base, let set):
-            "none of \(set.total) secure TLSA records at \(base) usable: TLS without authentication (RFC 7672 §2.2)"
-        case .insecureAddress: "the address is not signed: TLSA is not asked for (RFC 7672 §2.2.2)"
-        case .noTLSA: "no secure TLSA record (RFC 7672 §2.2.3)"
-        case .noAddress: "no address: nobody connects to it (RFC 7672 §2.2.2)"
-        case .noHostName: "no host name: nobody connects to it, and DANE does not apply (RFC 7672 §2.2)"
-        case .lookupFailed(let failure): "\(failure): no mail through this host for now (RFC 7672 §2.1.2)"
+            "none of \(set.total) secure TLSA records at \(base) usable: TLS without authentication (RFC 7672 section 2.2)"
+        case .insecureAddress: "the address is not signed: TLSA is not asked for (RFC 7672 section 2.2.2)"
+        case .noTLSA: "no secure TLSA record (RFC 7672 section 2.2.3)"
+        case .noAddress: "no address: nobody connects to it (RFC 7672 section 2.2.2)"
+        case .noHostName: "no host name: nobody connects to it, and DANE does not apply (RFC 7672 section 2.2)"
+        case .lookupFailed(let failure): "\(failure): no mail through this host for now (RFC 7672 section 2.1.2)"
         }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct CoverageTests {
     typealias Judgement = HostJudgement<String>
 
-    /// What follows from which judgements occur (design §4, by hand): `u`sable, unusable `x`, `n`one, `f`ailed. `N` is an
+    /// What follows from which judgements occur (by hand): `u`sable, unusable `x`, `n`one, `f`ailed. `N` is an
     /// unknown with a host that has no DANE. The columns: what is known of the MX set, and whether a signature was seen.
     static let table = """
         hosts  secure,signed  secure  insecure,signed  insecure  failed,signed  failed

@@ -71,7 +71,7 @@ import Testing
         let texts = try defects.compactMap { try TLSARecord(rdata: $0).defect?.description }
         #expect(
             texts == [
-                "certificate usage 1 is unusable for SMTP (RFC 7672 §3.1.3)", "unknown selector 2",
+                "certificate usage 1 is unusable for SMTP (RFC 7672 section 3.1.3)", "unknown selector 2",
                 "unknown matching type 3", "0 octets of association data do not fit the matching type",
             ])
         #expect("\(TLSAError.tooShort(octets: 2))" == "2 octets where a TLSA record has at least 3")

@@ -47,12 +47,13 @@ import TestSupport
         ]
         #expect(
             grounds.map(\.description) == [
-                "1 of 2 secure TLSA records at mx.example usable (RFC 7672 §2.2)",
-                "none of 1 secure TLSA records at mx.example usable: TLS without authentication (RFC 7672 §2.2)",
-                "the address is not signed: TLSA is not asked for (RFC 7672 §2.2.2)",
-                "no secure TLSA record (RFC 7672 §2.2.3)", "no address: nobody connects to it (RFC 7672 §2.2.2)",
-                "no host name: nobody connects to it, and DANE does not apply (RFC 7672 §2.2)",
-                "mx.example A: SERVFAIL (servers 192.0.2.53): no mail through this host for now (RFC 7672 §2.1.2)",
+                "1 of 2 secure TLSA records at mx.example usable (RFC 7672 section 2.2)",
+                "none of 1 secure TLSA records at mx.example usable: TLS without authentication (RFC 7672 section 2.2)",
+                "the address is not signed: TLSA is not asked for (RFC 7672 section 2.2.2)",
+                "no secure TLSA record (RFC 7672 section 2.2.3)",
+                "no address: nobody connects to it (RFC 7672 section 2.2.2)",
+                "no host name: nobody connects to it, and DANE does not apply (RFC 7672 section 2.2)",
+                "mx.example A: SERVFAIL (servers 192.0.2.53): no mail through this host for now (RFC 7672 section 2.1.2)",
             ])
     }
 

@@ -55,7 +55,7 @@ import TestSupport
         }
     }
 
-    /// The table of the design, said once more and in another way than the code does.
+    /// The table of README, said once more and in another way than the code does.
     private func expected(_ policy: Policy, _ coverage: Coverage?, _ settings: DecisionSettings) throws -> (
         Rule, Action
     ) {

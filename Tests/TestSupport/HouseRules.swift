@@ -1,4 +1,4 @@
-/// What Postfix takes, and sts-bridge still never says (design, section 5): each rule has cost somebody mail, security
+/// What Postfix takes, and sts-bridge still never says: each rule has cost somebody mail, security
 /// or a true report.
 struct HouseRules {
     let generation: TLSPolicyEntryGrammar.Generation
