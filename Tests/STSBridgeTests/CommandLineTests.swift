@@ -30,6 +30,12 @@ import Testing
         #expect(refused.status == 2)
         #expect(refused.errors == "sts-bridge: \(cache) is the cache itself; name another file to write to\n")
         #expect(FileManager.default.contents(atPath: cache) == before)
+        for (command, verb) in [("export", "write"), ("import", "read")] {
+            let nowhere = try await Binary.run(["cache", command, directory + "/none/x"], environment: environment)
+            #expect(nowhere.status == 2)
+            #expect(
+                nowhere.errors == "sts-bridge: cannot \(verb) \(directory)/none/x: No such file or directory\n")
+        }
         let script =
             "mkfifo \(directory)/pipe; cat \(directory)/pipe & \(Binary.url.path) cache export \(directory)/pipe; wait; test -p \(directory)/pipe"
         let piped = try await Binary.run(

@@ -66,12 +66,12 @@ final class OutputFile: Sendable {
         if let status = fileStatus(path), status.st_mode & S_IFMT != S_IFREG {
             descriptor = open(path, O_WRONLY | O_CLOEXEC)
             place = nil
-            guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(path))") }
+            guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError("cannot write \(path)"))") }
             return
         }
         let growing = "\(path).\(getpid())"
         descriptor = open(growing, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(growing))") }
+        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError("cannot write \(path)"))") }
         place = (growing, path)
     }
 
@@ -115,7 +115,7 @@ final class InputFile {
             return
         }
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError(path))") }
+        guard descriptor >= 0 else { throw CommandFailure(.usage, "\(SystemError("cannot read \(path)"))") }
     }
 
     deinit {
