@@ -130,6 +130,8 @@ import Testing
         let facts = Healthy.facts(tables: [broken, Self.bridge()])
         #expect(Healthy.findings(.mapOrder, facts).severities == [.fail])
         #expect(Healthy.findings(.mapOrder, facts, isRoot: false).severities == [.unknown])
+        let alone = Healthy.findings(.mapOrder, Healthy.facts(tables: [broken, Self.stranger("hash:/y")]))
+        #expect(alone.severities == [.fail], "without the bridge, too")
         let silent = Self.stranger("proxy:hash:/x", .notAsked("postmap did not end in time"))
         #expect(Healthy.findings(.mapOrder, Healthy.facts(tables: [Self.bridge(), silent])).severities == [.unknown])
     }

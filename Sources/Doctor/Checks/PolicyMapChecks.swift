@@ -92,7 +92,7 @@ extension PostfixCheckup {
     // MARK: When
 
     func mapOrder(_ client: ClientFacts) -> [Finding] {
-        guard let own = client.tables.firstIndex(where: \.isBridge) else { return [] }
+        guard let own = client.tables.firstIndex(where: \.isBridge) else { return failing(client.tables) }
         var findings: [Finding] = []
         for (index, facts) in client.tables.enumerated() {
             guard case .stranger(let answer) = facts.role else { continue }
@@ -109,6 +109,15 @@ extension PostfixCheckup {
         let before =
             own == 0 ? "is asked first" : "is asked after \(own == 1 ? "a table" : "\(own) tables") of your own"
         return [Finding(.mapOrder, .ok, "The bridge \(before); no other table answers for everybody.")]
+    }
+
+    /// Without the bridge there is no order, but a table that fails holds mail all the same: an old way to the bridge,
+    /// for one.
+    private func failing(_ tables: [TableFacts]) -> [Finding] {
+        tables.compactMap { facts in
+            guard case .stranger(.failed(let words)) = facts.role else { return nil }
+            return finding(on: facts.table, .failed(words), isInFront: true)
+        }
     }
 
     private func finding(on table: PolicyTable, _ answer: Postmap.Answer, isInFront: Bool) -> Finding? {
