@@ -38,9 +38,10 @@ enum CommandManual {
             print, whatever the terminal says. `MAIL_CONFIG` is the directory of main.cf, as for Postfix.
             """)
         manual.section("FILES")
-        manual.list([
-            (ConfigurationReader.defaultPath, "The configuration."), (Configuration().cachePath, "The cache."),
-        ]) {
+        let defaults = Configuration()
+        var files = [(ConfigurationReader.defaultPath, "The configuration."), (defaults.cachePath, "The cache.")]
+        if let socket = defaults.adminSocket { files.append((socket, "Where the commands reach the daemon.")) }
+        manual.list(files) {
             "Pa \($0.0)"
         } body: {
             $1.paragraphs($0.1)
@@ -51,6 +52,8 @@ enum CommandManual {
         } body: {
             $1.paragraphs($0.meaning)
         }
+        manual.macro(".Pp")
+        manual.paragraphs("Those of `doctor` are its own.")
         manual.section("SEE ALSO")
         manual.macro(".Xr postconf 5 ,\n.Xr socketmap_table 5 ,\n.Xr sts-bridge.yaml 5 ,\n.Xr tcp_table 5")
         manual.section("STANDARDS")

@@ -12,8 +12,8 @@ enum ConfigurationManual {
         An unknown key or a bad value stops the start, and is named with file, line, key and what was expected.
         `sts-bridge config check` says so beforehand, `sts-bridge config print` shows what is in force.
 
-        SIGHUP makes the daemon read it again, without dropping a connection. A configuration that would stop a start is
-        refused then, and the old one stays. Keys that take a restart keep their old value until then.
+        `sts-bridge reload`, or SIGHUP, makes the daemon read it again, without dropping a connection. A configuration that
+        would stop a start is refused then, and the old one stays. Keys that take a restart keep their old value until it.
         """
 
     static func manual() -> String {
