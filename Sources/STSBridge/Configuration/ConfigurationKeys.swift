@@ -39,7 +39,7 @@ extension ConfigurationKey {
         },
         .number(
             "listen.max-connections", \.lookup.maximumConnections,
-            "of Postfix, at once; at the limit the oldest idle one makes room", 1...1_000_000),
+            "connections at once; at the limit the oldest idle one makes room", 1...1_000_000),
     ]
 
     private static let postfix: [ConfigurationKey] = [
@@ -57,8 +57,8 @@ extension ConfigurationKey {
         .choice(
             "postfix.dane", \.postfix.dane,
             """
-            look for DANE (RFC 7672), which goes before MTA-STS; `auto`: where `postconf` says `smtp_dns_support_level = \
-            dnssec`
+            look for DANE (RFC 7672), which goes before MTA-STS: `on`, `off`, or `auto`: where `postconf` says \
+            `smtp_dns_support_level = dnssec`
             """),
         .value(
             "postfix.security-level", \.securityLevel,
@@ -109,7 +109,7 @@ extension ConfigurationKey {
         ) { try? NameServer($0) },
         .choice(
             "dns.dnssec", \.dnssec,
-            "validate for DANE; `auto`: go without DANE while the servers strip DNSSEC"),
+            "validate for DANE: `on`, `off`, or `auto`: go without DANE while the servers strip DNSSEC"),
         .value(
             "dns.trust-anchor-file", \.trustAnchorFile, "the root's keys (Debian: dns-root-data)",
             expected: "an absolute path"
