@@ -52,6 +52,8 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
         case Reason.inTheWay(let old): "\(old) of this process is in the way; remove that first, or restart the daemon"
         case Reason.system(let code): explain(code)
         case let error as IOError: explain(error.errnoCode)
+        case let error as SocketAddressError.UnknownHost:
+            "\(error.errorDescription); write an IP address, or a name that this host can resolve"
         default: "\(error)"
         }
     }

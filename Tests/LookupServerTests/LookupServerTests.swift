@@ -86,6 +86,17 @@ import TestSupport
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
     }
 
+    @Test func `a host that cannot be resolved is told as such, and what to do`() async throws {
+        let lab = HandlerLab()
+        let failure = await #expect(throws: ListenFailure.self) {
+            try await lab.serve(socketmap: [.tcp(host: "x..invalid", port: 0)]) { _ in }
+        }
+        let words = failure?.description ?? ""
+        #expect(words.hasPrefix("cannot listen on x..invalid:0: "), "\(words)")
+        #expect(words.contains("; write an IP address"), "\(words)")
+        #expect(!words.contains("SocketAddressError"))
+    }
+
     @Test func `0.0.0.0 and [::] stand side by side on one port`() async throws {
         let lab = HandlerLab()
         try await lab.serve { ports in
