@@ -72,10 +72,7 @@ package struct MonitoringServer: Service {
             configuration: ApplicationConfiguration(
                 address: .hostname(address.host, port: address.port),
                 availableConnectionsDelegate: .maximum(settings.maximumConnections, logger: quiet)),
-            onServerRunning: { channel in
-                logger.info("listening", metadata: ["address": "\(address)", "protocol": "http"])
-                onListening(channel.localAddress?.port ?? address.port)
-            },
+            onServerRunning: { channel in onListening(channel.localAddress?.port ?? address.port) },
             eventLoopGroupProvider: .shared(group), logger: quiet)
         do {
             try await application.run()

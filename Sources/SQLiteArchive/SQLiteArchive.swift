@@ -13,7 +13,8 @@ import Synchronization
 package final class SQLiteArchive: PolicyArchive {
     package enum Access: Sendable {
         case readWrite
-        /// The same; but where another process writes it, that is read beside it until it ends, and followed.
+        /// The same; but where another process writes it, that is read beside it until it ends, and followed: by one at a
+        /// time.
         case succession
         /// Beside a running daemon: no lock, no migration, no writing.
         case readOnly

@@ -22,6 +22,8 @@ struct Daemon: Sendable {
     private let voice: ManagerVoice
     private let archive: any PolicyArchive
     private let takeoverWait: Duration
+    /// What machines watch is bound, or is not to be: lookups are not served before, so that no start fails after them.
+    private let watchable = Milestone()
     private let listening = Milestone()
     private let inCharge = Milestone()
 
@@ -68,6 +70,7 @@ struct Daemon: Sendable {
             onListening: { [self] _ in
                 // Only now, so that a start that fails says why in its first line.
                 logger.info("starting", metadata: setup.facts.merging(["version": "\(Version.current)"]) { $1 })
+                if tenure != .heir { tellOfMonitoring() }
                 setup.tellConflicts(logger)
                 tellOfManager()
                 listening.reach()
@@ -82,7 +85,8 @@ struct Daemon: Sendable {
         var services = monitoring(of: policies, on: eventLoops)
         services += [
             // Not before it is clear that there is something to do, so that a start that fails says nothing else.
-            AfterMilestone(milestone: listening, service: policies), server, watch,
+            AfterMilestone(milestone: listening, service: policies),
+            AfterMilestone(milestone: watchable, service: server), watch,
             ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let admin = admin(policies, server, reloader) {
@@ -97,13 +101,24 @@ struct Daemon: Sendable {
 
     /// Nothing where nobody is to look.
     private func monitoring(of policies: PolicyService, on group: MultiThreadedEventLoopGroup) -> [any Service] {
+        let isHeir = tenure == .heir
+        if isHeir || setup.configuration.httpListen.isEmpty { watchable.reach() }
         guard !setup.configuration.httpListen.isEmpty else { return [] }
         let cache = CacheMetrics(metrics)
         let server = MonitoringServer(
             setup.configuration.httpListen, registry: metrics, readiness: readiness, group: group, logger: logger,
-            gather: { await cache.gather(from: policies) })
-        guard tenure == .heir else { return [server] }
+            gather: { await cache.gather(from: policies) },
+            onListening: { [self] _ in
+                if isHeir { tellOfMonitoring() } else { watchable.reach() }
+            })
+        guard isHeir else { return [server] }
         return [AfterMilestone(milestone: inCharge, service: InheritedMonitoring(server: server, logger: logger))]
+    }
+
+    private func tellOfMonitoring() {
+        for address in setup.configuration.httpListen {
+            logger.info("listening", metadata: ["address": "\(address)", "protocol": "http"])
+        }
     }
 
     private func succession(_ server: LookupServer) -> (any Service)? {

@@ -156,9 +156,10 @@ extension EndToEnd {
                     BridgeProcess.binary(), ["serve", "--config", directory + "/config.yaml"])
                 #expect(outcome.status == 2)
                 #expect(
-                    outcome.output.split(separator: "\n").last.map(String.init) == """
+                    outcome.output == """
                         sts-bridge: cannot serve http on 127.0.0.1:9499: Address already in use; stop the other process or \
                         choose another port under http.listen
+
                         """)
             }
         }

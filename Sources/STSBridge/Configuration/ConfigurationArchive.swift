@@ -6,7 +6,8 @@ extension Configuration {
     ///
     /// One that another process writes is read beside it, and followed.
     ///
-    /// - Throws: `CommandFailure` when the file must not be opened: a newer version has written it.
+    /// - Throws: `CommandFailure` when the file must not be opened: a newer version has written it, or a third process waits
+    ///   for the one that writes it.
     func openArchive() throws(CommandFailure) -> any PolicyArchive {
         switch store {
         case .memory: return NoArchive()

@@ -25,7 +25,9 @@ struct StatusLine: Equatable, Sendable {
             troubles.append("archive failing: \(RemoteText.printable("\(failure)", limit: Self.longestReason))")
         }
         if lacksDNSSEC { troubles.append("DNSSEC lost, DANE is off") }
-        if census.failing > 0 { troubles.append("\(census.failing) domains failing") }
+        if census.failing > 0 {
+            troubles.append("\(census.failing) \(census.failing == 1 ? "domain" : "domains") failing")
+        }
         return troubles
     }
 }
