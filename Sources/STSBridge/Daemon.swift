@@ -21,6 +21,8 @@ struct Daemon: Sendable {
     private let manager: ManagerTerms
     private let voice: ManagerVoice
     private let archive: any PolicyArchive
+    /// At the start.
+    private let tenure: Tenure
     private let takeoverWait: Duration
     /// What machines watch is bound, or is not to be: lookups are not served before, so that no start fails after them.
     private let watchable = Milestone()
@@ -43,6 +45,7 @@ struct Daemon: Sendable {
         setup = try Setup(configuration, logger: logger)
         try setup.postfix.check()
         archive = try configuration.openArchive()
+        tenure = Self.tenure(archive)
         self.manager = manager
         self.takeoverWait = takeoverWait
         voice = ManagerVoice(manager, logger: logger)
@@ -51,8 +54,8 @@ struct Daemon: Sendable {
     /// What tells who is in charge; `nil`: nothing is kept.
     private var file: SQLiteArchive? { archive as? SQLiteArchive }
 
-    private var tenure: Tenure {
-        guard let file else { return .alone }
+    private static func tenure(_ archive: any PolicyArchive) -> Tenure {
+        guard let file = archive as? SQLiteArchive else { return .alone }
         return file.predecessor == nil ? .inCharge : .heir
     }
 
