@@ -14,7 +14,7 @@ import Testing
         private let descriptor = datagramSocket()
 
         init() throws {
-            let bound = Self.withAddress(address) { bind(descriptor, $0, $1) }
+            let bound = withUnixAddress(address) { bind(descriptor, $0, $1) }
             try #require(bound == 0)
             while send("X=1") {}
         }
@@ -29,7 +29,7 @@ import Testing
             let sender = Self.datagramSocket()
             defer { close(sender) }
             let flags = Int32(MSG_DONTWAIT)
-            return Self.withAddress(address) { sendto(sender, text, text.utf8.count, flags, $0, $1) } >= 0
+            return withUnixAddress(address) { sendto(sender, text, text.utf8.count, flags, $0, $1) } >= 0
         }
 
         func heard() -> [String] {
@@ -44,18 +44,6 @@ import Testing
 
         private static func datagramSocket() -> Int32 {
             socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        }
-
-        private static func withAddress<Result>(
-            _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
-        ) -> Result {
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-            let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-            return withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-            }
         }
     }
 
