@@ -91,8 +91,11 @@ package struct DNSFailure: Error, Equatable, Sendable {
         case malformedAnswer(String)
         /// Signed, and the signatures do not hold (RFC 4035 §4.3). libunbound's reason.
         case bogus(String)
-        /// The resolver itself failed: out of sockets, out of memory, a name it cannot encode.
+        /// The resolver itself failed: out of memory, a name it cannot encode.
         case resolver(String)
+        /// The question was not sent, or not kept, because of this host: no descriptor, no route to a server, too many
+        /// questions at once. It says nothing about the name.
+        case local(String)
         /// The asking task was cancelled: the daemon is stopping.
         case cancelled
     }
@@ -113,6 +116,12 @@ extension DNSFailure: CustomStringConvertible {
     /// One line: `_mta-sts.example.com TXT: SERVFAIL (servers 192.0.2.1, 192.0.2.2)`.
     package var description: String { "\(question): \(reason)" }
 
+    /// Whether this host failed, not a server. The next question may succeed at once.
+    package var isLocal: Bool {
+        guard case .local = cause else { return false }
+        return true
+    }
+
     /// The same without the question.
     package var reason: String { "\(cause) (servers \(servers.joined(separator: ", ")))" }
 }
@@ -126,6 +135,7 @@ extension DNSFailure.Cause: CustomStringConvertible {
         case .malformedAnswer(let what): "malformed answer: \(what)"
         case .bogus(let why): "bogus: \(why)"
         case .resolver(let what): "resolver error: \(what)"
+        case .local(let what): "local error: \(what)"
         case .cancelled: "cancelled"
         }
     }

@@ -40,6 +40,7 @@ struct DNSMetrics: Sendable {
 extension DNSFailure.Cause {
     fileprivate static let words = [
         "timed-out", "servfail", "refused", "response-code", "aliases", "malformed", "bogus", "resolver",
+        "local",
     ]
 
     /// `nil`: it was cancelled.
@@ -53,6 +54,7 @@ extension DNSFailure.Cause {
         case .malformedAnswer: "malformed"
         case .bogus: "bogus"
         case .resolver: "resolver"
+        case .local: "local"
         case .cancelled: nil
         }
     }
