@@ -10,6 +10,7 @@ let package = Package(
     products: [.executable(name: "sts-bridge", targets: ["STSBridge"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -31,9 +32,21 @@ let package = Package(
         // How a domain's policy and its DANE are found, and the seams to DNS and HTTPS.
         .target(name: "Discovery", dependencies: ["DANE", "MTASTS"], swiftSettings: strict),
 
+        // Questions to the DNS servers: sockets, retransmission, fail-over.
+        .systemLibrary(name: "CLinux"),
+        .target(
+            name: "DNSClient",
+            dependencies: [
+                "CLinux", "Discovery",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+
         // The outer walls: one C library each.
         .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
-        .target(name: "UnboundDNS", dependencies: ["CUnbound", "Discovery", "MTASTS"], swiftSettings: strict),
+        .target(
+            name: "UnboundDNS", dependencies: ["CUnbound", "DNSClient", "Discovery", "MTASTS"], swiftSettings: strict),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(
@@ -117,7 +130,7 @@ let package = Package(
         .executableTarget(
             name: "STSBridge",
             dependencies: [
-                "Admin", "CurlHTTPS", "Discovery", "Doctor", "LookupServer", "MTASTS", "Monitoring",
+                "Admin", "CurlHTTPS", "DNSClient", "Discovery", "Doctor", "LookupServer", "MTASTS", "Monitoring",
                 "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager",
                 "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -151,7 +164,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "IDNATests", dependencies: ["IDNA"], swiftSettings: strict),
         .testTarget(
-            name: "UnboundDNSTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport", "UnboundDNS"],
+            name: "DNSTests",
+            dependencies: ["DANE", "DNSClient", "Discovery", "MTASTS", "TestSupport", "UnboundDNS"],
             swiftSettings: strict),
         .testTarget(
             name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],

@@ -39,6 +39,20 @@ package enum MetricTable {
         MetricDefinition(
             "sts_bridge_dns_failures_total", .counter, labels: ["resolver", "cause"],
             "DNS questions without an answer, by cause."),
+        MetricDefinition(
+            "sts_bridge_dns_questions_total", .counter, labels: ["outcome", "server"],
+            "Questions to the DNS servers that ended, aliases and keys included, by outcome and the server that answered."),
+        MetricDefinition(
+            "sts_bridge_dns_questions_in_flight", .gauge, "Questions to the DNS servers that have no answer yet."),
+        MetricDefinition(
+            "sts_bridge_dns_retransmissions_total", .counter,
+            "Times that a question was sent again, to the same or another server."),
+        MetricDefinition(
+            "sts_bridge_dns_failovers_total", .counter,
+            "Times that a DNS server went behind the others, because another one answered what it did not."),
+        MetricDefinition(
+            "sts_bridge_dns_ignored_messages_total", .counter,
+            "Messages that did not match their question or could not be read: forged, late or broken."),
     ]
 
     private static let cache = [

@@ -90,6 +90,11 @@ struct Daemon: Sendable {
             // Not before it is clear that there is something to do, so that a start that fails says nothing else.
             AfterMilestone(milestone: listening, service: policies),
             AfterMilestone(milestone: watchable, service: server), watch,
+            NameServerWatch(
+                upstream: {
+                    let setup = reloader.setup
+                    return setup.configuration.nameServers.isEmpty ? setup.upstream : nil
+                }, logger: logger),
             ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let admin = admin(policies, server, reloader) {

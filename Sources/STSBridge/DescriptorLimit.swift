@@ -13,16 +13,24 @@ enum DescriptorLimit {
 
     /// How many connections can be had beside what discoveries take: at most `wanted`, at least 16.
     static func connections(wanted: Int, fetches: Int) -> Int {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return wanted }
-        let free = Int(clamping: limit.rlim_cur) - resolvers * resolverSockets - fetches - ownFiles
-        return min(wanted, max(free, 16))
+        guard let limit = current else { return wanted }
+        return min(wanted, max(limit - dnsSockets - unboundSockets - fetches - ownFiles, 16))
     }
 
-    /// One that validates, one that does not; and the first one's successor, while it takes over.
-    private static let resolvers = 3
-    /// libunbound's `outgoing-range`: a socket for each query under way. Where the limit is low, queries wait for sockets.
-    private static let resolverSockets = 1_024
+    /// How many sockets open DNS questions may have: what a storm of questions without an answer needs, and a third of the
+    /// limit at most.
+    static var dnsSockets: Int { min(16_384, (current ?? .max) / 3) }
+
+    /// libunbound's sockets to our own port: one for each validated question. Its own bound is 8,192.
+    private static var unboundSockets: Int { min(8_192, (current ?? .max) / 3) }
+
     /// Listeners, event loops, pipes, the log, with room.
     private static let ownFiles = 64
+
+    /// The soft limit; `nil` if the system does not say.
+    private static var current: Int? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+        return Int(clamping: limit.rlim_cur)
+    }
 }

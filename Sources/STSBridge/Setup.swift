@@ -1,7 +1,7 @@
+import DNSClient
 import Logging
 import LookupServer
 import PolicyService
-import UnboundDNS
 
 /// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
 ///

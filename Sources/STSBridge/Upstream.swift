@@ -1,4 +1,5 @@
 import CurlHTTPS
+import DNSClient
 import Discovery
 import Logging
 import Metrics
@@ -9,8 +10,8 @@ import UnboundDNS
 ///
 /// Threads: any. Each question holds what it was asked of, so one that is replaced ends with its last question.
 struct Upstream: Sendable {
-    let servers: [NameServer]
-    let resolver: UnboundResolver
+    /// The way to the DNS servers, shared by plain and validated questions.
+    let transport: DNSTransport
     let fetcher: CurlFetcher
     /// `nil`: DANE is not looked for.
     let validator: UnboundValidator?
@@ -23,10 +24,13 @@ struct Upstream: Sendable {
         metrics: any MetricsFactory = MetricsSystem.factory
     ) throws(CommandFailure) {
         do {
-            servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
-            let dns = UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout)
-            resolver = try UnboundResolver(dns)
-            validator = try Self.validator(dns, configuration, isWanted: wantsDANE, logger)
+            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            transport = try DNSTransport(
+                servers: servers,
+                settings: .init(
+                    timeout: configuration.dnsTimeout, maximumSockets: DescriptorLimit.dnsSockets),
+                onEvent: TransportMetrics(metrics).count)
+            validator = try Self.validator(transport, configuration, isWanted: wantsDANE, logger)
             fetcher = try CurlFetcher(
                 CurlFetcherConfiguration(
                     timeout: configuration.fetchTimeout, trust: configuration.trust,
@@ -40,11 +44,11 @@ struct Upstream: Sendable {
 
     /// DNSSEC `auto` goes without DANE where it cannot be set up; `on` does not start.
     private static func validator(
-        _ dns: UnboundConfiguration, _ configuration: Configuration, isWanted: Bool, _ logger: Logger
+        _ transport: DNSTransport, _ configuration: Configuration, isWanted: Bool, _ logger: Logger
     ) throws(UnboundSetupFailure) -> UnboundValidator? {
         guard isWanted else { return nil }
         do throws(UnboundSetupFailure) {
-            return try UnboundValidator(dns, trustAnchorFile: configuration.trustAnchorFile)
+            return try UnboundValidator(transport, trustAnchorFile: configuration.trustAnchorFile)
         } catch {
             guard configuration.dnssec == .auto, configuration.postfix.dane != .on else { throw error }
             logger.error("DNSSEC cannot be validated, DANE is off", metadata: ["reason": "\(error)"])
@@ -52,9 +56,19 @@ struct Upstream: Sendable {
         }
     }
 
+    /// DNS servers in use.
+    var servers: [NameServer] { transport.servers }
+
+    /// Asks these DNS servers from now on. The keys of zones are forgotten: one that could not be fetched from the old
+    /// servers would be bogus for a minute.
+    func use(_ servers: [NameServer]) {
+        transport.update(servers: servers)
+        try? validator?.forget()
+    }
+
     var discovery: PolicyDiscovery {
         PolicyDiscovery(
-            resolver: MeteredResolver(resolver, factory: metrics), fetcher: fetcher, dialingRule: dialingRule,
+            resolver: MeteredResolver(StubResolver(transport), factory: metrics), fetcher: fetcher, dialingRule: dialingRule,
             onEnding: DiscoveryMetrics(factory: metrics).count)
     }
 
@@ -68,8 +82,8 @@ struct Upstream: Sendable {
 
     /// Ends the resolver's and the fetcher's threads, and what is under way with "cancelled".
     func close() async {
-        resolver.close()
         validator?.close()
+        transport.close()
         await fetcher.close()
     }
 }

@@ -1,3 +1,4 @@
+import DNSClient
 import Glibc
 import MTASTS
 

@@ -1,50 +1,53 @@
-/// What a resolver is made of.
-package struct UnboundConfiguration: Equatable, Sendable {
-    /// Tried by libunbound's own choice: the fastest one that answers.
-    package var servers: [NameServer]
-    /// Bounds one question with all its servers and retries (`dns.timeout`).
-    package var timeout: Duration
-
-    package init(servers: [NameServer], timeout: Duration = .seconds(5)) {
-        self.servers = servers
-        self.timeout = timeout
-    }
-}
+import DNSClient
 
 /// libunbound could not be set up. Names the step and libunbound's own words.
 package enum UnboundSetupFailure: Error, Equatable, Sendable, CustomStringConvertible {
-    case noServers
     case library(step: String, reason: String)
     case trustAnchor(TrustAnchorFailure)
+    case transport(DNSTransportError)
 
     package var description: String {
         switch self {
-        case .noServers: "no name servers: expected at least one"
         case .library(let step, let reason): "libunbound: \(step): \(reason)"
         case .trustAnchor(let failure): "\(failure)"
+        case .transport(let error): "\(error)"
         }
     }
 }
 
-extension UnboundConfiguration {
-    /// The configuration in unbound.conf(5)'s language. Only a file can say `forward-no-cache`.
-    var unboundConf: String { unboundConf(Self.plainClause) }
+/// The settings of libunbound, in the language of unbound.conf(5).
+///
+/// libunbound only validates. It sends each query to a port on 127.0.0.1 where our own transport takes it, asks the
+/// servers, and answers each query in the end. So libunbound never sees a server time out: with a forwarder that may be
+/// silent, its infrastructure cache counts one name's silence against all other names.
+struct UnboundConfiguration {
+    let anchors: TrustAnchors
+    /// The transport's port on 127.0.0.1.
+    let port: UInt16
+    /// How long the transport takes for a query at most.
+    let timeout: Duration
 
-    /// The same with validation.
-    func unboundConf(anchors: TrustAnchors) -> String {
-        unboundConf(Self.validatingClause + anchors.records.map { "  trust-anchor: \"\($0)\"\n" }.joined())
-    }
-
-    private func unboundConf(_ clause: String) -> String {
+    /// The text of the file. Only a file can say `forward-no-cache`.
+    var text: String {
+        let records = anchors.records.map { "  trust-anchor: \"\($0)\"\n" }.joined()
         let zones = Self.defaultZones.map { "  local-zone: \"\($0)\" nodefault\n" }.joined()
-        let forwarders = servers.map { "  forward-addr: \(Self.address($0))\n" }.joined()
-        return Self.serverClause + clause + zones + Self.forwardClause + forwarders
+        let forwarder = "  forward-addr: 127.0.0.1@\(port)\n"
+        return Self.serverClause + waitClause + Self.validatingClause + records + zones + Self.forwardClause + forwarder
     }
 
-    private static func address(_ server: NameServer) -> String {
-        let host = server.scope.map { "\(server.address)%\($0)" } ?? "\(server.address)"
-        return "\(host)@\(server.port)"
+    /// libunbound waits longer for a query than the transport takes, so it neither repeats one nor counts a time-out.
+    /// A query that failed is not repeated either: the transport has tried all servers.
+    private var waitClause: String {
+        let wait = max(Self.shortestWait, timeout + .seconds(30)).components.seconds * 1_000
+        return """
+              infra-cache-min-rtt: \(wait)
+              infra-cache-max-rtt: \(2 * wait)
+              outbound-msg-retry: 1
+
+            """
     }
+
+    private static let shortestWait = Duration.seconds(90)
 
     /// Several of these become process-wide variables of libunbound when a context is finalised (the TTL limits,
     /// edns-buffer-size, verbosity): every context of the process must say the same.
@@ -74,29 +77,19 @@ extension UnboundConfiguration {
           do-ip6: yes
           do-udp: yes
           do-tcp: yes
-          # A server that was down is asked again within seconds.
           infra-host-ttl: 5
           infra-keep-probing: yes
-          # A retry waits a second at most: a question whose servers are silent gives its socket back in about five.
-          infra-cache-max-rtt: 1000
           # Answered here, without a server: starts libunbound's thread (see UnboundContext).
           local-zone: "start.sts-bridge.invalid." static
           # RFC 9715's size: no fragments; larger answers come by TCP.
           edns-buffer-size: 1232
-          # 1,000 questions under way, each with its own socket and port; further ones wait in line.
-          outgoing-range: 1024
-          num-queries-per-thread: 4096
+          # A socket for each query under way. The transport ends the oldest query before they are used up.
+          outgoing-range: 8192
+          num-queries-per-thread: 16384
           # Failures are told by the answer, not on standard error.
           verbosity: 0
           # Reverse zones of private networks are the servers' business too.
           unblock-lan-zones: yes
-
-        """
-
-    private static let plainClause = """
-          module-config: "iterator"
-          key-cache-size: 64k
-          val-log-level: 0
 
         """
 
@@ -112,8 +105,7 @@ extension UnboundConfiguration {
           # Below an anchor an answer without signatures is bogus, never merely insecure.
           harden-dnssec-stripped: yes
           val-permissive-mode: no
-          # What does not hold is fetched twice more, from other servers where there are some; unbound's 5 make thirty
-          # queries of one missing key.
+          # What does not hold is fetched twice more; unbound's 5 make thirty queries of one missing key.
           val-max-restart: 2
           # Nothing is told to the root servers about our anchors, and no name is special.
           trust-anchor-signaling: no

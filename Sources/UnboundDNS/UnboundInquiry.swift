@@ -1,54 +1,61 @@
 import CUnbound
+import DNSClient
 import Discovery
 import Dispatch
 import MTASTS
 
-/// One question to a context, from name to answer: what the plain and the validating resolver have in common.
+/// One validated question to a context, from name to answer.
 ///
 /// Concurrency: any number of questions at once.
-/// Fails by: `DNSFailure`, within the configured time.
+/// Errors: `DNSFailure`, within the transport's time-out and `grace`.
 /// Not here: what the context is set up for (UnboundConfiguration).
 struct UnboundInquiry: Sendable {
     private let context: UnboundContext
-    private let timeout: Duration
-    private let servers: [String]
+    private let transport: DNSTransport
+    private var timeout: Duration { transport.settings.timeout }
 
-    init(_ configuration: UnboundConfiguration, unboundConf: String) throws(UnboundSetupFailure) {
-        guard !configuration.servers.isEmpty else { throw .noServers }
-        timeout = configuration.timeout
-        servers = configuration.servers.map(\.description)
-        context = try UnboundContext(configuration: unboundConf)
+    /// The transport gives up a query at the time-out, and libunbound reports that a moment later.
+    private static let grace = Duration.milliseconds(100)
+
+    init(_ configuration: UnboundConfiguration, over transport: DNSTransport) throws(UnboundSetupFailure) {
+        self.transport = transport
+        context = try UnboundContext(configuration: configuration.text)
     }
 
     func close() { context.close() }
 
     struct Outcome {
-        let reading: AnswerReading.Reading
+        let reading: ResponseParser.ParsedAnswer
         let isSecure: Bool
     }
 
     func ask(_ question: DNSQuestion) async throws(DNSFailure) -> Outcome {
-        do throws(Unanswered) {
+        do throws(QueryError) {
             return try await outcome(question)
         } catch {
-            throw DNSFailure(question: question, cause: error.cause, servers: servers)
+            throw DNSFailure(question: question, cause: error.cause, servers: transport.servers.map(\.description))
         }
     }
 
-    private func outcome(_ question: DNSQuestion) async throws(Unanswered) -> Outcome {
+    private func outcome(_ question: DNSQuestion) async throws(QueryError) -> Outcome {
         guard let name = WireName(text: question.name)
-        else { throw Unanswered(.resolver("\"\(question.name)\" cannot be encoded as a DNS name")) }
-        let deadline = DispatchTime.now() + timeout.dispatchInterval
+        else { throw QueryError(.resolver("\"\(question.name)\" cannot be encoded as a DNS name")) }
+        let deadline = DispatchTime.now() + (timeout + Self.grace).dispatchInterval
         let (packet, verdict) = try await ask(question.name, question.type.rawValue, deadline)
         if case .bogus(let why) = verdict {
-            throw Unanswered(.bogus(Self.reason(bogus: why)))
+            throw QueryError(.bogus(Self.reason(bogus: why)))
         }
-        do throws(Unanswered) {
+        do throws(QueryError) {
             return Outcome(
-                reading: try AnswerReading.reading(of: packet, for: question), isSecure: verdict == .secure)
+                reading: try ResponseParser.parse(packet, for: question), isSecure: verdict == .secure)
         } catch {
-            guard error.cause == .responseCode(2), question.type != .cname else { throw error }
-            throw Unanswered(await reason(name, deadline))
+            guard error.cause == .responseCode(2) else { throw error }
+            // The transport knows why it gave libunbound no answer.
+            if let cause = transport.forwardingFailure(of: name, type: question.type.rawValue) {
+                throw QueryError(cause)
+            }
+            guard question.type != .cname else { throw error }
+            throw QueryError(await reason(name, deadline))
         }
     }
 
@@ -69,17 +76,17 @@ struct UnboundInquiry: Sendable {
 
     private func alias(of name: WireName, _ deadline: DispatchTime) async -> WireName? {
         guard let (packet, _) = try? await ask(name.text, DNSMessage.TypeCode.cname, deadline) else { return nil }
-        return AnswerReading.alias(of: name, packet: packet)
+        return ResponseParser.alias(of: name, packet: packet)
     }
 
-    private func ask(_ name: String, _ type: UInt16, _ deadline: DispatchTime) async throws(Unanswered)
+    private func ask(_ name: String, _ type: UInt16, _ deadline: DispatchTime) async throws(QueryError)
         -> ([UInt8], DNSSECVerdict)
     {
         switch await context.ask(name: name, type: type, deadline: deadline) {
         case .packet(let bytes, let verdict): return (bytes, verdict)
-        case .failed(let code): throw Unanswered(.resolver(String(cString: ub_strerror(code))))
-        case .timedOut: throw Unanswered(.timedOut(after: timeout))
-        case .cancelled: throw Unanswered(.cancelled)
+        case .failed(let code): throw QueryError(.resolver(String(cString: ub_strerror(code))))
+        case .timedOut: throw QueryError(.timedOut(after: timeout))
+        case .cancelled: throw QueryError(.cancelled)
         }
     }
 }

@@ -1,10 +1,12 @@
+import DNSClient
 import Discovery
 import Synchronization
 
 /// The seam to validated DNS by libunbound: a context of its own, which validates every answer itself from the trust anchor.
 ///
-/// Protocol: DNSSEC (RFC 4033 to 4035, RFC 5155) over the same servers as the plain resolver. The servers' AD bit means
-/// nothing here (RFC 7672 §2.1.1); they are only asked to hand the signatures through.
+/// Protocol: DNSSEC (RFC 4033 to 4035, RFC 5155) over the same transport as the plain resolver, so with the same servers,
+/// retransmission and fail-over. The servers' AD bit means nothing here (RFC 7672 §2.1.1); they are only asked to pass
+/// the signatures on.
 /// Concurrency: any number of questions at once. Cancelling the asking task ends its question only.
 /// Fails by: `DNSFailure`, within `timeout`, which bounds the answer and all keys it needs together. Bogus carries
 /// libunbound's reason.
@@ -15,7 +17,7 @@ import Synchronization
 /// Not here: what follows from secure or insecure (Discovery, DANE).
 package final class UnboundValidator: ValidatingResolver {
     private let configuration: UnboundConfiguration
-    private let anchors: TrustAnchors
+    private let transport: DNSTransport
     private let state: Mutex<State>
 
     private struct State {
@@ -23,15 +25,23 @@ package final class UnboundValidator: ValidatingResolver {
         var isClosed = false
     }
 
-    package init(_ configuration: UnboundConfiguration, anchors: TrustAnchors) throws(UnboundSetupFailure) {
-        self.configuration = configuration
-        self.anchors = anchors
-        state = Mutex(State(inquiry: try Self.inquiry(configuration, anchors)))
+    /// Opens a port of the transport on 127.0.0.1 for libunbound.
+    package init(_ transport: DNSTransport, anchors: TrustAnchors) throws(UnboundSetupFailure) {
+        let port: UInt16
+        do {
+            port = try transport.listen()
+        } catch {
+            throw .transport(error)
+        }
+        configuration = UnboundConfiguration(
+            anchors: anchors, port: port, timeout: transport.settings.timeout)
+        self.transport = transport
+        state = Mutex(State(inquiry: try UnboundInquiry(configuration, over: transport)))
     }
 
     /// Reads the file now and never again.
     package convenience init(
-        _ configuration: UnboundConfiguration, trustAnchorFile path: String = TrustAnchors.systemPath
+        _ transport: DNSTransport, trustAnchorFile path: String = TrustAnchors.systemPath
     ) throws(UnboundSetupFailure) {
         let anchors: TrustAnchors
         do {
@@ -39,14 +49,14 @@ package final class UnboundValidator: ValidatingResolver {
         } catch {
             throw .trustAnchor(error)
         }
-        try self.init(configuration, anchors: anchors)
+        try self.init(transport, anchors: anchors)
     }
 
     /// Forgets every zone's keys, the bad ones too: for an operator's refresh, and before the servers are probed again.
     /// Questions under way end by what is known. Takes some milliseconds and blocks for them; what it fails by changes
     /// nothing.
     package func forget() throws(UnboundSetupFailure) {
-        let fresh = try Self.inquiry(configuration, anchors)
+        let fresh = try UnboundInquiry(configuration, over: transport)
         state.withLock { state in
             if !state.isClosed { state.inquiry = fresh }
         }
@@ -67,11 +77,5 @@ package final class UnboundValidator: ValidatingResolver {
         let outcome = try await inquiry.ask(question)
         return ValidatedAnswer(
             outcome.reading.answer, isSecure: outcome.isSecure, canonicalName: outcome.reading.canonicalName)
-    }
-
-    private static func inquiry(
-        _ configuration: UnboundConfiguration, _ anchors: TrustAnchors
-    ) throws(UnboundSetupFailure) -> UnboundInquiry {
-        try UnboundInquiry(configuration, unboundConf: configuration.unboundConf(anchors: anchors))
     }
 }

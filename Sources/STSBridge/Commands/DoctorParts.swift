@@ -1,4 +1,5 @@
 import CurlHTTPS
+import DNSClient
 import Discovery
 import Doctor
 import Foundation
@@ -9,7 +10,7 @@ import UnboundDNS
 /// The parts of the daemon that a doctor tries, each for itself: what cannot be set up is a finding, not the end.
 struct DoctorParts {
     let surroundings: Examination.Surroundings
-    private let resolver: UnboundResolver?
+    private let transport: DNSTransport?
     private let validator: UnboundValidator?
     private let fetcher: CurlFetcher?
 
@@ -17,13 +18,12 @@ struct DoctorParts {
     private static let patience = Duration.seconds(15)
 
     init(_ configuration: Configuration) {
-        let dns = attempt {
+        let transport = attempt {
             let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
-            return UnboundConfiguration(servers: servers, timeout: configuration.dnsTimeout)
+            return try DNSTransport(servers: servers, settings: .init(timeout: configuration.dnsTimeout))
         }
-        let resolver = dns.flatMap { dns in attempt { try UnboundResolver(dns) } }
-        let validator = dns.flatMap { dns in
-            attempt { try UnboundValidator(dns, trustAnchorFile: configuration.trustAnchorFile) }
+        let validator = transport.flatMap { transport in
+            attempt { try UnboundValidator(transport, trustAnchorFile: configuration.trustAnchorFile) }
         }
         let fetcher = attempt {
             try CurlFetcher(
@@ -31,24 +31,25 @@ struct DoctorParts {
                     timeout: min(configuration.fetchTimeout, Self.patience), trust: configuration.trust,
                     maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent))
         }
-        let discovery = resolver.flatMap { resolver in
+        let discovery = transport.flatMap { transport in
             fetcher.map {
                 PolicyDiscovery(
-                    resolver: resolver, fetcher: $0, dialingRule: DialingRule(allowing: configuration.allowedNetworks))
+                    resolver: StubResolver(transport), fetcher: $0,
+                    dialingRule: DialingRule(allowing: configuration.allowedNetworks))
             }
         }
         surroundings = Examination.Surroundings(
             discovery: discovery, validator: validator.map { $0 }, nameServers: NameServerList.read(_:),
             now: { Int(Date().timeIntervalSince1970) })
-        self.resolver = try? resolver.get()
+        self.transport = try? transport.get()
         self.validator = try? validator.get()
         self.fetcher = try? fetcher.get()
     }
 
-    /// Ends the resolver's and the fetcher's threads.
+    /// Ends the threads for DNS and HTTPS.
     func close() async {
-        resolver?.close()
         validator?.close()
+        transport?.close()
         await fetcher?.close()
     }
 }

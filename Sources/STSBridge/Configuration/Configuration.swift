@@ -1,4 +1,5 @@
 import CurlHTTPS
+import DNSClient
 import Discovery
 import Logging
 import LookupServer

@@ -1,11 +1,11 @@
 import Admin
 import CurlHTTPS
+import DNSClient
 import Discovery
 import Logging
 import LookupServer
 import Monitoring
 import PostfixSettings
-import UnboundDNS
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the file. README's table is checked against this list.

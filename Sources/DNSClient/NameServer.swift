@@ -6,7 +6,7 @@ import Glibc
 /// Protocol: unbound.conf(5) writes `ip@port`, resolv.conf(5) plain addresses.
 /// Concurrency: a value.
 /// Fails by: `Malformed` and `Unreadable`, which say what was expected.
-/// Not here: whether the server answers (UnboundResolver).
+/// Not here: whether the server answers (DNSTransport).
 package struct NameServer: Hashable, Sendable {
     package static let defaultPort: UInt16 = 53
 
@@ -118,12 +118,13 @@ extension NameServer {
         return servers
     }
 
-    /// The system's servers, as `path` lists them now.
+    /// The system's servers, as `path` lists them now. A file that is not there lists none, as for resolver(3): at boot it
+    /// may come later.
     package static func system(path: String = systemPath) throws(Unreadable) -> [NameServer] {
         system(resolvConf: try text(of: path))
     }
 
-    /// Whether `path` can be read and lists no server, so that 127.0.0.1 is asked because nobody said whom.
+    /// Whether `path` lists no server, so that 127.0.0.1 is asked.
     package static func areNoneListed(path: String = systemPath) -> Bool {
         guard let text = try? text(of: path) else { return false }
         return listed(in: text).isEmpty
@@ -137,6 +138,7 @@ extension NameServer {
         do {
             bytes = try SmallFile.read(path, limit: 65_536)
         } catch {
+            if error.code == ENOENT { return "" }
             throw Unreadable(path: path, code: error.code)
         }
         return String(decoding: bytes, as: UTF8.self)

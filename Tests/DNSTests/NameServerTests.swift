@@ -2,6 +2,7 @@ import Discovery
 import Foundation
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 @Suite struct NameServerTests {

@@ -2,6 +2,7 @@ import Discovery
 import Foundation
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 extension SignedZoneTests {
@@ -75,12 +76,12 @@ extension SignedZoneTests {
         }
 
         @Test func `a file that is not there, and one that is no file, say so and what to do`() throws {
-            let configuration = UnboundConfiguration(servers: [try NameServer("127.0.0.1")])
+            let transport = try transport(ports: [53])
             for (path, code, text) in [
                 ("/nowhere/root.key", ENOENT, "No such file or directory"), ("/tmp", EISDIR, "Is a directory"),
             ] {
                 let failure = #expect(throws: UnboundSetupFailure.self) {
-                    try UnboundValidator(configuration, trustAnchorFile: path)
+                    try UnboundValidator(transport, trustAnchorFile: path)
                 }
                 #expect(failure == .trustAnchor(TrustAnchorFailure(path: path, cause: .unreadable(code: code))))
                 #expect(
@@ -93,31 +94,16 @@ extension SignedZoneTests {
             let knot = try SignedZones.knot()
             let path = FileManager.default.temporaryDirectory.appendingPathComponent("anchor-\(UUID().uuidString)").path
             defer { try? FileManager.default.removeItem(atPath: path) }
-            let configuration = UnboundConfiguration(servers: [try NameServer("127.0.0.1@\(knot.port)")])
+            let transport = try transport(ports: [knot.port])
             try "; nothing\n".write(toFile: path, atomically: false, encoding: .utf8)
             #expect(throws: UnboundSetupFailure.trustAnchor(TrustAnchorFailure(path: path, cause: .empty))) {
-                try UnboundValidator(configuration, trustAnchorFile: path)
+                try UnboundValidator(transport, trustAnchorFile: path)
             }
             let text = knot.delegationSigners[".", default: []].joined(separator: "\n") + "\n"
             try text.write(toFile: path, atomically: false, encoding: .utf8)
-            let validator = try UnboundValidator(configuration, trustAnchorFile: path)
+            let validator = try UnboundValidator(transport, trustAnchorFile: path)
             #expect(try await validator.ask("there.secure.test").isSecure)
             #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
-        }
-
-        @Test func `whatever libunbound makes process-wide is the same in both contexts`() throws {
-            let configuration = UnboundConfiguration(servers: [try NameServer("127.0.0.1")])
-            let plain = Set(settings(configuration.unboundConf))
-            let validating = Set(settings(configuration.unboundConf(anchors: try TrustAnchors(text: Self.ds))))
-            #expect(
-                Set(plain.symmetricDifference(validating).map { $0.prefix { $0 != ":" } }) == [
-                    "module-config", "key-cache-size", "val-log-level", "val-permissive-mode", "val-max-restart",
-                    "harden-dnssec-stripped", "trust-anchor", "trust-anchor-signaling", "root-key-sentinel",
-                ])
-        }
-
-        private func settings(_ text: String) -> [String] {
-            text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.hasPrefix("#") }
         }
     }
 }

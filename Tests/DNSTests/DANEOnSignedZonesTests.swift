@@ -4,6 +4,7 @@ import MTASTS
 import TestSupport
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// The discovery of DANE over zones that knot really signs, judged by libunbound alone: no bit of any server is believed.

@@ -2,11 +2,12 @@ import Discovery
 import Foundation
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// One after the other: these count descriptors and use many.
 @Suite(.serialized, .timeLimit(.minutes(1)))
-struct UnboundContextTests {
+struct DNSTransportTests {
     @Test func `1,000 questions are under way at once`() async throws {
         let stub = try StubServer { .hold($0.response(answers: [record(16, rdata($0.name))])) }
         let resolver = try resolver(ports: stub.port, timeout: .seconds(20))
@@ -52,42 +53,57 @@ struct UnboundContextTests {
 
     @Test func `closing ends what is under way, and what comes later`() async throws {
         let stub = try StubServer { _ in .silence }
-        let resolver = try resolver(ports: stub.port, timeout: .seconds(20))
+        let transport = try transport(ports: [stub.port], timeout: .seconds(20))
+        let resolver = StubResolver(transport)
         await withDiscardingTaskGroup { group in
             for number in 0..<50 {
                 group.addTask { #expect(await resolver.cause("n\(number).test") == .cancelled) }
             }
             await stub.received(names: 50)
-            resolver.close()
+            transport.close()
         }
         #expect(await resolver.cause("late.test") == .cancelled)
-        resolver.close()
+        transport.close()
     }
 
     @Test func `answer, time-out, cancellation and closing race, and every question ends once`() async throws {
         let stub = try StubServer { .answer($0.response(answers: [record(16, rdata("here"))])) }
         for round in 0..<20 {
-            let resolver = try resolver(ports: stub.port, timeout: .microseconds(500 + 200 * round))
+            let transport = try transport(ports: [stub.port], timeout: .microseconds(500 + 200 * round))
+            let resolver = StubResolver(transport)
             await withDiscardingTaskGroup { group in
                 for number in 0..<50 {
                     group.addTask { _ = try? await resolver.txt("n\(number).test") }
                 }
                 if round % 2 == 0 { group.cancelAll() }
-                if round % 3 == 0 { resolver.close() }
+                if round % 3 == 0 { transport.close() }
             }
         }
     }
 
-    @Test func `100 contexts leave no descriptors`() async throws {
+    @Test func `100 transports leave no descriptors`() async throws {
         let stub = try StubServer { query in
             query.name == "a.test" ? .answer(query.response(answers: [record(16, rdata("here"))])) : .silence
         }
         let before = try descriptors()
         for _ in 0..<100 {
-            let context = try UnboundContext(
-                configuration: UnboundConfiguration(servers: [NameServer("127.0.0.1@\(stub.port)")]).unboundConf)
-            let landing = await context.ask(name: "a.test", type: 16, deadline: .now() + 10)
-            guard case .packet = landing else { throw KnotServer.Failed(description: "\(landing)") }
+            let transport = try transport(ports: [stub.port])
+            let resolver = StubResolver(transport)
+            #expect(try await resolver.txt("a.test").content == .records([rdata("here")]))
+            async let open = resolver.cause("never.test")
+            await stub.received(name: "never.test")
+            await transport.closed()
+            #expect(await open == .cancelled)
+        }
+        #expect(try descriptors() - before < 10)
+    }
+
+    @Test func `100 contexts leave no descriptors`() async throws {
+        let before = try descriptors()
+        for _ in 0..<100 {
+            let anchors = try TrustAnchors(text: ". IN DS 20326 8 2 " + "ab".repeated(32))
+            let configuration = UnboundConfiguration(anchors: anchors, port: 1, timeout: .seconds(5))
+            let context = try UnboundContext(configuration: configuration.text)
             async let open = context.ask(name: "never.test", type: 16, deadline: .now() + 10)
             context.close()
             guard case .cancelled = await open else { throw KnotServer.Failed(description: "not cancelled") }
@@ -101,7 +117,7 @@ struct UnboundContextTests {
         #expect(throws: UnboundSetupFailure.library(step: "configuration", reason: "syntax error")) {
             try UnboundContext(configuration: "server:\n  no-such-option: 1\n")
         }
-        #expect(throws: UnboundSetupFailure.noServers) { try UnboundResolver(UnboundConfiguration(servers: [])) }
+        #expect(throws: DNSTransportError.noServers) { try DNSTransport(servers: []) }
     }
 
     private func descriptors() throws -> Int {

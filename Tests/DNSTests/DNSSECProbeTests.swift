@@ -1,6 +1,7 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 extension SignedZoneTests {
@@ -31,7 +32,7 @@ extension SignedZoneTests {
             let anchors = try SignedZones.knot().anchors
             let plain = try SignedZones.knot(signed: false)
             let validator = try UnboundValidator(
-                UnboundConfiguration(servers: [NameServer("127.0.0.1@\(plain.port)")]), anchors: anchors)
+                transport(ports: [plain.port]), anchors: anchors)
             guard case .stripped = await standing(validator) else {
                 throw KnotServer.Failed(description: "not stripped")
             }
@@ -53,7 +54,7 @@ extension SignedZoneTests {
         @Test func `another root's key is not taken for working`() async throws {
             let knot = try SignedZones.knot()
             let validator = try UnboundValidator(
-                UnboundConfiguration(servers: [NameServer("127.0.0.1@\(knot.port)")]),
+                transport(ports: [knot.port]),
                 anchors: try SignedZones.knot().anchors)
             guard case .stripped(let reason) = await standing(validator)
             else { throw KnotServer.Failed(description: "not stripped") }

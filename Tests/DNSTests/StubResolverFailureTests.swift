@@ -1,11 +1,12 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// What a server fails to say is a failure with its name, and hides nothing later.
 @Suite(.timeLimit(.minutes(1)))
-struct UnboundFailureTests {
+struct StubResolverFailureTests {
     private let text = record(16, rdata("here"))
 
     @Test func `SERVFAIL is a failure with its code, and is not remembered`() async throws {
@@ -26,7 +27,7 @@ struct UnboundFailureTests {
     }
 
     @Test func `a real server's REFUSED is a failure, also behind an alias`() async throws {
-        let knot = try KnotServer(zones: ["a.test": UnboundResolverTests.soa + "out 60 CNAME x.elsewhere.example."])
+        let knot = try KnotServer(zones: ["a.test": StubResolverTests.soa + "out 60 CNAME x.elsewhere.example."])
         let resolver = try resolver(ports: knot.port)
         #expect(await resolver.cause("x.elsewhere.example") == .responseCode(2))
         #expect(await resolver.cause("out.a.test") == .responseCode(2))

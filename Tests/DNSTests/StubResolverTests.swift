@@ -1,11 +1,12 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// What a real server says comes through as it is.
 @Suite(.timeLimit(.minutes(1)))
-struct UnboundResolverTests {
+struct StubResolverTests {
     static let soa = "@ 300 SOA ns root 1 3600 600 86400 77\n@ 20 NS ns\nns 300 A 127.0.0.1\n"
 
     static let example =
@@ -39,11 +40,11 @@ struct UnboundResolverTests {
     static func knot() throws -> KnotServer { try KnotServer(zones: ["example.test": example, "other.test": other]) }
 
     let knot: KnotServer
-    let resolver: UnboundResolver
+    let resolver: StubResolver
 
     init() throws {
         knot = try Self.knot()
-        resolver = try UnboundDNSTests.resolver(ports: knot.port)
+        resolver = try DNSTests.resolver(ports: knot.port)
     }
 
     @Test func `TXT strings come as RDATA, unjoined`() async throws {
@@ -144,7 +145,7 @@ struct UnboundResolverTests {
         let record = (0..<40).map { _ in "\"" + "x".repeated(30) + "\"" }.joined(separator: " ")
         let lines = (0..<45).map { "big 60 TXT \"\($0)\" \(record)\n" }.joined()
         let knot = try KnotServer(zones: ["big.test": Self.soa + lines])
-        let answer = try await UnboundDNSTests.resolver(ports: knot.port).txt("big.big.test")
+        let answer = try await DNSTests.resolver(ports: knot.port).txt("big.big.test")
         guard case .records(let records) = answer.content else { throw KnotServer.Failed(description: "\(answer)") }
         #expect(Set(records).count == 45)
         #expect(records.map(\.count).reduce(0, +) > 55_000)
@@ -153,21 +154,21 @@ struct UnboundResolverTests {
     @Test func `one record of 10,000 strings comes complete`() async throws {
         let strings = (0..<10_000).map { "\"" + String(10_000 + $0) + "\"" }.joined(separator: " ")
         let knot = try KnotServer(zones: ["big.test": Self.soa + "many 60 TXT ( \(strings) )"])
-        let answer = try await UnboundDNSTests.resolver(ports: knot.port).txt("many.big.test")
+        let answer = try await DNSTests.resolver(ports: knot.port).txt("many.big.test")
         guard case .records(let records) = answer.content else { throw KnotServer.Failed(description: "\(answer)") }
         #expect(records.map(\.count) == [60_000])
     }
 
     @Test func `a server on IPv6 is asked`() async throws {
         let knot = try KnotServer(zones: ["example.test": Self.example], host: "::1")
-        let resolver = try UnboundDNSTests.resolver(ports: knot.port, host: "::1")
+        let resolver = try DNSTests.resolver(ports: knot.port, host: "::1")
         #expect(try await resolver.txt("_mta-sts.example.test").timeToLive == 120)
     }
 
     @Test(arguments: ["invalid", "test", "localhost", "onion", "10.in-addr.arpa", "127.in-addr.arpa", "home.arpa"])
     func `no name is answered by the library itself`(zone: String) async throws {
         let knot = try KnotServer(zones: [zone: Self.soa + "x 60 TXT here\n@ 60 TXT apex\n@ 60 A 192.0.2.7"])
-        let resolver = try UnboundDNSTests.resolver(ports: knot.port)
+        let resolver = try DNSTests.resolver(ports: knot.port)
         #expect(try await resolver.txt("x.\(zone)").content == .records([rdata("here")]))
         #expect(try await resolver.txt(zone).content == .records([rdata("apex")]))
         let address = try await resolver.resolve(DNSQuestion(name: zone, type: .a))

@@ -1,11 +1,12 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
-@Suite struct AnswerReadingTests {
-    private func read(_ packet: [UInt8], _ type: RecordType = .txt) throws(Unanswered) -> DNSAnswer {
-        try AnswerReading.answer(to: DNSQuestion(name: "a.test", type: type), packet: packet)
+@Suite struct ResponseParserTests {
+    private func read(_ packet: [UInt8], _ type: RecordType = .txt) throws(QueryError) -> DNSAnswer {
+        try ResponseParser.parse(packet, for: DNSQuestion(name: "a.test", type: type)).answer
     }
 
     @Test func `the least TTL of chain and records counts, other sections do not`() throws {
@@ -37,27 +38,27 @@ import Testing
     @Test func `8 aliases are followed, in whatever order they stand, 9 are not`() throws {
         let chain = (0..<9).map { rr($0 == 0 ? "a.test" : "c\($0)", 5, 60, name("c\($0 + 1)")) }
         #expect(try read(message(answers: chain[..<8].reversed() + [rr("c8", 16, 60, rdata("x"))])).aliases == 8)
-        #expect(throws: Unanswered(.aliasChainTooLong)) { try read(message(answers: chain)) }
-        #expect(throws: Unanswered(.aliasChainTooLong)) {
+        #expect(throws: QueryError(.aliasChainTooLong)) { try read(message(answers: chain)) }
+        #expect(throws: QueryError(.aliasChainTooLong)) {
             try read(message(answers: [rr("a.test", 5, 60, name("a.test"))]))
         }
     }
 
     @Test func `codes other than 0 and 3 are failures, and so is a truncated answer`() {
-        #expect(throws: Unanswered(.responseCode(2))) { try read(message(code: 2)) }
-        #expect(throws: Unanswered(.malformedAnswer("truncated"))) { try read(message(flags: 0x0200)) }
-        #expect(throws: Unanswered(.malformedAnswer("not a response"))) { try read(message(flags: 0x8000)) }
+        #expect(throws: QueryError(.responseCode(2))) { try read(message(code: 2)) }
+        #expect(throws: QueryError(.malformedAnswer("truncated"))) { try read(message(flags: 0x0200)) }
+        #expect(throws: QueryError(.malformedAnswer("not a response"))) { try read(message(flags: 0x8000)) }
     }
 
     @Test func `records of the wrong size are malformed`() {
         for (type, data) in [(RecordType.a, [1, 2, 3]), (.aaaa, [1, 2, 3, 4]), (.txt, []), (.txt, [2, 65])]
             as [(RecordType, [UInt8])]
         {
-            #expect(throws: Unanswered.self) {
+            #expect(throws: QueryError.self) {
                 try read(message(answers: [rr("a.test", type.rawValue, 60, data)]), type)
             }
         }
-        #expect(throws: Unanswered(.malformedAnswer("A of 3 octets"))) {
+        #expect(throws: QueryError(.malformedAnswer("A of 3 octets"))) {
             try read(message(answers: [rr("a.test", 1, 60, [1, 2, 3])]), .a)
         }
     }
@@ -71,13 +72,13 @@ import Testing
         #expect(alias.content == .records([name("mx.test")]))
         #expect(alias.aliases == 0)
         for data in [[], [0], [0, 10], [0, 10, 2, 109], [0, 10, 0, 0], [0, 10] + pointer + [0]] as [[UInt8]] {
-            #expect(throws: Unanswered.self) { try read(message(answers: [rr("a.test", 15, 60, data)]), .mx) }
+            #expect(throws: QueryError.self) { try read(message(answers: [rr("a.test", 15, 60, data)]), .mx) }
         }
     }
 
     @Test func `the canonical name is where the aliases end; without them it is the question's as written`() throws {
         func canonical(_ name: String, _ type: RecordType, _ packet: [UInt8]) throws -> String {
-            try AnswerReading.reading(of: packet, for: DNSQuestion(name: name, type: type)).canonicalName
+            try ResponseParser.parse(packet, for: DNSQuestion(name: name, type: type)).canonicalName
         }
         let chain = [rr("a.test", 5, 60, name("B.test")), rr("b.test", 5, 60, name("c.test"))]
         #expect(try canonical("a.test", .txt, message(answers: chain + [rr("c.test", 16, 60, rdata("x"))])) == "c.test")
@@ -96,14 +97,14 @@ import Testing
         let packet = message(answers: [rr("a.test", 5, 9, [0xC0, 0x0C]), rr("a.test", 16, 80, rdata("x"))])
         _ = try DNSMessage(packet)
         for end in 0..<packet.count {
-            #expect(throws: DNSMessage.Malformed.self) { try DNSMessage(Array(packet[..<end])) }
+            #expect(throws: DNSMessage.MalformedError.self) { try DNSMessage(Array(packet[..<end])) }
         }
     }
 
     @Test func `pointers forward, to themselves and in a ring are malformed`() {
         let header = Array(message()[..<12])
         for question in [[0xC0, 12], [0xC0, 14, 0xC0, 12], [1, 97, 0xC0, 12], [0x40, 1], [0x80]] as [[UInt8]] {
-            #expect(throws: DNSMessage.Malformed.self) { try DNSMessage(header + question + [0, 16, 0, 1]) }
+            #expect(throws: DNSMessage.MalformedError.self) { try DNSMessage(header + question + [0, 16, 0, 1]) }
         }
     }
 

@@ -1,45 +1,51 @@
 /// A DNS response as far as it is needed here: header, answer and authority sections (RFC 1035 §4.1).
 ///
 /// Concurrency: a value; parsing is pure.
-/// Fails by: `Malformed`, never by reading past the end or following pointers for ever.
-/// Not here: what the records mean for a question (AnswerReading).
-struct DNSMessage: Equatable, Sendable {
-    struct Record: Equatable, Sendable {
-        let owner: WireName
-        let type: UInt16
-        let recordClass: UInt16
+/// Errors: `MalformedError`; parsing never reads past the end and never follows pointers for ever.
+/// Not here: what the records mean for a question (ResponseParser).
+package struct DNSMessage: Equatable, Sendable {
+    package struct Record: Equatable, Sendable {
+        package let owner: WireName
+        package let type: UInt16
+        package let recordClass: UInt16
         /// As sent, but 0 where the highest bit is set (RFC 2181 §8).
-        let timeToLive: UInt32
+        package let timeToLive: UInt32
         /// RDATA as sent; of CNAME and MX with the name written out and in lower case, of others compressed as it came.
-        var data: [UInt8]
+        package internal(set) var data: [UInt8]
         /// The canonical name of a CNAME.
-        var target: WireName?
+        package internal(set) var target: WireName?
         /// MINIMUM of an SOA (RFC 1035 §3.3.13).
-        var minimum: UInt32?
+        package internal(set) var minimum: UInt32?
     }
 
-    struct Malformed: Error, Equatable, CustomStringConvertible {
-        let description: String
+    package struct MalformedError: Error, Equatable, CustomStringConvertible {
+        package let description: String
     }
 
-    enum TypeCode {
-        static let cname: UInt16 = 5
-        static let soa: UInt16 = 6
-        static let mx: UInt16 = 15
+    package enum TypeCode {
+        package static let cname: UInt16 = 5
+        package static let soa: UInt16 = 6
+        package static let mx: UInt16 = 15
     }
 
-    private(set) var responseCode: UInt8 = 0
-    private(set) var isTruncated = false
-    private(set) var answers: [Record] = []
-    private(set) var authority: [Record] = []
+    package private(set) var responseCode: UInt8 = 0
+    package private(set) var isTruncated = false
+    /// The AA bit.
+    package private(set) var isAuthoritative = false
+    /// The RA bit: the server resolves recursively.
+    package private(set) var offersRecursion = false
+    package private(set) var answers: [Record] = []
+    package private(set) var authority: [Record] = []
 
-    init(_ bytes: [UInt8]) throws(Malformed) {
+    package init(_ bytes: [UInt8]) throws(MalformedError) {
         var reader = Reader(bytes: bytes)
         _ = try reader.uint16()
         let flags = try reader.uint16()
-        guard flags & 0x8000 != 0 else { throw Malformed(description: "not a response") }
+        guard flags & 0x8000 != 0 else { throw MalformedError(description: "not a response") }
         responseCode = UInt8(flags & 0x000f)
         isTruncated = flags & 0x0200 != 0
+        isAuthoritative = flags & 0x0400 != 0
+        offersRecursion = flags & 0x0080 != 0
         let counts = [try reader.uint16(), try reader.uint16(), try reader.uint16()]
         _ = try reader.uint16()
         for _ in 0..<counts[0] {
@@ -52,11 +58,11 @@ struct DNSMessage: Equatable, Sendable {
 }
 
 /// A domain name as labels in lower case: comparing is RFC 1035 §2.3.3's comparing.
-struct WireName: Hashable, Sendable {
-    var labels: [[UInt8]] = []
+package struct WireName: Hashable, Sendable {
+    package fileprivate(set) var labels: [[UInt8]] = []
 
     /// The name in libunbound's text form: whatever is not a letter, digit, hyphen or underscore as `\DDD`.
-    var text: String {
+    package var text: String {
         labels.map { label in
             label.map { byte -> String in
                 switch byte {
@@ -70,11 +76,11 @@ struct WireName: Hashable, Sendable {
     }
 
     /// The name as it stands in a message, uncompressed (RFC 1035 §3.1).
-    var octets: [UInt8] { labels.flatMap { [UInt8($0.count)] + $0 } + [0] }
+    package var octets: [UInt8] { labels.flatMap { [UInt8($0.count)] + $0 } + [0] }
 
     /// Reads a name in text; `nil` where it cannot be encoded: a label of 0 or more than 63 octets, more than 255 in
     /// all (RFC 1035 §2.3.4), or anything but visible ASCII. A backslash would be an escape to libunbound: refused.
-    init?(text: String) {
+    package init?(text: String) {
         var length = 1
         for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
             guard (1...63).contains(label.count),
@@ -86,11 +92,22 @@ struct WireName: Hashable, Sendable {
         guard length <= 255 else { return nil }
     }
 
-    init() {}
+    package init() {}
+
+    /// Reads labels up to the root label; `nil` if the octets are not exactly one name.
+    init?(uncompressed octets: ArraySlice<UInt8>) {
+        var rest = octets
+        while let length = rest.popFirst(), length > 0 {
+            guard length < 64, rest.count > Int(length) else { return nil }
+            labels.append(rest.prefix(Int(length)).map(\.lowercased))
+            rest = rest.dropFirst(Int(length))
+        }
+        guard rest.isEmpty else { return nil }
+    }
 }
 
 extension UInt8 {
-    fileprivate var lowercased: UInt8 { (0x41...0x5A).contains(self) ? self + 0x20 : self }
+    var lowercased: UInt8 { (0x41...0x5A).contains(self) ? self + 0x20 : self }
 }
 
 /// A cursor over the message; every read is bounds-checked.
@@ -98,29 +115,29 @@ private struct Reader {
     let bytes: [UInt8]
     var position = 0
 
-    mutating func skip(_ count: Int) throws(DNSMessage.Malformed) {
-        guard bytes.count - position >= count else { throw DNSMessage.Malformed(description: "it ends too early") }
+    mutating func skip(_ count: Int) throws(DNSMessage.MalformedError) {
+        guard bytes.count - position >= count else { throw DNSMessage.MalformedError(description: "it ends too early") }
         position += count
     }
 
-    mutating func uint16() throws(DNSMessage.Malformed) -> UInt16 {
+    mutating func uint16() throws(DNSMessage.MalformedError) -> UInt16 {
         try skip(2)
         return UInt16(bytes[position - 2]) << 8 | UInt16(bytes[position - 1])
     }
 
-    mutating func uint32() throws(DNSMessage.Malformed) -> UInt32 {
+    mutating func uint32() throws(DNSMessage.MalformedError) -> UInt32 {
         UInt32(try uint16()) << 16 | UInt32(try uint16())
     }
 
     /// RFC 1035 §4.1.4. A pointer must lead to before everything read so far, so that there is no loop.
-    mutating func name() throws(DNSMessage.Malformed) -> WireName {
+    mutating func name() throws(DNSMessage.MalformedError) -> WireName {
         var name = WireName()
         var length = 1
         var cursor = position
         var limit = position
         var end: Int?
         while true {
-            guard cursor < bytes.count else { throw DNSMessage.Malformed(description: "a name ends too early") }
+            guard cursor < bytes.count else { throw DNSMessage.MalformedError(description: "a name ends too early") }
             let count = Int(bytes[cursor])
             switch count & 0xC0 {
             case 0 where count == 0:
@@ -129,22 +146,22 @@ private struct Reader {
             case 0:
                 length += count + 1
                 guard length <= 255, cursor + count < bytes.count
-                else { throw DNSMessage.Malformed(description: "a name is too long") }
+                else { throw DNSMessage.MalformedError(description: "a name is too long") }
                 name.labels.append(bytes[(cursor + 1)...(cursor + count)].map(\.lowercased))
                 cursor += count + 1
             case 0xC0:
-                guard cursor + 1 < bytes.count else { throw DNSMessage.Malformed(description: "a name ends too early") }
+                guard cursor + 1 < bytes.count else { throw DNSMessage.MalformedError(description: "a name ends too early") }
                 let target = (count & 0x3F) << 8 | Int(bytes[cursor + 1])
-                guard target < limit else { throw DNSMessage.Malformed(description: "a name points forward") }
+                guard target < limit else { throw DNSMessage.MalformedError(description: "a name points forward") }
                 end = end ?? cursor + 2
                 cursor = target
                 limit = target
-            default: throw DNSMessage.Malformed(description: "a label of unknown kind")
+            default: throw DNSMessage.MalformedError(description: "a label of unknown kind")
             }
         }
     }
 
-    mutating func record() throws(DNSMessage.Malformed) -> DNSMessage.Record {
+    mutating func record() throws(DNSMessage.MalformedError) -> DNSMessage.Record {
         let owner = try name()
         let type = try uint16()
         let recordClass = try uint16()
@@ -172,7 +189,7 @@ private struct Reader {
         } else {
             position = end
         }
-        guard position == end else { throw DNSMessage.Malformed(description: "RDATA of another length than its type") }
+        guard position == end else { throw DNSMessage.MalformedError(description: "RDATA of another length than its type") }
         return record
     }
 }

@@ -2,6 +2,7 @@ import Discovery
 import Testing
 import TestSupport
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// Real zones with real signatures, judged by libunbound from the test root's key.

@@ -2,11 +2,19 @@ import Discovery
 import Synchronization
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
-func resolver(ports: UInt16..., host: String = "127.0.0.1", timeout: Duration = .seconds(5)) throws -> UnboundResolver {
-    try UnboundResolver(
-        UnboundConfiguration(servers: ports.map { try NameServer("\(host)@\($0)") }, timeout: timeout))
+func resolver(ports: UInt16..., host: String = "127.0.0.1", timeout: Duration = .seconds(5)) throws -> StubResolver {
+    StubResolver(try transport(ports: ports, host: host, timeout: timeout))
+}
+
+func transport(
+    ports: [UInt16], host: String = "127.0.0.1", timeout: Duration = .seconds(5), maximumSockets: Int = 4_096
+) throws -> DNSTransport {
+    try DNSTransport(
+        servers: ports.map { try NameServer("\(host)@\($0)") },
+        settings: .init(timeout: timeout, maximumSockets: maximumSockets))
 }
 
 extension Resolver {

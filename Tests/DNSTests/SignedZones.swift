@@ -1,6 +1,7 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// Its suites run one after the other: each test signs its own zones, which all at once is more than the clock of
@@ -85,8 +86,7 @@ extension KnotServer {
 
     func validator(port: UInt16? = nil, timeout: Duration = .seconds(20)) throws -> UnboundValidator {
         try UnboundValidator(
-            UnboundConfiguration(servers: [NameServer("\(host)@\(port ?? self.port)")], timeout: timeout),
-            anchors: try anchors)
+            transport(ports: [port ?? self.port], host: host, timeout: timeout), anchors: try anchors)
     }
 }
 

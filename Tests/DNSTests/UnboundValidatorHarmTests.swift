@@ -1,6 +1,7 @@
 import Discovery
 import Testing
 
+@testable import DNSClient
 @testable import UnboundDNS
 
 /// Servers that fail or lie between a signed zone and us: nothing they do makes a signed answer insecure.

@@ -1,0 +1,247 @@
+import Discovery
+
+/// One question under way: which server gets the next transmission, and how the question ends.
+///
+/// A pure value: events go in, actions come out, time is a parameter. Transmissions rotate over the servers in the pool's
+/// order. Every socket stays open until the end, so an answer to any transmission is used. An error answer, a refused
+/// datagram and a failure of this host lead to the next server at once. An error ends the question only when no server
+/// is left that may know more; silence ends it only at the deadline.
+/// Not here: sockets, timers and octets (TransportLoop), the servers' history (ServerPool).
+struct Exchange {
+    typealias Instant = ContinuousClock.Instant
+    typealias ServerID = ServerPool.ServerID
+
+    enum Action: Equatable {
+        /// Send the query by UDP, from this question's socket to the server.
+        case transmit(ServerID)
+        /// Ask the server over TCP.
+        case connect(ServerID)
+        /// The question is over.
+        case finish(Outcome)
+        /// These left the question unanswered, and another server answered it.
+        case demote([ServerID])
+        /// The server gave a usable answer.
+        case answered(ServerID)
+        /// Nothing more is awaited: close the sockets.
+        case close
+    }
+
+    enum Outcome: Equatable {
+        case answer([UInt8], DNSMessage, from: ServerID)
+        /// - from: the server whose error this is; `nil`: none answered.
+        case failed(DNSFailure.Cause, from: ServerID?)
+    }
+
+    private struct Attempt {
+        var transmissions = 0
+        var firstSentAt: Instant
+        var isOverTCP = false
+        /// The kernel reports that nobody listens there, or that there is no way.
+        var isRefused = false
+        var error: DNSFailure.Cause?
+    }
+
+    private enum Phase: Equatable {
+        case asking
+        /// The question is over; a demoted server got a copy and may still answer.
+        case probing
+        case over
+    }
+
+    private let timeout: Duration
+    let deadline: Instant
+    private var order: ServerPool.Order
+    private var attempts: [ServerID: Attempt] = [:]
+    private var rotation = 0
+    private var schedule: RetransmissionSchedule
+    private var nextTransmission: Instant
+    /// When an error that one server gave becomes the result, though demoted servers were silent.
+    private var errorStandsAt: Instant?
+    private var phase = Phase.asking
+    private var malformed: String?
+    private var localFailure: String?
+
+    /// Transmissions of this question so far, over UDP.
+    private(set) var transmissions = 0
+
+    init(order: ServerPool.Order, timeout: Duration, deadline: Instant, at now: Instant) {
+        self.order = order
+        self.timeout = timeout
+        self.deadline = deadline
+        schedule = RetransmissionSchedule(timeout: timeout)
+        nextTransmission = now
+    }
+
+    /// When `timerFired` has to be called next; `nil`: never.
+    var nextEvent: Instant? {
+        switch phase {
+        case .asking: [deadline, nextTransmission, errorStandsAt].compactMap(\.self).min()
+        case .probing: deadline
+        case .over: nil
+        }
+    }
+
+    var isOver: Bool { phase == .over }
+    /// Whether somebody waits for the result.
+    var isAsking: Bool { phase == .asking }
+
+    // MARK: Events
+
+    mutating func start(at now: Instant) -> [Action] {
+        var actions = transmitNext(at: now)
+        if let probe = order.probe, attempts[probe] == nil { actions.append(transmit(to: probe, at: now)) }
+        return actions
+    }
+
+    mutating func timerFired(at now: Instant) -> [Action] {
+        switch phase {
+        case .over: return []
+        case .probing: return now >= deadline ? close() : []
+        case .asking: break
+        }
+        if now >= deadline { return finish(failureAtDeadline, at: now) }
+        if let errorStandsAt, now >= errorStandsAt, let error = firstError { return finish(error, at: now) }
+        return now >= nextTransmission ? transmitNext(at: now) : []
+    }
+
+    /// A message from a server, on one of the question's sockets.
+    mutating func received(_ reply: DNSReply, _ packet: [UInt8], from server: ServerID, at now: Instant) -> [Action] {
+        guard phase != .over, attempts[server] != nil else { return [] }
+        if phase == .probing {
+            guard case .answer = reply, server == order.probe else { return [] }
+            return [.answered(server)] + close()
+        }
+        switch reply {
+        case .unrelated:
+            return []
+        case .malformed(let reason):
+            malformed = reason
+            return transmitToFreshServer(at: now)
+        case .truncated:
+            guard attempts[server]?.isOverTCP == false else { return [] }
+            attempts[server]?.isOverTCP = true
+            return [.connect(server)]
+        case .error(let cause):
+            attempts[server]?.error = cause
+            return errorReceived(at: now)
+        case .answer(let message):
+            return [.answered(server)] + finish(.answer(packet, message, from: server), at: now)
+        }
+    }
+
+    /// A datagram to the server came back undeliverable (ICMP).
+    mutating func refused(by server: ServerID, at now: Instant) -> [Action] {
+        guard phase == .asking, attempts[server]?.isRefused == false else { return [] }
+        attempts[server]?.isRefused = true
+        return transmitToFreshServer(at: now)
+    }
+
+    /// The connection to the server failed or ended before the answer: UDP goes on.
+    mutating func connectionFailed(to server: ServerID, at now: Instant) -> [Action] {
+        guard phase == .asking else { return [] }
+        attempts[server]?.isOverTCP = false
+        return transmitToFreshServer(at: now)
+    }
+
+    /// This host could not send: no descriptor, no route. It is tried again with the next transmission.
+    mutating func sendFailed(to server: ServerID, reason: String, at now: Instant) -> [Action] {
+        guard phase == .asking else { return [] }
+        localFailure = reason
+        attempts[server]?.transmissions -= 1
+        transmissions -= 1
+        return transmitToFreshServer(at: now)
+    }
+
+    /// The servers are others now: they are asked at once. Answers of the old ones still count.
+    mutating func serversReplaced(by order: ServerPool.Order, at now: Instant) -> [Action] {
+        guard phase == .asking else { return [] }
+        self.order = order
+        rotation = 0
+        errorStandsAt = nil
+        return transmitNext(at: now)
+    }
+
+    /// The question ends early, with this cause.
+    mutating func end(_ cause: DNSFailure.Cause) -> [Action] {
+        switch phase {
+        case .asking:
+            phase = .over
+            return [.finish(.failed(cause, from: nil)), .close]
+        case .probing: return close()
+        case .over: return []
+        }
+    }
+
+    // MARK: Transmissions
+
+    /// To the next server in turn that may still answer over UDP.
+    private mutating func transmitNext(at now: Instant) -> [Action] {
+        nextTransmission = now + schedule.next()
+        for offset in 0..<order.servers.count {
+            let server = order.servers[(rotation + offset) % order.servers.count]
+            if let attempt = attempts[server], attempt.isOverTCP || attempt.error != nil { continue }
+            rotation = (rotation + offset + 1) % order.servers.count
+            return [transmit(to: server, at: now)]
+        }
+        return []
+    }
+
+    /// To a server that has not been asked yet, if there is one.
+    private mutating func transmitToFreshServer(at now: Instant) -> [Action] {
+        guard let index = order.servers.firstIndex(where: { attempts[$0] == nil }) else { return [] }
+        nextTransmission = now + schedule.next()
+        rotation = (index + 1) % order.servers.count
+        return [transmit(to: order.servers[index], at: now)]
+    }
+
+    private mutating func transmit(to server: ServerID, at now: Instant) -> Action {
+        attempts[server, default: Attempt(firstSentAt: now)].transmissions += 1
+        transmissions += 1
+        return .transmit(server)
+    }
+
+    // MARK: The end
+
+    private var firstError: Outcome? {
+        order.servers.lazy.compactMap { id in self.attempts[id]?.error.map { .failed($0, from: id) } }.first
+    }
+
+    private mutating func errorReceived(at now: Instant) -> [Action] {
+        let open = order.servers.filter { attempts[$0]?.error == nil }
+        if open.isEmpty, let error = firstError { return finish(error, at: now) }
+        let actions = transmitToFreshServer(at: now)
+        // Servers that were silent lately hardly know more. They get two intervals.
+        let hopes = open.filter { $0 != order.probe && attempts[$0]?.isRefused != true && !order.demoted.contains($0) }
+        if hopes.isEmpty { errorStandsAt = min(errorStandsAt ?? deadline, now + schedule.interval * 2) }
+        return actions
+    }
+
+    private var failureAtDeadline: Outcome {
+        if let firstError { return firstError }
+        if let malformed { return .failed(.malformedAnswer(malformed), from: nil) }
+        let wasSent = attempts.values.contains { $0.transmissions > 0 }
+        if !wasSent, let localFailure { return .failed(.local(localFailure), from: nil) }
+        return .failed(.timedOut(after: timeout), from: nil)
+    }
+
+    private mutating func finish(_ outcome: Outcome, at now: Instant) -> [Action] {
+        var actions: [Action] = []
+        if case .answer(_, _, let server) = outcome {
+            let failed = attempts.filter { id, attempt in
+                id != server && (attempt.error != nil || attempt.isRefused || now - attempt.firstSentAt >= schedule.interval)
+            }
+            if !failed.isEmpty { actions.append(.demote(failed.keys.sorted { $0.number < $1.number })) }
+            if let probe = order.probe, probe != server, let attempt = attempts[probe], attempt.error == nil {
+                phase = .probing
+                return actions + [.finish(outcome)]
+            }
+        }
+        phase = .over
+        return actions + [.finish(outcome), .close]
+    }
+
+    private mutating func close() -> [Action] {
+        phase = .over
+        return [.close]
+    }
+}

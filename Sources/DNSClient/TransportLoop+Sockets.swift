@@ -1,0 +1,178 @@
+import Discovery
+import Glibc
+
+/// Octets: what is sent and received for each question.
+extension TransportLoop {
+    // MARK: UDP
+
+    /// - Returns: what follows if the datagram could not be sent.
+    func transmit(_ question: Question, to server: ServerID, at now: Instant) -> [Exchange.Action] {
+        do throws(DNSSocket.SystemCallError) {
+            let entry = try datagramSocket(of: question, to: server)
+            _ = try entry.socket.send(question.query.octets(id: entry.queryID))
+            return []
+        } catch {
+            // An ICMP error of an earlier datagram is reported by the next call.
+            if error.isRefusal { return question.exchange.refused(by: server, at: now) }
+            return question.exchange.sendFailed(to: server, reason: error.reason, at: now)
+        }
+    }
+
+    private func datagramSocket(
+        of question: Question, to server: ServerID
+    ) throws(DNSSocket.SystemCallError) -> SocketTable.Entry {
+        for case let entry? in question.sockets.lazy.map({ self.sockets[$0] }) where entry.server == server {
+            if case .datagram = entry.kind { return entry }
+        }
+        let address = pool.address(of: server)
+        let socket = try make(for: question) { () throws(DNSSocket.SystemCallError) in
+            try DNSSocket.datagram(to: address)
+        }
+        let entry = SocketTable.Entry(
+            socket: socket, question: question.id, server: server, queryID: .random(in: .min ... .max), kind: .datagram)
+        try add(entry, to: question)
+        return entry
+    }
+
+    /// Makes a socket within the bound. At it, or when no descriptor is left, the oldest question ends.
+    private func make(
+        for question: Question, _ make: () throws(DNSSocket.SystemCallError) -> DNSSocket
+    ) throws(DNSSocket.SystemCallError) -> DNSSocket {
+        if sockets.count >= settings.maximumSockets { _ = endOldest(butNot: question) }
+        do throws(DNSSocket.SystemCallError) {
+            return try make()
+        } catch {
+            guard error.isOutOfDescriptors, endOldest(butNot: question) else { throw error }
+            return try make()
+        }
+    }
+
+    private func add(_ entry: SocketTable.Entry, to question: Question) throws(DNSSocket.SystemCallError) {
+        let (index, token) = sockets.insert(entry)
+        do throws(DNSSocket.SystemCallError) {
+            try poller.add(entry.socket, token: token, isWriting: entry.kind.isWriting)
+        } catch {
+            sockets.remove(index)
+            throw error
+        }
+        question.sockets.append(index)
+    }
+
+    // MARK: TCP
+
+    /// - Returns: what follows if there is no connection to be had.
+    func connect(_ question: Question, to server: ServerID, at now: Instant) -> [Exchange.Action] {
+        let address = pool.address(of: server)
+        do throws(DNSSocket.SystemCallError) {
+            let socket = try make(for: question) { () throws(DNSSocket.SystemCallError) in
+                try DNSSocket.stream(to: address)
+            }
+            let id = UInt16.random(in: .min ... .max)
+            let message = question.query.octets(id: id)
+            let request = [UInt8(message.count >> 8), UInt8(message.count & 0xFF)] + message
+            let entry = SocketTable.Entry(
+                socket: socket, question: question.id, server: server, queryID: id,
+                kind: .stream(unsent: request[...], received: []))
+            try add(entry, to: question)
+            return []
+        } catch {
+            return question.exchange.connectionFailed(to: server, at: now)
+        }
+    }
+
+    // MARK: Receiving
+
+    /// What follows from an event on one of the question's sockets.
+    func messages(on index: Int, _ event: Poller.Event, of question: Question, at now: Instant) -> [Exchange.Action] {
+        guard let entry = sockets[index] else { return [] }
+        switch entry.kind {
+        case .datagram: return datagram(entry, of: question, at: now)
+        case .stream(let unsent, let received):
+            do throws(DNSSocket.SystemCallError) {
+                if !unsent.isEmpty { return try send(unsent, on: index, entry) }
+                return try receive(received, on: index, entry, of: question, at: now)
+            } catch {
+                close(index, of: question)
+                return question.exchange.connectionFailed(to: entry.server, at: now)
+            }
+        }
+    }
+
+    private func datagram(_ entry: SocketTable.Entry, of question: Question, at now: Instant) -> [Exchange.Action] {
+        do throws(DNSSocket.SystemCallError) {
+            guard let count = try entry.socket.receive(into: buffer) else { return [] }
+            return received(buffer[..<count], on: entry, overTCP: false, of: question, at: now)
+        } catch {
+            return question.exchange.refused(by: entry.server, at: now)
+        }
+    }
+
+    private func received(
+        _ octets: UnsafeMutableRawBufferPointer.SubSequence, on entry: SocketTable.Entry, overTCP: Bool,
+        of question: Question, at now: Instant
+    ) -> [Exchange.Action] {
+        let packet = [UInt8](octets)
+        let reply = DNSReply.classify(packet, query: question.query, id: entry.queryID, overTCP: overTCP)
+        switch reply {
+        case .unrelated, .malformed: onEvent(.ignored(pool.address(of: entry.server)))
+        case .truncated, .error, .answer: break
+        }
+        return question.exchange.received(reply, packet, from: entry.server, at: now)
+    }
+
+    // MARK: A connection
+
+    private func send(
+        _ unsent: ArraySlice<UInt8>, on index: Int, _ entry: SocketTable.Entry
+    ) throws(DNSSocket.SystemCallError) -> [Exchange.Action] {
+        let rest = unsent.dropFirst(try entry.socket.send(unsent))
+        sockets[index]?.kind = .stream(unsent: rest, received: [])
+        if rest.isEmpty { try poller.watchReading(entry.socket, token: entry.token) }
+        return []
+    }
+
+    /// RFC 1035 §4.2.2: two octets of length, then the message.
+    private func receive(
+        _ received: [UInt8], on index: Int, _ entry: SocketTable.Entry, of question: Question, at now: Instant
+    ) throws(DNSSocket.SystemCallError) -> [Exchange.Action] {
+        guard let count = try entry.socket.receive(into: buffer) else { return [] }
+        let all = received + buffer[..<count]
+        let length = all.count < 2 ? nil : Int(all[0]) << 8 | Int(all[1])
+        if let length, all.count >= length + 2 {
+            let packet = Array(all[2..<(length + 2)])
+            close(index, of: question)
+            let reply = DNSReply.classify(packet, query: question.query, id: entry.queryID, overTCP: true)
+            switch reply {
+            case .unrelated, .malformed, .truncated:
+                onEvent(.ignored(pool.address(of: entry.server)))
+                return question.exchange.connectionFailed(to: entry.server, at: now)
+            case .error, .answer:
+                return question.exchange.received(reply, packet, from: entry.server, at: now)
+            }
+        }
+        if count == 0 {
+            close(index, of: question)
+            return question.exchange.connectionFailed(to: entry.server, at: now)
+        }
+        sockets[index]?.kind = .stream(unsent: [], received: all)
+        return []
+    }
+
+    private func close(_ index: Int, of question: Question) {
+        sockets.remove(index)
+        question.sockets.removeAll { $0 == index }
+    }
+}
+
+extension SocketTable.Kind {
+    fileprivate var isWriting: Bool {
+        guard case .stream(let unsent, _) = self else { return false }
+        return !unsent.isEmpty
+    }
+}
+
+extension DNSSocket.SystemCallError {
+    /// The server, or a router on the way, says that nobody is there. What connect(2) reports without sending is this
+    /// host's failure.
+    fileprivate var isRefusal: Bool { call == "send" && [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(code) }
+}
