@@ -135,12 +135,16 @@ let package = Package(
         .executableTarget(
             name: "RefreshSchedule", dependencies: ["Discovery", "MTASTS", "PolicyService"],
             path: "Benchmarks/RefreshSchedule", swiftSettings: strict),
+        .executableTarget(
+            name: "DNSStorm", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
+            swiftSettings: strict),
 
         // The twins of the seams, and samples.
         .target(
             name: "TestSupport",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", .product(name: "Logging", package: "swift-log"),
+                "Discovery", "MTASTS", "PolicyService", "UnboundDNS",
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
@@ -153,6 +157,7 @@ let package = Package(
         .testTarget(
             name: "UnboundDNSTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport", "UnboundDNS"],
             swiftSettings: strict),
+        .testTarget(name: "ResolverFaultTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],
             swiftSettings: strict),
