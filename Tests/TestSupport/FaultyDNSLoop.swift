@@ -44,7 +44,7 @@ struct FaultyDNSLoop {
             }
             sendDue()
         }
-        for descriptor in sockets.all + connections.keys + [wakeUp] { close(descriptor) }
+        for descriptor in sockets.all + connections.keys { close(descriptor) }
     }
 
     private mutating func refreshPolled() {

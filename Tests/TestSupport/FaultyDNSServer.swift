@@ -13,7 +13,8 @@ package final class FaultyDNSServer: Sendable {
     package let host: String
     package let port: UInt16
     private let shared: Shared
-    private let wakeUp: Int32
+    /// A pipe that wakes the thread up. It outlives the thread, so that writing to it never raises SIGPIPE.
+    private let wakeUp: (input: Int32, output: Int32)
     /// Entered while the thread runs.
     private let thread = DispatchGroup()
 
@@ -54,11 +55,10 @@ package final class FaultyDNSServer: Sendable {
         for descriptor in pipe { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         self.host = host
         self.port = sockets.port
-        wakeUp = pipe[1]
-        let input = pipe[0]
+        wakeUp = (input: pipe[1], output: pipe[0])
         thread.enter()
-        let body = Thread { [shared, thread] in
-            var loop = FaultyDNSLoop(sockets: sockets, wakeUp: input, shared: shared)
+        let body = Thread { [shared, thread, output = wakeUp.output] in
+            var loop = FaultyDNSLoop(sockets: sockets, wakeUp: output, shared: shared)
             loop.run()
             thread.leave()
         }
@@ -69,7 +69,8 @@ package final class FaultyDNSServer: Sendable {
 
     deinit {
         stop()
-        close(wakeUp)
+        close(wakeUp.input)
+        close(wakeUp.output)
     }
 
     /// Closes all sockets and connections, and returns once they are closed. Delayed responses are dropped.
@@ -81,7 +82,7 @@ package final class FaultyDNSServer: Sendable {
             return state.waiters
         }
         var octet: UInt8 = 0
-        _ = write(wakeUp, &octet, 1)
+        _ = write(wakeUp.input, &octet, 1)
         thread.wait()
         for waiter in waiters { waiter.continuation.resume() }
     }
