@@ -148,12 +148,16 @@ let package = Package(
         .executableTarget(
             name: "RefreshSchedule", dependencies: ["Discovery", "MTASTS", "PolicyService"],
             path: "Benchmarks/RefreshSchedule", swiftSettings: strict),
+        .executableTarget(
+            name: "DNSStorm", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
+            swiftSettings: strict),
 
         // The twins of the seams, and samples.
         .target(
             name: "TestSupport",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", .product(name: "Logging", package: "swift-log"),
+                "Discovery", "MTASTS", "PolicyService", "UnboundDNS",
+                .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
@@ -167,6 +171,7 @@ let package = Package(
             name: "DNSTests",
             dependencies: ["DANE", "DNSClient", "Discovery", "MTASTS", "TestSupport", "UnboundDNS"],
             swiftSettings: strict),
+        .testTarget(name: "ResolverFaultTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],
             swiftSettings: strict),

@@ -34,7 +34,7 @@ package struct TrustAnchors: Equatable, Sendable {
     /// The root's keys are less than 2,000 octets; a file of many zones' anchors still fits.
     private static let maximumSize = 1 << 20
 
-    init(text: String) throws(TrustAnchorFailure.Cause) {
+    package init(text: String) throws(TrustAnchorFailure.Cause) {
         var records: [String] = []
         var unusable: String?
         var words: [Substring] = []

@@ -1,0 +1,145 @@
+import Discovery
+import Foundation
+import TestSupport
+
+/// Runs a resolver against faulty DNS servers at full length and prints figures: how good names fare beside silent names,
+/// under packet loss and behind a dead server, with the process's open descriptors, memory and CPU time.
+///
+///     swift run -c release DNSStorm [plain|validating] [SECONDS] [slow] [storms] [loss] [failover]
+///
+/// SECONDS is the length of each storm (60); without a section all run. The time-out is 5 s, the default of `dns.timeout`.
+/// The servers are processes of their own on this host (`DNSStorm serve PORT LOSS`), so that descriptors, memory and CPU
+/// time are the resolver's and the load generator's alone. Times include the server's, which is less than 1 ms.
+@main
+enum DNSStorm {
+    static let timeout: Duration = .seconds(5)
+
+    static func main() async throws {
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        if arguments.first == "serve" { return try ServerProcess.serve(Array(arguments.dropFirst())) }
+        let chosen = ResolverUnderTest.all.filter { arguments.contains($0.name) }
+        let seconds = arguments.compactMap { Int($0) }.first ?? 60
+        arguments.removeAll { Int($0) != nil || ResolverUnderTest.all.map(\.name).contains($0) }
+        let sections = arguments.isEmpty ? ["slow", "storms", "loss", "failover"] : arguments
+        for resolver in chosen.isEmpty ? ResolverUnderTest.all : chosen {
+            print("\n\(resolver.name) resolver")
+            for section in sections {
+                switch section {
+                case "slow": try await slow(resolver)
+                case "storms": try await storms(resolver, seconds)
+                case "loss": try await loss(resolver)
+                case "failover": try await failover(resolver)
+                default: throw Usage(argument: section)
+                }
+            }
+        }
+    }
+
+    struct Usage: Error, CustomStringConvertible {
+        let argument: String
+
+        var description: String {
+            "unknown argument \(argument); usage: DNSStorm [plain|validating] [SECONDS] [slow] [storms] [loss] [failover]"
+        }
+    }
+
+    /// Findings' first rows: answers after 0.5 to 4 s, then a good name.
+    private static func slow(_ resolver: ResolverUnderTest) async throws {
+        let server = try ServerProcess()
+        let client = try resolver.make([server.address], timeout)
+        defer { client.close() }
+        print("answers after 0.5, 1, 2 and 4 s, at the same time, then a good name:")
+        for result in await client.ask(all: [500, 1_000, 2_000, 4_000].map { "a.after\($0).test" }) {
+            print("  \(result.summary)")
+        }
+        print("  \(await client.ask("good.fine.test").summary)")
+    }
+
+    private static func storms(_ resolver: ResolverUnderTest, _ seconds: Int) async throws {
+        print("storms of \(seconds) s; times in ms, memory in MB, CPU in ms per question")
+        print("silent/s good/s | good failed    p50    p99    max | silent early | descriptors memory    CPU")
+        for silent in [0, 1, 5, 100, 1_000] {
+            for good in [1, 20] {
+                let server = try ServerProcess()
+                let client = try resolver.make([server.address], timeout)
+                let storm = SilentNameStorm(
+                    silentPerSecond: silent, goodPerSecond: good, duration: .seconds(seconds))
+                let usage = ResourceUsage()
+                let sampler = Task { await usage.sample() }
+                let tallies = await storm.run(on: client, timeout: timeout)
+                sampler.cancel()
+                await sampler.value
+                client.close()
+                print(row(storm, tallies, usage))
+            }
+        }
+    }
+
+    private static func row(
+        _ storm: SilentNameStorm, _ tallies: (silent: AskTally, good: AskTally), _ usage: ResourceUsage
+    ) -> String {
+        let (silent, good) = tallies
+        let questions = Double(silent.asked + good.asked)
+        return [
+            column(storm.silentPerSecond, 8), column(storm.goodPerSecond, 6), "|",
+            column(good.asked, 4), column(good.failed, 6), milliseconds(good.percentile(0.5)),
+            milliseconds(good.percentile(0.99)), milliseconds(good.percentile(1)), "|",
+            column(silent.asked, 6), column(silent.early, 5), "|", column(usage.maximumDescriptors, 11),
+            String(format: "%6.1f", Double(usage.maximumMemory) / 1_048_576),
+            String(format: "%6.3f", usage.processorTime / .milliseconds(1) / questions),
+        ].joined(separator: " ")
+    }
+
+    private static func loss(_ resolver: ResolverUnderTest) async throws {
+        print("1,000 questions within 2 s, with datagrams lost in each direction; times in ms")
+        print("loss | failed    p50    p99    max")
+        for share in [0, 0.05, 0.3] {
+            let server = try ServerProcess(loss: share)
+            let client = try resolver.make([server.address], timeout)
+            defer { client.close() }
+            let tally = await AskTally(client, zone: "fine.test", perSecond: 500, for: .seconds(2), timeout: timeout)
+            print(
+                String(format: "%3.0f%% |", share * 100), column(tally.failed, 6), milliseconds(tally.percentile(0.5)),
+                milliseconds(tally.percentile(0.99)), milliseconds(tally.percentile(1)))
+        }
+    }
+
+    /// The first server dies by SIGKILL or stays silent; then it returns.
+    private static func failover(_ resolver: ResolverUnderTest) async throws {
+        for isSilent in [false, true] {
+            let first = try ServerProcess()
+            let second = try ServerProcess()
+            let client = try resolver.make([first.address, second.address], timeout)
+            defer { client.close() }
+            for number in 0..<20 { _ = await client.ask("warm\(number).fine.test") }
+            let how = isSilent ? "silent" : "gone (port closed)"
+            first.end()
+            let silent = isSilent ? try FaultyDNSServer(port: first.port) { _ in .silence } : nil
+            print("first server \(how): \(await client.ask("first.fine.test").summary)")
+            let next = await AskTally(client, zone: "next.test", perSecond: 20, for: .seconds(10), timeout: timeout)
+            print(
+                "  the next \(next.asked) questions: \(next.failed) failed, p50 \(milliseconds(next.percentile(0.5)))",
+                "p99 \(milliseconds(next.percentile(0.99))) max \(milliseconds(next.percentile(1))) ms")
+            silent?.stop()
+            let returned = try FaultyDNSServer(port: first.port, behavior: DNSBehavior.byName)
+            let started = ContinuousClock.now
+            async let flow = AskTally(client, zone: "after.test", perSecond: 20, for: .seconds(35), timeout: timeout)
+            await returned.received { $0.contains { $0.name.hasSuffix("after.test") } }
+            let back = ContinuousClock.now - started
+            let after = await flow
+            print(
+                "  used again \(back.seconds) s after its return; \(after.failed) of \(after.asked) questions failed,",
+                "p99 \(milliseconds(after.percentile(0.99))) ms")
+            returned.stop()
+        }
+    }
+
+    private static func column(_ number: Int, _ width: Int) -> String {
+        let text = String(number)
+        return String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    private static func milliseconds(_ duration: Duration) -> String {
+        String(format: "%6.1f", duration / .milliseconds(1))
+    }
+}

@@ -1,0 +1,42 @@
+import Foundation
+import TestSupport
+
+/// A `FaultyDNSServer` with `DNSBehavior.byName` in a process of its own. The process ends with its standard input.
+final class ServerProcess {
+    struct NotStarted: Error {}
+
+    let address: String
+    let port: UInt16
+    private let process = Process()
+    private let input = Pipe()
+
+    init(loss: Double = 0) throws {
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.arguments = ["serve", "\(loss)"]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        guard let port = UInt16(line.trimmingCharacters(in: .whitespacesAndNewlines)) else { throw NotStarted() }
+        self.port = port
+        address = "127.0.0.1@\(port)"
+    }
+
+    deinit { end() }
+
+    func end() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    /// The process's main function: prints the port, and serves until standard input ends.
+    static func serve(_ arguments: [String]) throws {
+        let server = try FaultyDNSServer(
+            loss: DNSLoss(arguments.first.flatMap(Double.init) ?? 0), behavior: DNSBehavior.byName)
+        FileHandle.standardOutput.write(Data("\(server.port)\n".utf8))
+        _ = FileHandle.standardInput.readDataToEndOfFile()
+        server.stop()
+    }
+}
