@@ -156,7 +156,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "UnboundDNS",
+                "DNSClient", "Discovery", "MTASTS", "PolicyService", "UnboundDNS",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",

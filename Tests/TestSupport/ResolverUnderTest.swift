@@ -1,3 +1,4 @@
+import DNSClient
 import Discovery
 import UnboundDNS
 
@@ -21,7 +22,8 @@ extension ResolverUnderTest {
 
     /// Without DNSSEC.
     package static let plain = ResolverUnderTest(name: "plain") { servers, timeout in
-        let resolver = try UnboundResolver(configuration(servers, timeout))
+        let transport = try transport(servers, timeout)
+        let resolver = StubResolver(transport)
         return Client(
             ask: { name, type in
                 do throws(DNSFailure) {
@@ -29,13 +31,14 @@ extension ResolverUnderTest {
                 } catch {
                     return .failure(error)
                 }
-            }, close: { resolver.close() })
+            }, close: { transport.close() })
     }
 
     /// With DNSSEC. Its only trust anchor is of another zone, so that unsigned answers are insecure and need no keys.
     package static let validating = ResolverUnderTest(name: "validating") { servers, timeout in
         let anchors = try TrustAnchors(text: "anchor.invalid. DS 4711 13 2 " + String(repeating: "ab", count: 32))
-        let resolver = try UnboundValidator(configuration(servers, timeout), anchors: anchors)
+        let transport = try transport(servers, timeout)
+        let resolver = try UnboundValidator(transport, anchors: anchors)
         return Client(
             ask: { name, type in
                 do throws(DNSFailure) {
@@ -43,11 +46,15 @@ extension ResolverUnderTest {
                 } catch {
                     return .failure(error)
                 }
-            }, close: { resolver.close() })
+            },
+            close: {
+                resolver.close()
+                transport.close()
+            })
     }
 
-    private static func configuration(_ servers: [String], _ timeout: Duration) throws -> UnboundConfiguration {
-        UnboundConfiguration(servers: try servers.map { try NameServer($0) }, timeout: timeout)
+    private static func transport(_ servers: [String], _ timeout: Duration) throws -> DNSTransport {
+        try DNSTransport(servers: servers.map { try NameServer($0) }, settings: .init(timeout: timeout))
     }
 }
 
