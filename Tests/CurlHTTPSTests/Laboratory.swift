@@ -117,10 +117,14 @@ final class Laboratory: Sendable {
 }
 
 extension PolicyRequest {
-    init(lab host: String, at addresses: [String] = [Laboratory.general]) throws {
+    /// - Parameter domain: the policy domain, `host` itself unless given.
+    init(
+        lab host: String, at addresses: [String] = [Laboratory.general], domain: String? = nil,
+        purpose: FetchPurpose = .firstContact
+    ) throws {
         self.init(
             host: host, url: "https://\(host)/.well-known/mta-sts.txt",
-            addresses: try addresses.map { try #require(IPAddress($0)) })
+            addresses: try addresses.map { try #require(IPAddress($0)) }, domain: domain ?? host, purpose: purpose)
     }
 }
 

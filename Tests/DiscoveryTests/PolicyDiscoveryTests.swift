@@ -88,7 +88,7 @@ import TestSupport
             fetcher.requests == [
                 PolicyRequest(
                     host: "mta-sts.example.com", url: "https://mta-sts.example.com/.well-known/mta-sts.txt",
-                    addresses: [try address("8.8.8.8"), v6])
+                    addresses: [try address("8.8.8.8"), v6], domain: name)
             ])
     }
 
