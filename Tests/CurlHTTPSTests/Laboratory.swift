@@ -91,12 +91,14 @@ final class Laboratory: Sendable {
 
     /// A fetcher that knows the laboratory's root and port.
     func fetcher(
-        timeout: Duration = .seconds(20), trust: CATrust? = nil, maximumInFlight: Int = 64
+        timeout: Duration = .seconds(20), trust: CATrust? = nil, maximumInFlight: Int = 64,
+        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void = { _ in }
     ) throws -> CurlFetcher {
         try CurlFetcher(
             CurlFetcherConfiguration(
                 timeout: timeout, trust: trust ?? .file(certificates.root), maximumInFlight: maximumInFlight,
-                userAgent: "sts-bridge-test (+https://example.test/)", port: port))
+                userAgent: "sts-bridge-test (+https://example.test/)", port: port),
+            onLoadChange: onLoadChange)
     }
 
     /// What a new fetcher gets, which is closed afterwards.
