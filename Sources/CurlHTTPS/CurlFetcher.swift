@@ -6,23 +6,28 @@ import Glibc
 ///
 /// Contract: `PolicyFetcher`; one HTTPS GET over a fresh connection, dialled by the given addresses only, the
 /// certificate judged by OpenSSL for the policy host.
-/// Concurrency: any number of fetches from any task; `maximumInFlight` of them at once, the others wait in the order of
-/// their calls while their time runs. One thread of its own does all of libcurl's work.
+/// Concurrency: any number of fetches from any task; `maximumInFlight` of them at once, the others wait while their time
+/// runs, so that no domain's hosts keep others waiting (`FetchSchedule`). One thread of its own does all of libcurl's work.
 /// Caching: of nothing that a policy host says. The parsed CA file is kept for an hour.
 /// Fails by: `FetchFailure`; after `close()` always by `.cancelled`. Setting up fails by `CurlSetupError`.
 /// Not here: which addresses may be dialled and what the octets mean (Discovery), retries (PolicyService).
 package final class CurlFetcher: PolicyFetcher {
     private let mailbox: CurlMailbox
 
+    /// - Parameter onLoadChange: called on the fetcher's thread after fetches begin, wait or end.
     /// - Throws: `CurlSetupError`, with advice for the operator.
-    package init(_ configuration: CurlFetcherConfiguration = CurlFetcherConfiguration()) throws(CurlSetupError) {
+    package init(
+        _ configuration: CurlFetcherConfiguration = CurlFetcherConfiguration(),
+        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void = { _ in }
+    ) throws(CurlSetupError) {
         try CurlLibrary.check()
         try TrustFile.check(configuration.trust.path)
         guard let multi = curl_multi_init().map(MultiHandle.init) else {
             throw .resources("libcurl has no multi handle")
         }
         mailbox = CurlMailbox(waking: multi)
-        let start = ThreadStart(multi: multi, mailbox: mailbox, configuration: configuration)
+        let start = ThreadStart(
+            multi: multi, mailbox: mailbox, configuration: configuration, onLoadChange: onLoadChange)
         guard start.begin() else {
             mailbox.stopWaking()
             curl_multi_cleanup(multi.pointer)
@@ -57,11 +62,16 @@ private final class ThreadStart {
     let multi: MultiHandle
     let mailbox: CurlMailbox
     let configuration: CurlFetcherConfiguration
+    let onLoadChange: @Sendable (FetchLoadChange) -> Void
 
-    init(multi: MultiHandle, mailbox: CurlMailbox, configuration: CurlFetcherConfiguration) {
+    init(
+        multi: MultiHandle, mailbox: CurlMailbox, configuration: CurlFetcherConfiguration,
+        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void
+    ) {
         self.multi = multi
         self.mailbox = mailbox
         self.configuration = configuration
+        self.onLoadChange = onLoadChange
     }
 
     /// False when there is no thread to be had; `errno` tells why.
@@ -93,7 +103,9 @@ private final class ThreadStart {
         sigaddset(&blocked, SIGPIPE)
         pthread_sigmask(SIG_BLOCK, &blocked, nil)
 
-        CurlLoop(multi: multi.pointer, mailbox: mailbox, configuration: configuration).run()
+        CurlLoop(
+            multi: multi.pointer, mailbox: mailbox, configuration: configuration, onLoadChange: onLoadChange
+        ).run()
         mailbox.stopWaking()
         curl_multi_cleanup(multi.pointer)
         mailbox.hasEnded()

@@ -1,15 +1,18 @@
 /// What a `CurlFetcher` needs to know. Plain values; nothing is read from the environment.
 package struct CurlFetcherConfiguration: Equatable, Sendable {
-    /// The time for one fetch with all its addresses and its wait for a free place, from the call to the last octet.
+    /// The time for one fetch with all its addresses and its wait for a free slot, from the call to the last octet.
     /// RFC 8461 §3.3 suggests one minute; half of it, because a mail may be waiting.
     package var timeout: Duration
     /// The longest policy that is taken, in octets (64 KB: RFC 8461 §3.3).
     package var maximumBody: Int
     /// Whom to believe.
     package var trust: CATrust
-    /// How many fetches run at once; the others wait in the order of their calls. Each one costs a socket and a TLS
-    /// session's buffers, and is one more stranger's server that works on our one thread.
+    /// How many fetches run at once: slots; the others wait (see `FetchSchedule`). One that waits for a silent host takes
+    /// a socket and 67 KB of memory (Benchmarks/silent-hosts).
     package var maximumInFlight: Int
+    /// How many fetches wait for a slot; beyond, the one that has waited longest ends. Ten thousand are a flood, and take
+    /// some 50 MB.
+    package var maximumWaiting: Int
     /// The User-Agent field: honest and stable, so that a site's bot filter can know it (pitfall 27).
     package var userAgent: String
     /// The port that is dialled. Policies live on 443 (RFC 8461 §3.2); a laboratory may listen elsewhere. URL and Host
@@ -18,12 +21,13 @@ package struct CurlFetcherConfiguration: Equatable, Sendable {
 
     package init(
         timeout: Duration = .seconds(30), maximumBody: Int = 65_536, trust: CATrust = .system,
-        maximumInFlight: Int = 64, userAgent: String = "sts-bridge", port: UInt16 = 443
+        maximumInFlight: Int = 512, maximumWaiting: Int = 16_384, userAgent: String = "sts-bridge", port: UInt16 = 443
     ) {
         self.timeout = timeout
         self.maximumBody = maximumBody
         self.trust = trust
         self.maximumInFlight = maximumInFlight
+        self.maximumWaiting = maximumWaiting
         self.userAgent = userAgent
         self.port = port
     }

@@ -11,7 +11,10 @@ final class CurlLoop {
     private let multi: UnsafeMutableRawPointer
     private let mailbox: CurlMailbox
     private let configuration: CurlFetcherConfiguration
+    private let onLoadChange: @Sendable (FetchLoadChange) -> Void
     private var schedule: FetchSchedule
+    /// What `onLoadChange` was last called with, added up.
+    private var load = (inFlight: 0, waiting: 0)
     /// Each continuation is taken out as it is resumed: once.
     private var replies: [FetchID: CurlMailbox.Reply] = [:]
     private var transfers: [FetchID: CurlTransfer] = [:]
@@ -20,11 +23,17 @@ final class CurlLoop {
     /// How long to sleep with nothing to do. Any wake-up ends it earlier.
     private static let idle: Int32 = 600_000
 
-    init(multi: UnsafeMutableRawPointer, mailbox: CurlMailbox, configuration: CurlFetcherConfiguration) {
+    init(
+        multi: UnsafeMutableRawPointer, mailbox: CurlMailbox, configuration: CurlFetcherConfiguration,
+        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void
+    ) {
         self.multi = multi
         self.mailbox = mailbox
         self.configuration = configuration
-        schedule = FetchSchedule(timeout: configuration.timeout, maximumInFlight: configuration.maximumInFlight)
+        self.onLoadChange = onLoadChange
+        schedule = FetchSchedule(
+            timeout: configuration.timeout,
+            limits: FetchLimits(slots: configuration.maximumInFlight, waiting: configuration.maximumWaiting))
     }
 
     /// Until the mailbox is closed; then ends what is in flight.
@@ -35,9 +44,18 @@ final class CurlLoop {
             guard !isClosing else { break }
             carryOut(schedule.expire(now: .now))
             move()
+            reportLoad()
             sleep()
         }
         carryOut(schedule.abandon(.cancelled))
+        reportLoad()
+    }
+
+    private func reportLoad() {
+        let now = (inFlight: schedule.inFlight, waiting: schedule.waitingCount)
+        guard now != load else { return }
+        onLoadChange(FetchLoadChange(inFlight: now.inFlight - load.inFlight, waiting: now.waiting - load.waiting))
+        load = now
     }
 
     private func obey(_ command: CurlMailbox.Command) {

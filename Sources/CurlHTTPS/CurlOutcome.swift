@@ -1,5 +1,6 @@
 import CCurl
 import Discovery
+import Glibc
 
 /// What libcurl's word at the end of a transfer that brought no policy means.
 ///
@@ -25,6 +26,11 @@ struct CurlOutcome {
             return .timedOut
         case CURLE_PEER_FAILED_VERIFICATION:
             return .refused(.certificate(CertificateJudgement.failure(verifyResult: verifyResult)))
+        case CURLE_COULDNT_CONNECT where Self.isLackOfResources(systemError):
+            return .refused(.transport(.local(CurlText.systemError(systemError))))
+        case CURLE_COULDNT_CONNECT where Self.isLackOfRoute(systemError):
+            // Another address may have a route.
+            return .failed(.local(CurlText.systemError(systemError)))
         case CURLE_COULDNT_CONNECT:
             return .failed(.unreachable(systemError == 0 ? libraryText : CurlText.systemError(systemError)))
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER, CURLE_SSL_CLIENTCERT, CURLE_SSL_INVALIDCERTSTATUS:
@@ -43,6 +49,17 @@ struct CurlOutcome {
         default:
             return .refused(.transport(.local(libraryText)))
         }
+    }
+
+    /// The host has no descriptor, memory or port left.
+    private static func isLackOfResources(_ number: Int32) -> Bool {
+        [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number)
+    }
+
+    /// The host has no way to the address: no route, no source address, an interface that is down, its own firewall.
+    /// EHOSTUNREACH is not among them, since routers report it of their last hop.
+    private static func isLackOfRoute(_ number: Int32) -> Bool {
+        [ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EACCES, EPERM].contains(number)
     }
 
     private var libraryText: String { CurlText.libraryError(code) }

@@ -1,172 +1,227 @@
 import Discovery
 
-/// One call of `fetch`.
+/// One call of `fetch`. Numbers rise in the order of the calls.
 struct FetchID: Hashable, Sendable {
     let number: UInt64
 }
 
-/// How one attempt at one address ended.
-enum AttemptEnding: Equatable, Sendable {
-    /// A policy host answered, and well.
-    case answered(PolicyResponse)
-    /// A verdict that another address would not mend: a certificate, an HTTP answer, trouble of our own.
-    case refused(FetchFailure)
-    /// No HTTP answer from this address.
-    case failed(TransportFailure)
-    /// The attempt's time was over.
-    case timedOut
-}
-
-/// The times of one attempt, counted from its start.
-struct AttemptLimits: Equatable, Sendable {
-    /// Until TCP and TLS are set up.
-    let connect: Duration
-    /// Until the last octet.
-    let total: Duration
-
-    /// A share of what remains for each address that is left, within 1 s (a slow handshake over a poor line) and 5 s
-    /// (Postfix waits); the last address gets all.
-    static func share(of remaining: Duration, addressesLeft: Int) -> AttemptLimits {
-        guard addressesLeft > 1 else { return AttemptLimits(connect: remaining, total: remaining) }
-        let share = min(max(remaining / addressesLeft, .seconds(1)), .seconds(5))
-        return AttemptLimits(connect: min(share, remaining), total: remaining)
-    }
-}
-
-/// Which fetch runs, which waits, which address is next, and when it is over.
+/// Which fetch is attempted when, and at which address.
 ///
 /// A pure value: events in, actions out, time is a parameter. Each submitted fetch is settled exactly once.
-/// Addresses are tried in their order, one after another; only transport failures lead to the next.
+///
+/// A stranger chooses how many of their domains we look up, and may let all their hosts accept connections and stay
+/// silent. Four rules keep such hosts from the fetches of others:
+///
+/// 1. **Shares.** An attempt takes its keys in order: the registrable domain, the address, the network (`FetchKey`). A
+///    domain or network has 1/16 of the slots, an address 4, and a network's share once it has answered. An attempt whose
+///    key is full waits for that key, and takes no slot meanwhile.
+/// 2. **Turns.** While another fetch waits for its slot or for one of its keys, an attempt gives way after 1 s. It is
+///    then a retry: it goes on to its next address and has 4 s the next time. Without waiters nothing is interrupted.
+/// 3. **Classes.** Fetches for cached policies and first contacts get four slots for each one that a retry gets. Retries
+///    take at most half of the slots, so the other half changes hands once a second.
+/// 4. **Rounds.** Among those that wait for a slot, addresses take turns (start-time fair queueing): no address gets its
+///    second attempt before all others got their first. Within a round the newest fetch goes first.
+///
+/// It follows that a first contact whose address and domain no other fetch uses is dialled at once while slots are free,
+/// and else within one turn: all slots that are not a retry's change hands in 1 s, and it is first in its class. So it has
+/// its policy within 2 s if its host answers within 1 s, however many fetches wait, from however few or many addresses,
+/// as long as these came before it. Fetches that come after it and name fresh addresses, more of them each second than
+/// there are slots, can delay it further; nothing local can tell those from it.
+///
+/// Addresses of one host are tried one after another, an address that has its share of attempts later than others; only a
+/// transport failure leads to the next.
+/// Limits: `FetchLimits.waiting` fetches wait; beyond, the one that has waited longest ends as "queue full".
+/// Cost: O(log n) for each event, and for a fetch that meets a full key a look at that key's attempts (1/16 of the slots).
+/// Errors: a fetch that got no slot, or too little of one, ends with `FetchFailure.noSlot`, which says nothing about the
+/// domain.
 /// Not here: sockets (CurlTransfer), continuations (CurlLoop).
 struct FetchSchedule {
     typealias Instant = ContinuousClock.Instant
 
     enum Action: Equatable {
         case dial(FetchID, PolicyRequest, IPAddress, AttemptLimits)
-        /// Forget the attempt of this fetch.
+        /// Close the connection of this fetch's attempt.
         case hangUp(FetchID)
         case settle(FetchID, Result<PolicyResponse, FetchFailure>)
     }
 
-    private struct Fetch {
+    struct Attempt {
+        /// Distinguishes the attempts of a fetch.
+        let serial: UInt64
+        let start: Instant
+        let turnEnd: Instant
+        let limits: AttemptLimits
+    }
+
+    struct Fetch {
         let request: PolicyRequest
+        let domain: RegistrableDomain
         let deadline: Instant
-        /// How many addresses were dialled; 0 while it waits for a place.
-        var dialled = 0
+        var kind: FetchClass
+        /// Those that are left, the next or current one first; never empty.
+        var addresses: [IPAddress]
+        /// Of the first address.
+        var keys: [FetchKey]
+        /// The first round in which it may have its next attempt.
+        var round = 0
+        /// How many of its keys it has.
+        var held = 0
+        var attempt: Attempt?
+        /// Its attempts together, without the current one.
+        var dialledFor = Duration.zero
+        var wasDialled = false
+        /// It is in `deadlines`.
+        var hasTimer = false
+        /// What an address's server did. It goes before what this host failed at.
+        var failure: TransportFailure?
     }
 
-    private let timeout: Duration
-    private let maximumInFlight: Int
-    private var fetches: [FetchID: Fetch] = [:]
-    private var inFlight = 0
-    /// In the order of the calls, so of the deadlines too. Holds the cancelled ones until they come to the front.
-    private var waiting: [FetchID] = []
-    private var firstWaiting = 0
+    /// One key that is in use, or was lately.
+    struct KeyState {
+        /// Fetches that have it: attempted, or waiting for what comes next.
+        var holders: Set<FetchID> = []
+        var line = FetchLine()
+        /// Of an address: its last attempt was answered.
+        var isProven = false
+        /// Of an address: the round of its last attempt, by class.
+        var lastRounds = [Int](repeating: -1, count: FetchClass.allCases.count)
+    }
 
-    init(timeout: Duration, maximumInFlight: Int) {
+    struct Timer: Comparable {
+        let at: Instant
+        let id: FetchID
+        let serial: UInt64
+
+        static func < (left: Timer, right: Timer) -> Bool { left.at < right.at }
+    }
+
+    let timeout: Duration
+    let limits: FetchLimits
+    var fetches: [FetchID: Fetch] = [:]
+    var keys: [FetchKey: KeyState] = [:]
+    /// Those that have all their keys.
+    var slotLine = FetchLine()
+    /// The round that is being dealt with, by class.
+    var rounds = [Int](repeating: 0, count: FetchClass.allCases.count)
+    var inFlight = 0
+    var retriesInFlight = 0
+    var lastSerial: UInt64 = 0
+    /// Attempts whose turn is not over. This and the next two may hold entries that are out of date.
+    var turns = Heap<Timer>()
+    /// Attempts whose turn is over, those of retries apart.
+    var overdue = [Heap<Timer>](repeating: Heap(), count: 2)
+    /// Deadlines of fetches that wait, or have waited.
+    var deadlines = Heap<Timer>()
+    /// Fetches that are to take their next key, and what the current event leads to.
+    var moving: [FetchID] = []
+    var actions: [Action] = []
+
+    /// - Parameter timeout: of one fetch, from the call to its end.
+    init(timeout: Duration, limits: FetchLimits) {
         self.timeout = timeout
-        self.maximumInFlight = max(1, maximumInFlight)
+        self.limits = limits
     }
+
+    var waitingCount: Int { fetches.count - inFlight }
 
     /// When `expire` has something to do next. Attempts in flight know their own time.
     var nextDeadline: Instant? {
-        waiting[firstWaiting...].lazy.compactMap { fetches[$0]?.deadline }.first
+        guard waitingCount > 0 else { return nil }
+        return [turns.first?.at, deadlines.first?.at].compactMap(\.self).min()
     }
 
     /// A call whose time began at `start`.
     mutating func submit(_ id: FetchID, _ request: PolicyRequest, start: Instant, now: Instant) -> [Action] {
-        guard !request.addresses.isEmpty else {
+        guard let first = request.addresses.first else {
             return [.settle(id, .failure(.transport(.local("no address to dial"))))]
         }
-        fetches[id] = Fetch(request: request, deadline: start + timeout)
-        waiting.append(id)
-        return admit(now)
+        let (domain, deadline) = (RegistrableDomain(containing: request.domain), start + timeout)
+        guard now < deadline else { return [.settle(id, .failure(.noSlot(.notDialled(within: timeout))))] }
+        fetches[id] = Fetch(
+            request: request, domain: domain, deadline: deadline, kind: FetchClass(request.purpose),
+            addresses: request.addresses, keys: FetchKey.keys(of: domain, at: first))
+        chooseAddress(id)
+        moving.append(id)
+        return finish(now)
     }
 
     /// The caller has gone. Nothing happens when the fetch is over already.
     mutating func cancel(_ id: FetchID, now: Instant) -> [Action] {
-        guard let fetch = fetches.removeValue(forKey: id) else { return [] }
-        let settle = Action.settle(id, .failure(.cancelled))
-        guard fetch.dialled > 0 else { return [settle] }
-        inFlight -= 1
-        return [.hangUp(id), settle] + admit(now)
+        guard fetches[id] != nil else { return [] }
+        stop(id, now)
+        end(id, .failure(.cancelled))
+        return finish(now)
     }
 
     /// An attempt is over.
     mutating func ended(_ id: FetchID, _ ending: AttemptEnding, now: Instant) -> [Action] {
-        guard var fetch = fetches[id] else { return [] }
-        let isLast = fetch.dialled == fetch.request.addresses.count
-        let result: Result<PolicyResponse, FetchFailure>
+        guard let attempt = fetches[id]?.attempt else { return [] }
         switch ending {
         case .answered(let response):
-            result = .success(response)
+            prove(id, true)
+            leave(id, now)
+            end(id, .success(response))
         case .refused(let failure):
-            result = .failure(failure)
-        case .failed(let failure) where isLast:
-            result = .failure(.transport(failure))
-        case .timedOut where isLast:
-            result = .failure(.transport(.timedOut(after: timeout)))
-        case .failed, .timedOut:
-            guard now < fetch.deadline else {
-                result = .failure(.transport(.timedOut(after: timeout)))
-                break
-            }
-            let dial = Self.dialNext(id, &fetch, now)
-            fetches[id] = fetch
-            return [dial]
+            if !failure.isLocal { prove(id, true) }
+            leave(id, now)
+            end(id, .failure(failure))
+        case .failed(let failure):
+            tryNextAddress(id, after: failure, now)
+        case .timedOut:
+            tryNextAddress(id, after: .timedOut(after: attempt.limits.connect), now)
         }
-        fetches[id] = nil
-        inFlight -= 1
-        return [.settle(id, result)] + admit(now)
+        return finish(now)
     }
 
-    /// Ends those that waited for a place until their time was over.
-    mutating func expire(now: Instant) -> [Action] { admit(now) }
+    /// Ends turns and those that waited until their time was over.
+    mutating func expire(now: Instant) -> [Action] { finish(now) }
 
     /// Ends all.
     mutating func abandon(_ failure: FetchFailure) -> [Action] {
         let all = fetches
-        fetches = [:]
-        waiting = []
-        firstWaiting = 0
-        inFlight = 0
+        self = FetchSchedule(timeout: timeout, limits: limits)
         return all.sorted { $0.key.number < $1.key.number }.flatMap { id, fetch in
-            (fetch.dialled > 0 ? [.hangUp(id)] : []) + [Action.settle(id, .failure(failure))]
+            (fetch.attempt == nil ? [] : [.hangUp(id)]) + [Action.settle(id, .failure(failure))]
         }
     }
 
-    /// Drops the expired from the front of the queue and fills the free places from it.
-    private mutating func admit(_ now: Instant) -> [Action] {
-        var actions: [Action] = []
-        while firstWaiting < waiting.count {
-            let id = waiting[firstWaiting]
-            if var fetch = fetches[id] {
-                if now >= fetch.deadline {
-                    fetches[id] = nil
-                    actions.append(.settle(id, .failure(.transport(.timedOut(after: timeout)))))
-                } else if inFlight < maximumInFlight {
-                    inFlight += 1
-                    actions.append(Self.dialNext(id, &fetch, now))
-                    fetches[id] = fetch
-                } else {
-                    break
-                }
-            }
-            firstWaiting += 1
-        }
-        // The used front is cut off now and then, so that the array does not grow for ever.
-        if firstWaiting > 64, firstWaiting * 2 > waiting.count {
-            waiting.removeFirst(firstWaiting)
-            firstWaiting = 0
-        }
-        return actions
+    // MARK: The end of an attempt
+
+    /// Remembers whether the fetch's address answers.
+    mutating func prove(_ id: FetchID, _ isProven: Bool) {
+        guard let address = fetches[id]?.addresses.first else { return }
+        keys[.address(address)]?.isProven = isProven
     }
 
-    private static func dialNext(_ id: FetchID, _ fetch: inout Fetch, _ now: Instant) -> Action {
-        let addresses = fetch.request.addresses
-        let limits = AttemptLimits.share(
-            of: fetch.deadline - now, addressesLeft: addresses.count - fetch.dialled)
-        fetch.dialled += 1
-        return .dial(id, fetch.request, addresses[fetch.dialled - 1], limits)
+    private mutating func tryNextAddress(_ id: FetchID, after failure: TransportFailure, _ now: Instant) {
+        prove(id, false)
+        leave(id, now)
+        guard var fetch = fetches[id] else { return }
+        if !failure.isLocal || fetch.failure == nil { fetch.failure = failure }
+        fetch.addresses.removeFirst()
+        var isTimeOut = false
+        if case .timedOut = failure { isTimeOut = true }
+        if now >= fetch.deadline, isTimeOut || !fetch.addresses.isEmpty {
+            end(id, .failure(fetch.failureAtDeadline(timeout)))
+        } else if fetch.addresses.isEmpty {
+            end(id, .failure(.transport(fetch.failure ?? failure)))
+        } else {
+            fetches[id] = fetch
+            chooseAddress(id)
+            moving.append(id)
+        }
+    }
+
+    mutating func end(_ id: FetchID, _ result: Result<PolicyResponse, FetchFailure>) {
+        fetches[id] = nil
+        actions.append(.settle(id, result))
+    }
+}
+
+extension FetchSchedule.Fetch {
+    /// Why there is no response when the fetch's time is over: its host, if it was dialled for at least half of it.
+    func failureAtDeadline(_ timeout: Duration) -> FetchFailure {
+        if dialledFor * 2 >= timeout { return .transport(.timedOut(after: timeout)) }
+        return .noSlot(wasDialled ? .interrupted(within: timeout) : .notDialled(within: timeout))
     }
 }

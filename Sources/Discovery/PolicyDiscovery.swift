@@ -41,9 +41,13 @@ package struct PolicyDiscovery: Sendable {
         }
     }
 
+    /// How many addresses of one host are dialled, of either family at least half as many if there are. A host's zone may
+    /// list thousands, and they may be anybody's.
+    package static let maximumAddresses = 6
+
     /// Step two: the policy host's addresses, the request, the grammar.
-    package func policy(of domain: PolicyDomain) async -> PolicyReport {
-        await policy(of: domain, at: policyHost(of: domain))
+    package func policy(of domain: PolicyDomain, purpose: FetchPurpose = .firstContact) async -> PolicyReport {
+        await policy(of: domain, at: policyHost(of: domain), purpose: purpose)
     }
 
     /// The first half of step two: where the policy host is, and which of its addresses may be dialled.
@@ -51,22 +55,26 @@ package struct PolicyDiscovery: Sendable {
         let (found, duration) = await timed { await addresses(of: domain.policyHost) }
         let given = (try? found.get()) ?? []
         return PolicyHostReport(
-            found: found, dialled: given.filter(dialingRule.permits),
+            found: found, dialled: Self.select(from: given.filter(dialingRule.permits)),
             refused: given.filter { !dialingRule.permits($0) }, duration: duration)
     }
 
     /// The second half: the request, the grammar.
-    package func policy(of domain: PolicyDomain, at host: PolicyHostReport) async -> PolicyReport {
-        let report = await policyReport(on: domain, at: host)
+    package func policy(
+        of domain: PolicyDomain, at host: PolicyHostReport, purpose: FetchPurpose = .firstContact
+    ) async -> PolicyReport {
+        let report = await policyReport(on: domain, at: host, purpose)
         onEnding(.policy(report))
         return report
     }
 
-    private func policyReport(on domain: PolicyDomain, at host: PolicyHostReport) async -> PolicyReport {
+    private func policyReport(
+        on domain: PolicyDomain, at host: PolicyHostReport, _ purpose: FetchPurpose
+    ) async -> PolicyReport {
         if case .failure(let failure) = host.found {
             return PolicyReport(finding: .failed(failure), lookupDuration: host.duration)
         }
-        let (response, duration) = await timed { await fetch(domain, from: host.dialled, refused: host.refused) }
+        let (response, duration) = await timed { await fetch(domain, from: host, purpose) }
         return PolicyReport(
             finding: Self.finding(in: response), dialled: host.dialled, refused: host.refused,
             response: try? response.get(), lookupDuration: host.duration, fetchDuration: duration)
@@ -111,6 +119,16 @@ package struct PolicyDiscovery: Sendable {
         }
     }
 
+    /// The first addresses of each family, each once, in their order.
+    private static func select(from addresses: [IPAddress]) -> [IPAddress] {
+        var seen: Set<IPAddress> = []
+        let distinct = addresses.filter { seen.insert($0).inserted }
+        let (ipv4, ipv6) = (distinct.filter { !$0.isIPv6 }, distinct.filter(\.isIPv6))
+        let half = maximumAddresses / 2
+        return Array(ipv4.prefix(maximumAddresses - min(half, ipv6.count)))
+            + ipv6.prefix(maximumAddresses - min(half, ipv4.count))
+    }
+
     private func addresses(of host: String, type: RecordType) async -> Result<[IPAddress], DNSFailure> {
         let question = DNSQuestion(name: host, type: type)
         return await ask(question).map { answer in
@@ -130,10 +148,12 @@ package struct PolicyDiscovery: Sendable {
     // MARK: The request
 
     private func fetch(
-        _ domain: PolicyDomain, from addresses: [IPAddress], refused: [IPAddress]
+        _ domain: PolicyDomain, from host: PolicyHostReport, _ purpose: FetchPurpose
     ) async -> Result<PolicyResponse, PolicyFailure> {
-        guard !addresses.isEmpty else { return .failure(.addressesRefused(refused)) }
-        let request = PolicyRequest(host: domain.policyHost, url: domain.policyURL, addresses: addresses)
+        guard !host.dialled.isEmpty else { return .failure(.addressesRefused(host.refused)) }
+        let request = PolicyRequest(
+            host: domain.policyHost, url: domain.policyURL, addresses: host.dialled, domain: domain.description,
+            purpose: purpose)
         do {
             return .success(try await fetcher.fetch(request))
         } catch {

@@ -11,18 +11,35 @@ package protocol PolicyFetcher: Sendable {
     func fetch(_ request: PolicyRequest) async throws(FetchFailure) -> PolicyResponse
 }
 
-/// Which policy host, and where it may be dialled.
+/// Which policy host, where it may be dialled, and how urgent that is.
 package struct PolicyRequest: Equatable, Sendable {
     package let host: String
     package let url: String
     /// Checked addresses, never empty; no other address is dialled.
     package let addresses: [IPAddress]
+    /// The policy domain, in lower case, A-labels. Fetches for the names of one zone share its slots.
+    package let domain: String
+    package let purpose: FetchPurpose
 
-    package init(host: String, url: String, addresses: [IPAddress]) {
+    package init(
+        host: String, url: String, addresses: [IPAddress], domain: String, purpose: FetchPurpose = .firstContact
+    ) {
         self.host = host
         self.url = url
         self.addresses = addresses
+        self.domain = domain
+        self.purpose = purpose
     }
+}
+
+/// Why a policy is fetched. Cached policies and first contacts go before retries when slots are short.
+package enum FetchPurpose: Equatable, Sendable {
+    /// The domain has a policy that applies; it is fetched again, or another id was published.
+    case cachedPolicy
+    /// No policy is cached, and no fetch has failed lately.
+    case firstContact
+    /// No policy is cached, and the last fetch failed.
+    case retry
 }
 
 /// A complete response with status 200.
@@ -59,14 +76,48 @@ package struct TLSSummary: Equatable, Sendable {
     }
 }
 
-/// Why there is no response. The three kinds are the three result types of RFC 8460 §4.3.2.2: certificate →
+/// Why there is no response. The first three kinds are the three result types of RFC 8460 §4.3.2.2: certificate →
 /// sts-webpki-invalid; transport and HTTP → sts-policy-fetch-error.
 package enum FetchFailure: Error, Equatable, Sendable {
     case certificate(CertificateFailure)
     case transport(TransportFailure)
     case http(HTTPFailure)
+    /// Too many other fetches: it says nothing about the domain or its policy host.
+    case noSlot(SlotShortage)
     /// The asking task was cancelled: the daemon is stopping.
     case cancelled
+}
+
+extension FetchFailure {
+    /// Whether this host failed, not the policy host. The next fetch may succeed at once.
+    package var isLocal: Bool {
+        switch self {
+        case .noSlot: true
+        case .transport(let failure): failure.isLocal
+        case .certificate, .http, .cancelled: false
+        }
+    }
+}
+
+/// How a fetch was kept from a slot.
+package enum SlotShortage: Equatable, Sendable {
+    /// No address was dialled: no slot was free within this time.
+    case notDialled(within: Duration)
+    /// No address was dialled: too many fetches waited for a slot.
+    case queueFull
+    /// It had to give its slot to another domain's fetch before the host answered, and got too little of one afterwards.
+    case interrupted(within: Duration)
+}
+
+/// How many more fetches a fetcher has in flight and waiting than it said before; negative: fewer.
+package struct FetchLoadChange: Equatable, Sendable {
+    package let inFlight: Int
+    package let waiting: Int
+
+    package init(inFlight: Int, waiting: Int) {
+        self.inFlight = inFlight
+        self.waiting = waiting
+    }
 }
 
 /// The policy host's certificate does not prove that it is the policy host (RFC 8461 §3.3).
@@ -92,8 +143,15 @@ package enum TransportFailure: Error, Equatable, Sendable {
     case handshake(String)
     /// The connection broke or said something that is not HTTP.
     case broken(String)
-    /// The fetcher itself failed: the CA file cannot be read, out of memory.
+    /// This host failed: no descriptor, no route to the address, the CA file cannot be read, out of memory.
     case local(String)
+}
+
+extension TransportFailure {
+    /// Whether this host failed, not the policy host.
+    package var isLocal: Bool {
+        if case .local = self { true } else { false }
+    }
 }
 
 /// An HTTP response was had, but none that may carry a policy.
@@ -112,7 +170,19 @@ extension FetchFailure: CustomStringConvertible {
         case .certificate(let failure): "certificate: \(failure)"
         case .transport(let failure): "\(failure)"
         case .http(let failure): "\(failure)"
+        case .noSlot(let shortage): "\(shortage)"
         case .cancelled: "cancelled"
+        }
+    }
+}
+
+extension SlotShortage: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notDialled(let limit): "local error: not dialled, no free fetch slot within \(limit.inSeconds)"
+        case .queueFull: "local error: not dialled, fetch queue full"
+        case .interrupted(let limit):
+            "local error: interrupted for other fetches, no free fetch slot again within \(limit.inSeconds)"
         }
     }
 }

@@ -42,12 +42,16 @@ extension PolicyFailure {
         case policyInvalid = "sts-policy-invalid"
     }
 
-    package var category: Category {
+    /// `nil`: this host failed, or the daemon stops. That is no result for the domain.
+    package var category: Category? {
         switch self {
+        case .hostLookup(let failure): failure.isLocal || failure.cause == .cancelled ? nil : .fetchError
+        case .fetch(.cancelled): nil
         case .fetch(.certificate): .webPKIInvalid
+        case .fetch(let failure): failure.isLocal ? nil : .fetchError
         case .invalid: .policyInvalid
         case .earlier(let category, _): category
-        case .hostWithoutAddress, .hostLookup, .addressesRefused, .fetch, .mediaType: .fetchError
+        case .hostWithoutAddress, .addressesRefused, .mediaType: .fetchError
         }
     }
 }
@@ -71,7 +75,7 @@ extension PolicyFailure: CustomStringConvertible {
 /// A finding with what a human wants to know about how it came.
 package struct PolicyReport: Sendable {
     package let finding: PolicyFinding
-    /// The addresses that DNS gave and the rule permits, in dialling order.
+    /// The addresses that DNS gave and the rule permits, in dialling order, at most `PolicyDiscovery.maximumAddresses`.
     package let dialled: [IPAddress]
     /// The addresses that DNS gave and the rule refuses.
     package let refused: [IPAddress]
@@ -79,7 +83,7 @@ package struct PolicyReport: Sendable {
     package let response: PolicyResponse?
     /// How long the address queries took.
     package let lookupDuration: Duration
-    /// How long the HTTPS request took, all attempts together.
+    /// How long the HTTPS request took, all attempts and waits for a fetch slot together.
     package let fetchDuration: Duration
 
     package init(
@@ -99,7 +103,7 @@ package struct PolicyReport: Sendable {
 package struct PolicyHostReport: Sendable {
     /// What DNS gave.
     package let found: Result<[IPAddress], PolicyFailure>
-    /// The addresses that the rule permits, in dialling order.
+    /// The addresses that the rule permits, in dialling order, at most `PolicyDiscovery.maximumAddresses`.
     package let dialled: [IPAddress]
     /// The addresses that the rule refuses.
     package let refused: [IPAddress]

@@ -104,6 +104,8 @@ enum HoldingCause: String, CaseIterable, Sendable {
     /// The policy host's certificate is wrong.
     case policyCertificate = "policy-certificate"
     case policyInvalid = "policy-invalid"
+    /// This host failed: no descriptor, no route, no free fetch slot.
+    case local
     /// The discovery was not finished in time.
     case unfinished
     /// A question for DANE failed below a signed name.
@@ -121,7 +123,8 @@ enum HoldingCause: String, CaseIterable, Sendable {
         guard case .temporary = reply else { return nil }
         switch decision.action {
         case .deferred(.policy(.record)): self = .record
-        case .deferred(.policy(.policy(let failure))): self = Self(failure.category)
+        case .deferred(.policy(.policy(let failure))): self = failure.category.map(Self.init) ?? .local
+        case .deferred(.policy(.local)): self = .local
         case .deferred(.policy(.unfinished)): self = .unfinished
         case .deferred(.dane): self = .dane
         case .deferred(.pinWithoutNames), .secureByNames: self = .pin

@@ -8,6 +8,7 @@ package struct DiscoveryMetrics: Sendable {
     private let fetches: [String: Counter]
     private let findings: [String: Counter]
     private let fetchDuration: Timer
+    private let notDialled: [String: Counter]
 
     package init(factory: any MetricsFactory) {
         // Made beforehand: a series that begins with its first event hides that event from increase().
@@ -18,6 +19,7 @@ package struct DiscoveryMetrics: Sendable {
         records = counters("sts_bridge_record_lookups_total", "finding", RecordFinding.words)
         fetches = counters("sts_bridge_policy_fetches_total", "result", PolicyFinding.words)
         findings = counters("sts_bridge_dane_discoveries_total", "coverage", Coverage.words)
+        notDialled = counters("sts_bridge_policy_fetches_not_dialled_total", "reason", SlotShortage.words)
         fetchDuration = Timer(label: "sts_bridge_policy_fetch_duration_seconds", factory: factory)
     }
 
@@ -26,6 +28,10 @@ package struct DiscoveryMetrics: Sendable {
         case .record(let report):
             report.finding.word.flatMap { records[$0] }?.increment()
         case .policy(let report):
+            if let word = report.finding.notDialled {
+                notDialled[word]?.increment()
+                return
+            }
             guard let word = report.finding.word else { return }
             fetches[word]?.increment()
             if !report.dialled.isEmpty { fetchDuration.record(duration: report.fetchDuration) }
@@ -52,7 +58,7 @@ extension RecordFinding {
 }
 
 extension PolicyFinding {
-    fileprivate static let words = ["success"] + PolicyFailure.Category.allCases.map(\.rawValue)
+    fileprivate static let words = ["success"] + PolicyFailure.Category.allCases.map(\.rawValue) + ["local"]
 
     /// `nil`: it was cancelled.
     fileprivate var word: String? {
@@ -60,7 +66,26 @@ extension PolicyFinding {
         case .policy: "success"
         case .failed(.fetch(.cancelled)): nil
         case .failed(.hostLookup(let failure)) where failure.cause == .cancelled: nil
-        case .failed(let failure): failure.category.rawValue
+        case .failed(let failure): failure.category?.rawValue ?? "local"
+        }
+    }
+
+    /// Why no address was dialled for want of a fetch slot; `nil`: that did not happen.
+    fileprivate var notDialled: String? {
+        guard case .failed(.fetch(.noSlot(let shortage))) = self else { return nil }
+        return shortage.word
+    }
+}
+
+extension SlotShortage {
+    fileprivate static let words = ["no-slot", "queue-full"]
+
+    /// `nil`: it was dialled.
+    fileprivate var word: String? {
+        switch self {
+        case .notDialled: "no-slot"
+        case .queueFull: "queue-full"
+        case .interrupted: nil
         }
     }
 }

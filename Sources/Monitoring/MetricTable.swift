@@ -26,7 +26,12 @@ package enum MetricTable {
             "Questions for a domain's _mta-sts record that ended, by what was found."),
         MetricDefinition(
             "sts_bridge_policy_fetches_total", .counter, labels: ["result"],
-            "Fetches of a policy that ended: success, or the result type of RFC 8460."),
+            "Fetches of a policy that ended: success, the result type of RFC 8460, or local for an error of this host."),
+        MetricDefinition(
+            "sts_bridge_policy_fetches_not_dialled_total", .counter, labels: ["reason"],
+            "Fetches of a policy that ended before any address was dialled: no free slot in time, or the queue full."),
+        MetricDefinition("sts_bridge_policy_fetches_in_flight", .gauge, "Fetches of a policy that have a slot."),
+        MetricDefinition("sts_bridge_policy_fetches_waiting", .gauge, "Fetches of a policy that wait for a slot."),
         MetricDefinition(
             "sts_bridge_policy_fetch_duration_seconds", .histogram(.network),
             "Time of one HTTPS request for a policy, all addresses together, successful or not."),

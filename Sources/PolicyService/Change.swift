@@ -11,6 +11,8 @@ package enum Change: Equatable, Sendable {
     case noUsableMX(HeldPolicy)
     /// The policy cannot be fetched any more, or at all. `held`: what is applied meanwhile.
     case fetchFailed(PolicyFailure, held: HeldPolicy?)
+    /// This host failed at the fetch: nothing is known of the policy host.
+    case fetchFailedLocally(PolicyFailure, held: HeldPolicy?)
     /// So much of its life, in percent, has gone by, and it still cannot be fetched again (RFC 8461 §10.2).
     case lifeRunsOut(percent: Int, PolicyFailure, held: HeldPolicy)
     /// It can be fetched again.
@@ -42,7 +44,8 @@ extension LedgerEntry {
 
     func policyChange(to new: HeldPolicy) -> [Change] {
         // Trouble with a policy of mode none is not told, so its end is not either (§8.3).
-        let wasTold = failedFetch != nil && held?.policy.mode != STSPolicy.Mode.none
+        let hasFailed = failedFetch != nil || localFetchFailure != nil
+        let wasTold = hasFailed && held?.policy.mode != STSPolicy.Mode.none
         var changes: [Change] = wasTold ? [.fetchRecovered] : []
         if let old = held {
             // The same policy fetched again is no news, even where its life was over in between.
@@ -57,10 +60,15 @@ extension LedgerEntry {
 
     func failureChange(to failed: FailedFetch, at now: WallTime) -> [Change] {
         // The same trouble again is no news; another kind of trouble, or another id's, is.
-        if let before = failedFetch, before.id == failed.id, before.failure.category == failed.failure.category {
+        if let before = failedFetch, before.id == failed.id, before.category == failed.category {
             return []
         }
         return [.fetchFailed(failed.failure, held: applicable(at: now))]
+    }
+
+    /// The first failure of this host since the last fetch.
+    func localFailureChange(to failure: PolicyFailure, at now: WallTime) -> [Change] {
+        localFetchFailure == nil ? [.fetchFailedLocally(failure, held: applicable(at: now))] : []
     }
 
     /// What there is to tell of a life that cannot be renewed; it is told once.

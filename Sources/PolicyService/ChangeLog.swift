@@ -59,10 +59,14 @@ struct ChangeLog: Sendable {
             logger.warning("enforced policy lists no usable mx, mail is deferred", metadata: ["domain": "\(domain)"])
         case .fetchFailed(let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)
-            facts["kind"] = "\(failure.category.rawValue)"
+            facts["kind"] = failure.category.map { "\($0.rawValue)" }
             // §3.3: the administrator is told, except where the held mode is none.
             let level: Logger.Level = held?.policy.mode == STSPolicy.Mode.none ? .debug : .warning
             logger.log(level: level, "policy fetch failed", metadata: facts)
+        case .fetchFailedLocally(let failure, let held):
+            logger.warning(
+                "policy not fetched because of an error on this host",
+                metadata: Self.facts(domain, reason: "\(failure)", held: held))
         case .lifeRunsOut(let percent, let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)
             facts["passed"] = "\(percent)%"

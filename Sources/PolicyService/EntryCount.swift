@@ -14,7 +14,7 @@ struct EntryCount: Sendable {
     }
 
     mutating func add(_ domain: PolicyDomain, _ entry: LedgerEntry, _ settings: LedgerSettings) {
-        let state = EntryState(entry.standing(at: now, retryAfter: settings.retryAfter))
+        let state = EntryState(entry.standing(at: now, settings.pauses))
         counts[state, default: 0] += 1
         let isFailing = entry.isFailing(state)
         if isFailing { failing += 1 }

@@ -42,6 +42,7 @@ package struct EntryReport: Equatable, Sendable {
         /// Of the record that led to the fetch.
         package let id: RecordID
         package let failure: PolicyFailure
+        package let category: PolicyFailure.Category
         package let at: WallTime
         /// Failed fetches since the last good one, this one included.
         package let count: Int

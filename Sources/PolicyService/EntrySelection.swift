@@ -70,7 +70,7 @@ struct EntrySelection: Sendable {
             guard let held = entry.applicable(at: now), held.expiresAt - now < span else { return false }
         }
         guard !query.states.isEmpty || query.isFailing else { return true }
-        let state = EntryState(entry.standing(at: now, retryAfter: settings.retryAfter))
+        let state = EntryState(entry.standing(at: now, settings.pauses))
         return (query.states.isEmpty || query.states.contains(state)) && (!query.isFailing || entry.isFailing(state))
     }
 
@@ -99,10 +99,11 @@ extension EntryQuery {
 }
 
 extension LedgerEntry {
-    /// Whether the last TXT query or the last fetch failed, and that matters: of mode `none` it does not (RFC 8461 §8.3).
+    /// Whether the last TXT query or the last fetch failed through the domain's servers, and that matters: of mode `none` it does not (RFC 8461 §8.3).
     func isFailing(_ state: EntryState) -> Bool {
         guard state != .none else { return false }
-        if case .failed = record?.finding { return true }
+        // A failure of this host says nothing about the domain.
+        if case .failed(let failure) = record?.finding, !failure.isLocal { return true }
         return failedFetch != nil
     }
 }

@@ -98,12 +98,38 @@ package struct Due: Equatable, Sendable {
     package var news: [News] = []
 }
 
+extension Flight.Outcome {
+    /// What a failed fetch for `recordID` means.
+    ///
+    /// - Parameter previous: the failed fetch before it, if no good one came between.
+    static func failure(
+        _ failure: PolicyFailure, of recordID: RecordID, at now: WallTime, after previous: LedgerEntry.FailedFetch?
+    ) -> Flight.Outcome {
+        guard let category = failure.category else {
+            return .failedLocally(LedgerEntry.LocalFetchFailure(id: recordID, failure: failure, at: now))
+        }
+        return .failed(
+            LedgerEntry.FailedFetch(
+                id: recordID, failure: failure, category: category, at: now, count: (previous?.count ?? 0) + 1,
+                after: previous))
+    }
+
+    /// Whether the policy host answered or failed.
+    var isOfThePolicyHost: Bool {
+        switch self {
+        case .policy, .failed: true
+        case .failedLocally: false
+        }
+    }
+}
+
 /// A flight as the ledger sees it. It is its domain's as long as the entry names it; where the domain was forgotten
 /// meanwhile, it lands nowhere.
 struct Flight: Sendable {
     enum Outcome: Sendable {
         case policy(HeldPolicy)
         case failed(LedgerEntry.FailedFetch)
+        case failedLocally(LedgerEntry.LocalFetchFailure)
     }
 
     let domain: PolicyDomain

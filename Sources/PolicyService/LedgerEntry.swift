@@ -12,25 +12,67 @@ struct LedgerEntry: Sendable {
         func isFresh(at now: WallTime) -> Bool { now.isWithin(lifetime, of: at) }
     }
 
-    /// The last fetch, if it failed. A class, because most entries have none.
+    /// The last fetch, if its policy host failed, and the last ones for other ids. A class, because most entries have
+    /// none.
     final class FailedFetch: Sendable {
+        /// The last failed fetch for one id.
+        struct Attempt: Sendable {
+            let id: RecordID
+            let failure: PolicyFailure
+            let at: WallTime
+        }
+
+        let last: Attempt
+        let category: PolicyFailure.Category
+        /// Failed fetches since the last good one, this one included.
+        let count: Int
+        /// The last ones for other ids since the last good fetch, newest first. Name servers that are out of step publish
+        /// several ids in turn; each has its own pause (RFC 8461 §3.3).
+        let others: [Attempt]
+
+        var id: RecordID { last.id }
+        var failure: PolicyFailure { last.failure }
+        var at: WallTime { last.at }
+
+        /// Ids whose failures are remembered: more than a domain's name servers publish at once.
+        private static let maximumIDs = 4
+
+        /// - Parameter previous: the failed fetch before this one, if no good one came between.
+        init(
+            id: RecordID, failure: PolicyFailure, category: PolicyFailure.Category, at: WallTime, count: Int,
+            after previous: FailedFetch? = nil
+        ) {
+            last = Attempt(id: id, failure: failure, at: at)
+            self.category = category
+            self.count = count
+            let before = previous.map { [$0.last] + $0.others } ?? []
+            others = Array(before.filter { $0.id != id }.prefix(Self.maximumIDs - 1))
+        }
+
+        /// The last failed fetch for an id.
+        func attempt(for id: RecordID) -> Attempt? {
+            last.id == id ? last : others.first { $0.id == id }
+        }
+    }
+
+    /// A fetch that this host failed at. A class, because most entries have none.
+    final class LocalFetchFailure: Sendable {
         let id: RecordID
         let failure: PolicyFailure
         let at: WallTime
-        /// Failed fetches since the last good one, this one included.
-        let count: Int
 
-        init(id: RecordID, failure: PolicyFailure, at: WallTime, count: Int) {
+        init(id: RecordID, failure: PolicyFailure, at: WallTime) {
             self.id = id
             self.failure = failure
             self.at = at
-            self.count = count
         }
     }
 
     var record: Record?
     var held: HeldPolicy?
     var failedFetch: FailedFetch?
+    /// The last fetch, if this host failed at it; what is known of the policy host stays.
+    var localFetchFailure: LocalFetchFailure?
     /// When the last fetch ended, well or badly.
     var lastFetch: WallTime?
     /// Held although its time of fetching lay in the future: it is to be fetched again whatever the id says.
@@ -72,39 +114,43 @@ struct LedgerEntry: Sendable {
         return held
     }
 
-    /// Whether a fetch for `id` failed so lately that it is not repeated (RFC 8461 §3.3, counted per id).
-    func isBarred(_ id: RecordID, at now: WallTime, for retryAfter: Duration) -> Bool {
-        guard let failedFetch, failedFetch.id == id else { return false }
-        return now.isWithin(retryAfter, of: failedFetch.at)
+    /// Why a fetch for `id` is not repeated yet: it failed too lately (RFC 8461 §3.3, counted per id). `nil`: it may be
+    /// fetched.
+    private func pause(for id: RecordID, at now: WallTime, _ pauses: FetchPauses) -> Ignorance? {
+        if let failed = failedFetch?.attempt(for: id), now.isWithin(pauses.afterFailure, of: failed.at) {
+            return .policy(failed.failure)
+        }
+        if let failed = localFetchFailure, failed.id == id, now.isWithin(pauses.afterLocalFailure, of: failed.at) {
+            return .local(.policy(failed.failure))
+        }
+        return nil
     }
 
     /// What can be answered without asking anybody: the living policy, else what was last found out.
     ///
     /// `nil` when nothing was ever found out, or the policy's life has ended since.
-    func standing(at now: WallTime, retryAfter: Duration) -> Standing? {
+    func standing(at now: WallTime, _ pauses: FetchPauses) -> Standing? {
         if let held = applicable(at: now) { return .policy(held) }
         switch record?.finding {
         case .absent(let absence): return .noPolicy(absence)
-        case .failed(let failure): return .unknown(.record(failure))
-        case .published(let id):
-            guard isBarred(id, at: now, for: retryAfter), let failedFetch else { return nil }
-            return .unknown(.policy(failedFetch.failure))
+        case .failed(let failure): return .unknown(failure.isLocal ? .local(.record(failure)) : .record(failure))
+        case .published(let id): return pause(for: id, at: now, pauses).map { .unknown($0) }
         case nil: return nil
         }
     }
 
     /// Whether the policy of `id` has to be fetched.
-    func needsFetch(_ id: RecordID, at now: WallTime, retryAfter: Duration) -> Bool {
-        if isBarred(id, at: now, for: retryAfter) { return false }
+    func needsFetch(_ id: RecordID, at now: WallTime, _ pauses: FetchPauses) -> Bool {
+        if pause(for: id, at: now, pauses) != nil { return false }
         guard let held = applicable(at: now) else { return true }
         return held.id != id || heldIsSuspect
     }
 
     /// What can be answered because nothing has to be found out; `nil` where something has.
-    func answer(at now: WallTime, retryAfter: Duration) -> Standing? {
+    func answer(at now: WallTime, _ pauses: FetchPauses) -> Standing? {
         guard !isFromTheFuture(at: now), let record, record.isFresh(at: now) else { return nil }
-        if case .published(let id) = record.finding, needsFetch(id, at: now, retryAfter: retryAfter) { return nil }
-        return standing(at: now, retryAfter: retryAfter)
+        if case .published(let id) = record.finding, needsFetch(id, at: now, pauses) { return nil }
+        return standing(at: now, pauses)
     }
 
     /// What goes first when memory is short: those without a policy, then `none` and `testing`, then `enforce`.

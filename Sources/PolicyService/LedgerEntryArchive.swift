@@ -15,7 +15,7 @@ extension LedgerEntry {
             askedAt: askedAt, record: archivedRecord,
             failure: failure.map { failed in
                 ArchivedPolicy.Failure(
-                    id: failed.id, at: failed.at, count: failed.count, category: failed.failure.category,
+                    id: failed.id, at: failed.at, count: failed.count, category: failed.category,
                     reason: "\(failed.failure)")
             })
     }
@@ -36,7 +36,8 @@ extension LedgerEntry {
         record = kept.record.map { Record(finding: .published($0.id), at: $0.at, lifetime: $0.lifetime) }
         failedFetch = kept.failure.map { failed in
             FailedFetch(
-                id: failed.id, failure: .earlier(failed.category, failed.reason), at: failed.at, count: failed.count)
+                id: failed.id, failure: .earlier(failed.category, failed.reason), category: failed.category,
+                at: failed.at, count: failed.count)
         }
     }
 }

@@ -60,11 +60,11 @@ package struct PolicyLedger: Sendable {
 
     /// A hit: what can be answered with nothing to find out; `nil` where `asked` has to be.
     package mutating func answer(to domain: PolicyDomain, at now: WallTime) -> Standing? {
-        let retryAfter = settings.retryAfter
+        let pauses = settings.pauses
         let answer = entries.use(domain) { entry -> Standing? in
             guard entry.flight == nil || entry.isRefreshing else { return nil }
             entry.askedAt = now
-            return entry.answer(at: now, retryAfter: retryAfter)
+            return entry.answer(at: now, pauses)
         }
         return answer ?? nil
     }
@@ -77,7 +77,7 @@ package struct PolicyLedger: Sendable {
         }
         entry.askedAt = now
         if let flight = entry.flight, !entry.isRefreshing { return asked(during: flight, entry, at: now) }
-        if let answer = entry.answer(at: now, retryAfter: settings.retryAfter) { return .answer(answer) }
+        if let answer = entry.answer(at: now, settings.pauses) { return .answer(answer) }
         if let flight = entry.flight {
             // From now on somebody waits for it.
             store(entry, for: domain, at: now)
@@ -89,13 +89,13 @@ package struct PolicyLedger: Sendable {
             entry.redate(at: now)
             keep(entry, of: domain)
         }
-        let known = entry.standing(at: now, retryAfter: settings.retryAfter)
+        let known = entry.standing(at: now, settings.pauses)
         return start(firstStep(for: entry, at: now), of: domain, entry, known: known, at: now)
     }
 
     /// What can be said now, for one who cannot wait any longer.
     package func standing(of domain: PolicyDomain, at now: WallTime) -> Standing {
-        entries.peek(domain)?.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
+        entries.peek(domain)?.standing(at: now, settings.pauses) ?? .unknown(.unfinished)
     }
 
     func firstStep(for entry: LedgerEntry, at now: WallTime) -> FlightPlan.Step {
@@ -110,7 +110,7 @@ package struct PolicyLedger: Sendable {
     }
 
     private func asked(during id: FlightID, _ entry: LedgerEntry, at now: WallTime) -> Asked {
-        guard let flight = flights[id], let known = entry.standing(at: now, retryAfter: settings.retryAfter),
+        guard let flight = flights[id], let known = entry.standing(at: now, settings.pauses),
             !flight.nothingAtHand
         else { return .join(id, atMost: nil) }
         return settings.patienceLeft(since: flight.startedAt, at: now).map { .join(id, atMost: $0) } ?? .answer(known)
@@ -140,7 +140,7 @@ package struct PolicyLedger: Sendable {
     static func isNothing(_ known: Standing?) -> Bool {
         switch known {
         case .policy, .unknown(.policy): false
-        case .noPolicy, .unknown(.record), .unknown(.unfinished), nil: true
+        case .noPolicy, .unknown(.record), .unknown(.local), .unknown(.unfinished), nil: true
         }
     }
 
@@ -175,12 +175,12 @@ package struct PolicyLedger: Sendable {
         }
         store(entry, for: flight.domain, at: now)
         // Told apart from here on: who waits for news of a living policy, and who for a first answer.
-        let nothingAtHand = Self.isNothing(entry.standing(at: now, retryAfter: settings.retryAfter))
+        let nothingAtHand = Self.isNothing(entry.standing(at: now, settings.pauses))
         flights[id]?.nothingAtHand = nothingAtHand
         flights[id]?.startedAt = now
         let patience = nothingAtHand ? nil : settings.patience
         if flight.origin == .admin { return Recalled(next: .askRecord, patience: patience) }
-        if entry.answer(at: now, retryAfter: settings.retryAfter) != nil {
+        if entry.answer(at: now, settings.pauses) != nil {
             return Recalled(next: .settle, patience: patience)
         }
         switch secondStep(for: entry, at: now) {
@@ -208,7 +208,14 @@ package struct PolicyLedger: Sendable {
         _ entry: LedgerEntry, _ finding: RecordFinding, _ origin: Origin, at now: WallTime
     ) -> RecordID? {
         guard case .published(let id) = finding else { return origin == .admin ? entry.applicable(at: now)?.id : nil }
-        return origin == .admin || entry.needsFetch(id, at: now, retryAfter: settings.retryAfter) ? id : nil
+        return origin == .admin || entry.needsFetch(id, at: now, settings.pauses) ? id : nil
+    }
+
+    /// How urgent a flight's fetch is.
+    func purpose(of id: FlightID, at now: WallTime) -> FetchPurpose {
+        guard let (_, entry) = underWay(id) else { return .firstContact }
+        if entry.applicable(at: now) != nil { return .cachedPolicy }
+        return entry.failedFetch == nil ? .firstContact : .retry
     }
 
     /// The fetch of a flight has ended. Nothing is answered from it before `settle`.
@@ -221,9 +228,7 @@ package struct PolicyLedger: Sendable {
         let domain = flight.domain
         switch finding {
         case .failed(let failure):
-            let count = (entry.failedFetch?.count ?? 0) + 1
-            flights[id]?.landing = .failed(
-                LedgerEntry.FailedFetch(id: recordID, failure: failure, at: now, count: count))
+            flights[id]?.landing = .failure(failure, of: recordID, at: now, after: entry.failedFetch)
             return nil
         case .policy(let fetched):
             let held = HeldPolicy(fetched, id: recordID, fetchedAt: now)
@@ -253,6 +258,7 @@ package struct PolicyLedger: Sendable {
             entry.held = held.policy.maxAge > 0 ? held : nil
             entry.heldIsSuspect = false
             entry.failedFetch = nil
+            entry.localFetchFailure = nil
             entry.told = .start
             entry.lastFetch = held.fetchedAt
             forgotten.remove(domain)
@@ -260,21 +266,26 @@ package struct PolicyLedger: Sendable {
         case .failed(let failed):
             changes += entry.failureChange(to: failed, at: now)
             entry.failedFetch = failed
+            entry.localFetchFailure = nil
             entry.lastFetch = failed.at
             changes += entry.lifeChange(at: now)
             // What is over is the archive's to delete.
             if entry.applicable(at: now) != nil { keep(entry, of: domain) }
+        case .failedLocally(let failed):
+            changes += entry.localFailureChange(to: failed.failure, at: now)
+            entry.localFetchFailure = failed
         case nil:
             break
         }
-        if flight.origin == .refresh, flight.landing == nil {
+        let wasFetched = flight.landing?.isOfThePolicyHost ?? false
+        if flight.origin == .refresh, !wasFetched {
             postpone(&entry, of: domain, at: now)
         } else {
-            plan(&entry, of: domain, afterFetch: flight.landing != nil, at: now)
+            plan(&entry, of: domain, afterFetch: wasFetched, at: now)
         }
         // A refresh that nobody waited for is no use of the domain.
         entries.replace(entry, for: domain, rank: entry.rank(at: now))
-        let answer = standing ?? entry.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
+        let answer = standing ?? entry.standing(at: now, settings.pauses) ?? .unknown(.unfinished)
         return Landing(
             standing: answer, news: News(domain: domain, changes: changes, origin: flight.origin),
             refresh: flight.origin == .admin ? RefreshResult(flight, before, answer) : nil)
@@ -283,9 +294,11 @@ package struct PolicyLedger: Sendable {
     // MARK: What is remembered
 
     private func lifetime(of report: RecordReport, _ entry: LedgerEntry) -> Duration {
+        if case .failed(let failure) = report.finding {
+            return failure.isLocal ? min(settings.localFailureLifetime, settings.minimumTTL) : settings.minimumTTL
+        }
         // What the archive has is looked for again soon, too.
         if entry.isUnread { return settings.minimumTTL }
-        if case .failed = report.finding { return settings.minimumTTL }
         return settings.lifetime(ofTTL: report.timeToLive)
     }
 

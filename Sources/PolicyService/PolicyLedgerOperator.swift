@@ -10,7 +10,7 @@ extension PolicyLedger {
         let known = entries.peek(domain)
         guard known?.flight == nil else { return nil }
         var entry = known ?? LedgerEntry(askedAt: now)
-        let standing = entry.standing(at: now, retryAfter: settings.retryAfter)
+        let standing = entry.standing(at: now, settings.pauses)
         let id = begin(
             Flight(domain: domain, startedAt: now, nothingAtHand: Self.isNothing(standing), origin: .admin))
         entry.flight = id

@@ -24,14 +24,14 @@ extension PolicyLedger {
 
     /// What can be said of a domain that is in the archive only.
     func standing(of kept: KeptPolicy, at now: WallTime) -> Standing {
-        kept.entry.standing(at: now, retryAfter: settings.retryAfter) ?? .unknown(.unfinished)
+        kept.entry.standing(at: now, settings.pauses) ?? .unknown(.unfinished)
     }
 
     /// What the next lookup does, as `asked` would tell it.
     func nextLookup(of domain: PolicyDomain, at now: WallTime) -> NextLookup {
         guard let entry = entries.peek(domain) else { return holdsAll ? .asksRecord : .looksIntoArchive }
         if entry.flight != nil, !entry.isRefreshing { return .joinsDiscovery }
-        if let record = entry.record, entry.answer(at: now, retryAfter: settings.retryAfter) != nil {
+        if let record = entry.record, entry.answer(at: now, settings.pauses) != nil {
             return .answeredAtOnce(until: entry.end(of: record, settings, at: now))
         }
         if entry.flight != nil { return .joinsDiscovery }
@@ -65,8 +65,10 @@ extension LedgerEntry {
 
     /// When a fetch that failed is tried again; `nil`: the record asks for none.
     private func nextTry(_ record: Record, _ settings: LedgerSettings, at now: WallTime) -> WallTime? {
-        guard case .published(let id) = record.finding, needsFetch(id, at: now, retryAfter: .zero) else { return nil }
-        return failedFetch.map { $0.at + settings.retryAfter }
+        guard case .published(let id) = record.finding, needsFetch(id, at: now, .none) else { return nil }
+        let failure = failedFetch?.attempt(for: id).map { $0.at + settings.retryAfter }
+        guard let local = localFetchFailure, local.id == id else { return failure }
+        return max(failure ?? local.at, local.at + settings.localFailureLifetime)
     }
 }
 
@@ -76,11 +78,13 @@ extension EntryReport {
         isInArchiveOnly: Bool = false
     ) {
         self.domain = domain
-        state = EntryState(entry.standing(at: now, retryAfter: settings.retryAfter))
+        state = EntryState(entry.standing(at: now, settings.pauses))
         policy = entry.held
         isApplied = entry.applicable(at: now) != nil
         record = entry.record.map { Record(finding: $0.finding, at: $0.at, freshUntil: $0.at + $0.lifetime) }
-        failure = entry.failedFetch.map { Failure(id: $0.id, failure: $0.failure, at: $0.at, count: $0.count) }
+        failure = entry.failedFetch.map {
+            Failure(id: $0.id, failure: $0.failure, category: $0.category, at: $0.at, count: $0.count)
+        }
         askedAt = entry.askedAt
         refreshAt = entry.refreshAt
         isUnderWay = entry.flight != nil

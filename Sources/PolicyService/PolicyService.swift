@@ -205,13 +205,20 @@ package final class PolicyService: Service {
     private func fetch(_ id: RecordID, of domain: PolicyDomain, delay: Duration, in flight: FlightID) async {
         // A cancelled sleep means that the daemon stops; the fetch then ends at once by the same cancellation.
         if delay > .zero { try? await sleep(delay) }
-        await landed(await discovery.policy(of: domain), of: domain, as: id, in: flight)
+        let purpose = purpose(of: flight)
+        await landed(await discovery.policy(of: domain, purpose: purpose), of: domain, as: id, in: flight)
     }
 
     private func refresh(_ id: RecordID, of domain: PolicyDomain, in flight: FlightID) async {
         let host = await discovery.policyHost(of: domain)
         guard !Task.isCancelled, withLedger({ $0.mayDial(host.dialled, in: flight) }) else { return }
-        await landed(await discovery.policy(of: domain, at: host), of: domain, as: id, in: flight)
+        let purpose = purpose(of: flight)
+        await landed(await discovery.policy(of: domain, at: host, purpose: purpose), of: domain, as: id, in: flight)
+    }
+
+    private func purpose(of flight: FlightID) -> FetchPurpose {
+        let now = now()
+        return withLedger { $0.purpose(of: flight, at: now) }
     }
 
     private func landed(

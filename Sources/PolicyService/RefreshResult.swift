@@ -37,6 +37,7 @@ extension RefreshResult {
             let isSame = before.held.map { $0.text == new.text && $0.id == new.id } ?? false
             outcome = isSame ? .renewed(new) : .changed(from: before.held, to: new)
         case (.failed(let failed), _): outcome = .fetchFailed(failed.failure)
+        case (.failedLocally(let failed), _): outcome = .fetchFailed(failed.failure)
         case (nil, .absent(let absence)): outcome = .noRecord(absence)
         case (nil, .failed(let failure)): outcome = .recordFailed(failure)
         case (nil, .published), (nil, nil): outcome = .unfinished

@@ -34,7 +34,8 @@ struct Upstream: Sendable {
             fetcher = try CurlFetcher(
                 CurlFetcherConfiguration(
                     timeout: configuration.fetchTimeout, trust: configuration.trust,
-                    maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent))
+                    maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent),
+                onLoadChange: FetchMetrics(factory: metrics).add)
         } catch {
             throw CommandFailure(.usage, "\(error)")
         }

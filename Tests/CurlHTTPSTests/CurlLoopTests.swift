@@ -20,7 +20,7 @@ extension AgainstNginx {
             #expect(answers == 200)
         }
 
-        @Test func `one place is enough for many`() async throws {
+        @Test func `one slot is enough for many`() async throws {
             let fetcher = try lab.fetcher(maximumInFlight: 1)
             let answers = try await responses(of: fetcher, count: 20)
             await fetcher.close()
@@ -53,7 +53,7 @@ extension AgainstNginx {
             #expect(try await descriptors(fallTo: before))
         }
 
-        @Test func `the wait for a place counts`() async throws {
+        @Test func `the wait for a slot counts, and one that got none is no failed fetch`() async throws {
             let peer = try TestPeer(.silent, address: Self.silent, port: lab.port)
             defer { peer.close() }
             let fetcher = try lab.fetcher(timeout: .seconds(1), maximumInFlight: 1)
@@ -63,14 +63,15 @@ extension AgainstNginx {
             async let second = fetcher.result(requests[0])
             let failures = await [first.failure, second.failure]
             await fetcher.close()
-            #expect(failures == [.transport(.timedOut(after: .seconds(1))), .transport(.timedOut(after: .seconds(1)))])
+            #expect(failures.contains(.transport(.timedOut(after: .seconds(1)))))
+            #expect(failures.filter { if case .noSlot = $0 { true } else { false } }.count == 1)
             #expect(.now - start < .milliseconds(1_900))
         }
 
         @Test func `a cancelled task ends its own fetch only`() async throws {
             let peer = try TestPeer(.silent, address: Self.silent, port: lab.port)
             defer { peer.close() }
-            // Two places, so that the fourth is served only because a cancelled one gives way.
+            // Two slots, so that the fourth is served only because a cancelled one gives way.
             let fetcher = try lab.fetcher(maximumInFlight: 2)
             let stuck = try PolicyRequest(lab: "echo.lab.test", at: [Self.silent])
             let fine = try PolicyRequest(lab: "echo.lab.test")

@@ -29,6 +29,11 @@ struct CurlOutcomeTests {
         #expect(ending(CURLE_FAILED_INIT) == .refused(.transport(.local("Failed initialization"))))
     }
 
+    @Test func `what this host lacks is no fault of the policy host`() {
+        #expect(ending(CURLE_COULDNT_CONNECT, systemError: 24) == .refused(.transport(.local("Too many open files"))))
+        #expect(ending(CURLE_COULDNT_CONNECT, systemError: 101) == .failed(.local("Network is unreachable")))
+    }
+
     @Test func `a failed handshake has OpenSSL's reason where there is one`() {
         let text = "error:0A000102:SSL routines::unsupported protocol"
         #expect(ending(CURLE_SSL_CONNECT_ERROR, errorText: text) == .failed(.handshake("unsupported protocol")))

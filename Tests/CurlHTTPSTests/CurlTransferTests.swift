@@ -110,7 +110,8 @@ extension AgainstNginx {
         func `a URL that is not plain https is not asked for`(_ url: String) async throws {
             let fetcher = try lab.fetcher()
             let address = try #require(IPAddress(Laboratory.general))
-            let result = await fetcher.result(PolicyRequest(host: "echo.lab.test", url: url, addresses: [address]))
+            let result = await fetcher.result(
+                PolicyRequest(host: "echo.lab.test", url: url, addresses: [address], domain: "echo.lab.test"))
             await fetcher.close()
             guard case .transport = result.failure else {
                 Issue.record("\(result)")
@@ -123,7 +124,7 @@ extension AgainstNginx {
             let fetcher = try lab.fetcher()
             let good = try PolicyRequest(lab: "mta-sts.good.test")
             let result = await fetcher.result(
-                PolicyRequest(host: host, url: good.url, addresses: good.addresses))
+                PolicyRequest(host: host, url: good.url, addresses: good.addresses, domain: host))
             await fetcher.close()
             guard case .transport(.local) = result.failure else {
                 Issue.record("\(result)")

@@ -91,12 +91,14 @@ final class Laboratory: Sendable {
 
     /// A fetcher that knows the laboratory's root and port.
     func fetcher(
-        timeout: Duration = .seconds(20), trust: CATrust? = nil, maximumInFlight: Int = 64
+        timeout: Duration = .seconds(20), trust: CATrust? = nil, maximumInFlight: Int = 64,
+        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void = { _ in }
     ) throws -> CurlFetcher {
         try CurlFetcher(
             CurlFetcherConfiguration(
                 timeout: timeout, trust: trust ?? .file(certificates.root), maximumInFlight: maximumInFlight,
-                userAgent: "sts-bridge-test (+https://example.test/)", port: port))
+                userAgent: "sts-bridge-test (+https://example.test/)", port: port),
+            onLoadChange: onLoadChange)
     }
 
     /// What a new fetcher gets, which is closed afterwards.
@@ -117,10 +119,14 @@ final class Laboratory: Sendable {
 }
 
 extension PolicyRequest {
-    init(lab host: String, at addresses: [String] = [Laboratory.general]) throws {
+    /// - Parameter domain: the policy domain, `host` itself unless given.
+    init(
+        lab host: String, at addresses: [String] = [Laboratory.general], domain: String? = nil,
+        purpose: FetchPurpose = .firstContact
+    ) throws {
         self.init(
             host: host, url: "https://\(host)/.well-known/mta-sts.txt",
-            addresses: try addresses.map { try #require(IPAddress($0)) })
+            addresses: try addresses.map { try #require(IPAddress($0)) }, domain: domain ?? host, purpose: purpose)
     }
 }
 

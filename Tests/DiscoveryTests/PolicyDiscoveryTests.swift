@@ -88,7 +88,7 @@ import TestSupport
             fetcher.requests == [
                 PolicyRequest(
                     host: "mta-sts.example.com", url: "https://mta-sts.example.com/.well-known/mta-sts.txt",
-                    addresses: [try address("8.8.8.8"), v6])
+                    addresses: [try address("8.8.8.8"), v6], domain: name)
             ])
     }
 
@@ -103,6 +103,22 @@ import TestSupport
             await discovery.policy(of: try domain(name)).finding
                 == .failed(.addressesRefused([try address("169.254.169.254")])))
         #expect(fetcher.requests.count == 1)
+    }
+
+    @Test func `of thousands of addresses six are dialled, each once, of both families`() async throws {
+        let v4 = (1...70).map { [8, 8, 8, UInt8($0)] }
+        let v6 = (1...70).map { (try? address("2606:4700::\($0)"))?.octets ?? [] }
+        fetcher.script("mta-sts.example.com", .success(policyText()))
+        for (a, aaaa, expected) in [
+            (v4, v6, Array(v4[..<3] + v6[..<3])), (v4, [], Array(v4[..<6])), ([], v6, Array(v6[..<6])),
+            (v4, [v6[0]], v4[..<5] + [v6[0]]), ([v4[0], v4[0]], [], [v4[0]]),
+        ] as [([[UInt8]], [[UInt8]], [[UInt8]])] {
+            resolver.script("mta-sts.example.com", .a, .success(a.isEmpty ? .noData : .records(a)))
+            resolver.script("mta-sts.example.com", .aaaa, .success(aaaa.isEmpty ? .noData : .records(aaaa)))
+            let report = await discovery.policy(of: try domain(name))
+            #expect(report.dialled.map(\.octets) == expected)
+        }
+        #expect(fetcher.requests.allSatisfy { $0.addresses.count <= PolicyDiscovery.maximumAddresses })
     }
 
     @Test func `one address family that answers is enough`() async throws {

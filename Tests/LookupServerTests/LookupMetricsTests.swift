@@ -61,14 +61,16 @@ import Testing
         lab.resolver.script("_mta-sts.dns.example", .txt, .failure(.responseCode(2)))
         lab.publish("fetch.example")
         lab.fetcher.script("mta-sts.fetch.example", .failure(.http(.status(500))))
+        lab.publish("slot.example")
+        lab.fetcher.script("mta-sts.slot.example", .failure(.noSlot(.queueFull)))
         lab.publish("certificate.example")
         lab.fetcher.script("mta-sts.certificate.example", .failure(.certificate(.expired)))
         lab.publish("invalid.example", policy: "nonsense")
         lab.publish("no-mx.example", policy: policyText(mx: ["localhost"]))
         try await lab.run {
             let channel = try await lab.connect(.socketmap)
-            #expect(lab.metrics.counters(label: "sts_bridge_temporary_replies_total").count == 10)
-            for name in ["dns", "fetch", "certificate", "invalid", "no-mx"] {
+            #expect(lab.metrics.counters(label: "sts_bridge_temporary_replies_total").count == 11)
+            for name in ["dns", "fetch", "slot", "certificate", "invalid", "no-mx"] {
                 let key = "x \(name).example"
                 try await channel.send("\(key.utf8.count):\(key),")
                 #expect(try await channel.nextWrite().contains(":TEMP "))
@@ -79,11 +81,11 @@ import Testing
         #expect(
             lab.held == [
                 "record": 1, "policy-fetch": 1, "policy-certificate": 1, "policy-invalid": 1, "no-usable-mx": 1,
-                "malformed-request": 1,
+                "malformed-request": 1, "local": 1,
             ])
         #expect(
             lab.lookups == [
-                "socketmap unknown temporary": 4, "socketmap enforce temporary": 1,
+                "socketmap unknown temporary": 5, "socketmap enforce temporary": 1,
                 "socketmap malformed-request refused": 1,
             ])
     }

@@ -67,6 +67,39 @@ import Testing
         #expect(registry.value("sts_bridge_policy_fetch_duration_seconds_count") == "5")
     }
 
+    @Test func `a failure of this host is no result of the domain, and one that was not dialled is counted apart`()
+        async throws
+    {
+        publishHost()
+        let shortages: [SlotShortage] = [
+            .notDialled(within: .seconds(30)), .queueFull, .interrupted(within: .seconds(30)),
+        ]
+        for failure in shortages.map(FetchFailure.noSlot) + [.transport(.local("no descriptor"))] {
+            fetcher.script("mta-sts.example.com", .failure(failure))
+            _ = await discovery.policy(of: try domain("example.com"))
+        }
+        #expect(
+            registry.nonZero("sts_bridge_policy_fetches_total") == [
+                #"sts_bridge_policy_fetches_total{result="local"} 2"#
+            ])
+        #expect(
+            registry.nonZero("sts_bridge_policy_fetches_not_dialled_total") == [
+                #"sts_bridge_policy_fetches_not_dialled_total{reason="no-slot"} 1"#,
+                #"sts_bridge_policy_fetches_not_dialled_total{reason="queue-full"} 1"#,
+            ])
+        #expect(registry.value("sts_bridge_policy_fetch_duration_seconds_count") == "2")
+    }
+
+    @Test func `fetches in flight and waiting are those of all fetchers`() {
+        let metrics = FetchMetrics(factory: registry)
+        #expect(registry.value("sts_bridge_policy_fetches_waiting") == "0")
+        metrics.add(FetchLoadChange(inFlight: 3, waiting: 5))
+        FetchMetrics(factory: registry).add(FetchLoadChange(inFlight: 1, waiting: 0))
+        metrics.add(FetchLoadChange(inFlight: -2, waiting: -5))
+        #expect(registry.value("sts_bridge_policy_fetches_in_flight") == "2")
+        #expect(registry.value("sts_bridge_policy_fetches_waiting") == "0")
+    }
+
     @Test func `without an address nothing is fetched: counted, not measured`() async throws {
         _ = await discovery.policy(of: try domain("example.com"))
         resolver.script("mta-sts.example.com", .a, .success(.records([[127, 0, 0, 1]])))

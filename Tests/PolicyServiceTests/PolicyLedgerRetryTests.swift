@@ -25,6 +25,44 @@ import TestSupport
         #expect(lab.land(plan, record: .published(try recordID("2"))) == .fetch(try recordID("2"), delay: .zero))
     }
 
+    /// Lets the record's minute pass and asks again, which finds this id published.
+    private func hear(_ id: String, _ lab: inout LedgerLab) throws -> (plan: FlightPlan, next: NextStep) {
+        lab.clock.advance(.seconds(60))
+        let plan = try lab.start()
+        return (plan, lab.land(plan, record: .published(try recordID(id)), timeToLive: 60))
+    }
+
+    @Test func `STS-3.3-j ids that alternate are each fetched once in five minutes`() throws {
+        var lab = try LedgerLab()
+        try lab.learn(id: "1", timeToLive: 60, Self.failure)
+        var fetches = 1
+        // Four name servers, each with an id of its own, over 20 minutes.
+        for minute in 1..<20 {
+            let id = "\(minute % 4 + 1)"
+            let (plan, next) = try hear(id, &lab)
+            if next == .fetch(try recordID(id), delay: .zero) {
+                fetches += 1
+                _ = try lab.land(plan, id: id, Self.failure)
+            }
+            #expect(try lab.settle(plan).standing.isUnknown)
+        }
+        #expect(fetches == 12)
+    }
+
+    @Test func `only the last four ids are remembered`() throws {
+        var lab = try LedgerLab()
+        try lab.learn(id: "1", timeToLive: 60, Self.failure)
+        for id in ["2", "3", "4"] {
+            let (plan, _) = try hear(id, &lab)
+            _ = try lab.land(plan, id: id, Self.failure)
+            _ = try lab.settle(plan)
+        }
+        let (fourth, barred) = try hear("1", &lab)
+        #expect(barred == .settle)
+        // What is answered is why this id has no policy.
+        #expect(try lab.settle(fourth).standing == .unknown(.policy(.fetch(.http(.status(500))))))
+    }
+
     @Test func `the same id heard again within the five minutes does not fetch`() throws {
         var lab = try LedgerLab()
         try lab.learn(id: "1", timeToLive: 60, Self.failure)

@@ -144,7 +144,7 @@ import Testing
           retry-after: 5m
           ca-file: system
           allow-networks: []
-          max-in-flight: 64
+          max-in-flight: 512
         cache:
           store: sqlite
           path: /var/lib/sts-bridge/policies.sqlite

@@ -34,7 +34,8 @@ package struct FetcherContract: Sendable {
     private func fetch(_ host: String) async -> Result<PolicyResponse, FetchFailure> {
         let url = "https://\(host)/.well-known/mta-sts.txt"
         do throws(FetchFailure) {
-            return .success(try await fetcher.fetch(PolicyRequest(host: host, url: url, addresses: [address])))
+            let request = PolicyRequest(host: host, url: url, addresses: [address], domain: host)
+            return .success(try await fetcher.fetch(request))
         } catch {
             return .failure(error)
         }

@@ -150,7 +150,7 @@ extension FetchFailed {
     init(_ failure: EntryReport.Failure) {
         at = Timestamp(failure.at)
         id = failure.id.text
-        type = failure.failure.category.rawValue
+        type = failure.category.rawValue
         text = Shown.text(failure.failure)
         count = failure.count
     }

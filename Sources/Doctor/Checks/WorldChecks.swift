@@ -48,7 +48,7 @@ package struct WorldCheckup: Sendable {
             return Finding(
                 .policyFetch, .warn, "The policy of \(name) was not fetched: \(why).",
                 Remedy(.configuration, "fetch: { allow-networks: [192.0.2.0/24] }"))
-        case .fetch(.transport(.local)):
+        case .fetch(.transport(.local)), .fetch(.noSlot):
             return Finding(.policyFetch, .fail, "No policy can be fetched: \(why).")
         case .fetch(.transport(.unreachable)), .fetch(.transport(.timedOut)):
             return Finding(

@@ -95,7 +95,7 @@ extension QueryReport.Fetch {
             httpVersion: report.response?.httpVersion, milliseconds: report.fetchDuration.inMilliseconds,
             certificate: verdict, issuer: report.response?.tls.issuer.map { RemoteText.escaped($0) },
             notAfter: report.response?.tls.notAfter.map { RemoteText.escaped($0) },
-            failure: failure.map { "\($0)" }, failureType: failure?.category.rawValue)
+            failure: failure.map { "\($0)" }, failureType: failure?.category?.rawValue)
     }
 
     private static func verdict(on failure: PolicyFailure, hasResponse: Bool) -> String {

@@ -27,7 +27,7 @@ struct Configuration: Sendable {
     var fetchTimeout = Duration.seconds(30)
     var trust = CATrust.system
     var allowedNetworks: [IPNetwork] = []
-    var maximumFetches = 64
+    var maximumFetches = 512
     var ledger = LedgerSettings()
     var store = CacheStore.sqlite
     /// Absolute.

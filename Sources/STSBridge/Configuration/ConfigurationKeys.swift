@@ -147,7 +147,8 @@ extension ConfigurationKey {
             "networks that are dialled although they are loopback, private, link-local …",
             expected: "networks such as 10.0.0.0/8 or fd00::/8"
         ) { IPNetwork($0) },
-        .number("fetch.max-in-flight", \.maximumFetches, "fetches at once", 1...1_000),
+        .number(
+            "fetch.max-in-flight", \.maximumFetches, "fetches at once; each takes up to 70 KB of memory", 1...1_000),
     ]
 
     private static let cache: [ConfigurationKey] = [
