@@ -7,6 +7,9 @@ package struct LedgerSettings: Equatable, Sendable {
     package var maximumTTL: Duration
     /// The least time between two fetches for the same id after a failure (RFC 8461 §3.3: at least 5 minutes).
     package var retryAfter: Duration
+    /// How long a failure of this host (no descriptor, no route, no fetch slot) is remembered; it says nothing about the
+    /// domain, and the next try may succeed.
+    package var localFailureLifetime: Duration
     /// Domains in memory; what goes first is in `Entry.rank`.
     package var maximumDomains: Int
     /// How long a lookup waits for news when there is something to answer with already.
@@ -18,12 +21,14 @@ package struct LedgerSettings: Equatable, Sendable {
 
     package init(
         minimumTTL: Duration = .seconds(60), maximumTTL: Duration = .seconds(3_600),
-        retryAfter: Duration = .seconds(300), maximumDomains: Int = 1_000_000, patience: Duration = .seconds(2),
-        fetchInterval: Duration = .seconds(1), refresh: RefreshSettings = RefreshSettings()
+        retryAfter: Duration = .seconds(300), localFailureLifetime: Duration = .seconds(2),
+        maximumDomains: Int = 1_000_000, patience: Duration = .seconds(2), fetchInterval: Duration = .seconds(1),
+        refresh: RefreshSettings = RefreshSettings()
     ) {
         self.minimumTTL = minimumTTL
         self.maximumTTL = maximumTTL
         self.retryAfter = retryAfter
+        self.localFailureLifetime = localFailureLifetime
         self.maximumDomains = maximumDomains
         self.patience = patience
         self.fetchInterval = fetchInterval

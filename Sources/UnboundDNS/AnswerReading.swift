@@ -105,11 +105,12 @@ enum AnswerReading {
     }
 
     /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2); TXT is one or more whole strings (§3.3.14). The names of
-    /// CNAME and MX were read with the message. What a TLSA record of any length is worth is not this room's to say.
+    /// CNAME and MX were read with the message. What a TLSA record of any length is worth is not this room's to say; of NS
+    /// and DNSKEY only the DNSSEC verdict matters.
     private static func check(_ data: [UInt8], type: RecordType) throws(Unanswered) {
         switch type {
         case .a where data.count == 4, .aaaa where data.count == 16: return
-        case .cname, .mx, .tlsa: return
+        case .ns, .cname, .mx, .dnskey, .tlsa: return
         case .a, .aaaa: throw Unanswered(.malformedAnswer("\(type) of \(data.count) octets"))
         case .txt:
             var position = 0
