@@ -61,9 +61,11 @@ package struct DNSMessage: Equatable, Sendable {
 package struct WireName: Hashable, Sendable {
     package fileprivate(set) var labels: [[UInt8]] = []
 
-    /// The name in libunbound's text form: whatever is not a letter, digit, hyphen or underscore as `\DDD`.
+    /// The name in libunbound's text form: whatever is not a letter, digit, hyphen or underscore as `\DDD`. The root is
+    /// `.`.
     package var text: String {
-        labels.map { label in
+        guard !labels.isEmpty else { return "." }
+        return labels.map { label in
             label.map { byte -> String in
                 switch byte {
                 case 0x30...0x39, 0x61...0x7A, 0x2D, 0x5F: return String(UnicodeScalar(byte))
@@ -80,7 +82,9 @@ package struct WireName: Hashable, Sendable {
 
     /// Reads a name in text; `nil` where it cannot be encoded: a label of 0 or more than 63 octets, more than 255 in
     /// all (RFC 1035 §2.3.4), or anything but visible ASCII. A backslash would be an escape to libunbound: refused.
+    /// `.` is the root; no other name may end with a dot.
     package init?(text: String) {
+        if text == "." { return }
         var length = 1
         for label in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
             guard (1...63).contains(label.count),

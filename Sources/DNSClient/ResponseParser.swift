@@ -116,11 +116,12 @@ package enum ResponseParser {
     }
 
     /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2); TXT is one or more whole strings (§3.3.14). The names of
-    /// CNAME and MX were read with the message. A TLSA record may have any length here.
+    /// CNAME and MX were read with the message. A TLSA record may have any length here; of
+    /// NS and DNSKEY only the DNSSEC verdict matters.
     private static func check(_ data: [UInt8], type: RecordType) throws(QueryError) {
         switch type {
         case .a where data.count == 4, .aaaa where data.count == 16: return
-        case .cname, .mx, .tlsa: return
+        case .ns, .cname, .mx, .dnskey, .tlsa: return
         case .a, .aaaa: throw QueryError(.malformedAnswer("\(type) of \(data.count) octets"))
         case .txt:
             var position = 0

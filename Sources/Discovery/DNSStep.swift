@@ -73,7 +73,7 @@ extension RecordType {
         switch self {
         case .a: 4
         case .aaaa: 16
-        case .cname, .mx, .txt, .tlsa: nil
+        case .ns, .cname, .mx, .txt, .dnskey, .tlsa: nil
         }
     }
 }

@@ -8,19 +8,21 @@ package protocol Resolver: Sendable {
     func resolve(_ question: DNSQuestion) async throws(DNSFailure) -> DNSAnswer
 }
 
-/// The record types that discovery asks for (RFC 1035 §3.2.2, RFC 3596, RFC 6698 §7.1).
+/// The record types that discovery and the DNSSEC probe ask for (RFC 1035 §3.2.2, RFC 3596, RFC 4034 §2, RFC 6698 §7.1).
 package enum RecordType: UInt16, Sendable {
     case a = 1
+    case ns = 2
     case cname = 5
     case mx = 15
     case txt = 16
     case aaaa = 28
+    case dnskey = 48
     case tlsa = 52
 }
 
 /// A name and a type, class IN.
 package struct DNSQuestion: Hashable, Sendable {
-    /// A name in ASCII without the final dot; it may hold underscores, unlike a host name.
+    /// A name in ASCII without the final dot; it may hold underscores, unlike a host name. The root is `.`.
     package let name: String
     package let type: RecordType
 
@@ -38,10 +40,12 @@ extension RecordType: CustomStringConvertible {
     package var description: String {
         switch self {
         case .a: "A"
+        case .ns: "NS"
         case .cname: "CNAME"
         case .mx: "MX"
         case .txt: "TXT"
         case .aaaa: "AAAA"
+        case .dnskey: "DNSKEY"
         case .tlsa: "TLSA"
         }
     }

@@ -198,10 +198,12 @@ package struct Examination: Sendable {
         switch surroundings.validator {
         case .failure(let trouble): return .failure(trouble)
         case .success(let validator):
+            async let root = Self.ask(validator, DNSQuestion(name: ".", type: .ns))
             async let signed = Self.ask(validator, names.signed)
             async let bogus = Self.ask(validator, names.bogus)
             async let unsigned = Self.ask(validator, names.unsigned)
-            return .success(DNSSECFacts(signed: await signed, bogus: await bogus, unsigned: await unsigned))
+            return .success(
+                DNSSECFacts(root: await root, signed: await signed, bogus: await bogus, unsigned: await unsigned))
         }
     }
 

@@ -4,11 +4,12 @@ import ServiceLifecycle
 import Synchronization
 import UnboundDNS
 
-/// Looks now and then whether the DNS servers let DNSSEC through, tells and counts it, and switches DANE by that where
-/// it may.
+/// Probes now and then whether the DNS servers let DNSSEC through, logs and counts it, and switches DANE off and on by
+/// that where `dns.dnssec` is `auto`.
 ///
-/// Until the first look is done DANE is on: where signatures are stripped every answer fails, and what was never known to
-/// be signed has no DANE then. Never blocks the start; changes are told, not looks.
+/// Until the first result counts DANE is on: where signatures are stripped every answer fails, and a domain that was never
+/// known to be signed has no DANE then. Never blocks the start. Logs changes only.
+/// Concurrency: one probe at a time, in `run`. Its clock and its jitter are outside of what is decided (`DNSSECLooks`).
 final class DNSSECWatch: Service {
     /// What is watched.
     struct Subject: Sendable {
@@ -22,10 +23,7 @@ final class DNSSECWatch: Service {
     private let metrics: DNSSECMetrics
     private let logger: Logger
 
-    /// While all is well, and while it is not.
-    private static let pauses = (well: Duration.seconds(3_600), ill: Duration.seconds(300))
-    /// How often it is looked whether a look is due, or whether there is another validator to look through; and how long
-    /// a doubt is slept over.
+    /// How often it is looked whether a probe is due, or whether there is another validator to probe through.
     private static let pulse = Duration.seconds(5)
 
     /// - Parameter subject: `nil`: there is nothing to watch.
@@ -44,7 +42,7 @@ final class DNSSECWatch: Service {
     /// What is known of one subject.
     private struct Watched {
         let subject: Subject
-        var standing: DNSSECStanding?
+        var looks = DNSSECLooks()
         var next = ContinuousClock.now
     }
 
@@ -62,62 +60,54 @@ final class DNSSECWatch: Service {
     }
 
     private func look(_ watched: Watched) async -> Watched {
-        // A zone whose keys could not be had is asked for them anew.
+        var watched = watched
         let validator = watched.subject.validator
-        if watched.standing != nil { try? validator.forget() }
-        let standing = await standing(through: validator)
-        // Meanwhile the servers may be others, or the daemon stops: then it says nothing.
-        guard !Task.isCancelled, subject.withLock({ $0?.validator === validator }) else { return watched }
-        // The words may differ from time to time.
-        let isNews = watched.standing.map { !standing.isSameKind(as: $0) } ?? true
-        if isNews { tell(standing, after: watched.standing, watched.subject) }
-        metrics.tell(standing)
+        let answers = await cancelWhenGracefulShutdown { await DNSSECProbe(validator).answers() }
+        // Meanwhile the servers may be others, or the daemon stops: then the answers mean nothing.
+        guard !Task.isShuttingDownGracefully, !Task.isCancelled, subject.withLock({ $0?.validator === validator })
+        else { return watched }
+        let found = DNSSECStanding(answers, lastSecureAnswer: validator.lastSecureAnswer, now: .now)
+        let before = watched.looks.standing
+        if case .counts(let standing, let isNew) = watched.looks.take(found) {
+            if isNew { log(standing, after: before, watched.subject) }
+            metrics.tell(standing)
+            switch standing {
+            case .works, .worksElsewhere: policies.useDANE(true)
+            case .stripped: policies.useDANE(!watched.subject.switchesDANE)
+            case .unreachable: break
+            }
+        }
+        watched.next = .now + watched.looks.pause(jitter: .random(in: 0..<1))
+        return watched
+    }
+
+    private func log(_ standing: DNSSECStanding, after last: DNSSECStanding?, _ subject: Subject) {
+        for failure in standing.failed {
+            logger.warning(
+                "DNSSEC test name does not validate",
+                metadata: ["name": "\(failure.question)", "reason": "\(failure.reason)"])
+        }
+        let names: Logger.Metadata = ["names": "\(standing.failed.map { "\($0.question)" }.joined(separator: ", "))"]
         switch standing {
-        case .works: policies.useDANE(true)
-        case .stripped: policies.useDANE(!watched.subject.switchesDANE)
-        case .unreachable: break
-        }
-        let isWell = if case .works = standing { true } else { false }
-        let next = ContinuousClock.now + (isWell ? Self.pauses.well : Self.pauses.ill)
-        return Watched(subject: watched.subject, standing: standing, next: next)
-    }
-
-    /// A key that could not be had makes all of its zone bogus for a while, as if signatures were stripped: so that is
-    /// believed only when a second look, with nothing remembered, says the same.
-    private func standing(through validator: UnboundValidator) async -> DNSSECStanding {
-        let first = await DNSSECProbe(validator).probe()
-        guard case .stripped = first else { return first }
-        try? validator.forget()
-        guard (try? await cancelWhenGracefulShutdown({ try await Task.sleep(for: Self.pulse) })) != nil else {
-            return first
-        }
-        return await DNSSECProbe(validator).probe()
-    }
-
-    private func tell(_ standing: DNSSECStanding, after last: DNSSECStanding?, _ subject: Subject) {
-        switch standing {
-        case .works(let doubt):
-            if let doubt { logger.warning("DNSSEC works, with a doubt", metadata: ["reason": "\(doubt)"]) }
-            if last != nil { logger.notice("DNSSEC works, DANE is looked for") }
-        case .stripped(let reason) where !subject.switchesDANE:
+        case .works(let failed, let doubt):
+            if let doubt {
+                logger.warning(
+                    "DNSSEC validation works, but the bogus test name did not fail", metadata: ["reason": "\(doubt)"])
+            }
+            if !failed.isEmpty {
+                logger.warning("DNSSEC validation works except for some zones, DANE stays on", metadata: names)
+            } else if last != nil {
+                logger.notice("DNSSEC works, DANE is looked for")
+            }
+        case .worksElsewhere:
+            logger.warning("no DNSSEC test name validates but other names do, DANE stays on", metadata: names)
+        case .stripped where !subject.switchesDANE:
             logger.error(
-                "DNS servers strip DNSSEC, DANE is looked for in vain: use servers that pass it on",
-                metadata: ["reason": "\(reason)"])
-        case .stripped(let reason):
-            logger.error(
-                "DNS servers strip DNSSEC, DANE is off: use servers that pass it on", metadata: ["reason": "\(reason)"])
-        case .unreachable(let reason):
-            logger.warning("DNSSEC could not be tried", metadata: ["reason": "\(reason)"])
-        }
-    }
-}
-
-extension DNSSECStanding {
-    fileprivate func isSameKind(as other: DNSSECStanding) -> Bool {
-        switch (self, other) {
-        case (.works(let doubt), .works(let before)): (doubt == nil) == (before == nil)
-        case (.stripped, .stripped), (.unreachable, .unreachable): true
-        default: false
+                "DNS servers strip DNSSEC, DANE is looked for in vain: use servers that pass it on", metadata: names)
+        case .stripped:
+            logger.error("DNS servers strip DNSSEC, DANE is off: use servers that pass it on", metadata: names)
+        case .unreachable:
+            logger.warning("DNSSEC could not be tried", metadata: names)
         }
     }
 }

@@ -176,7 +176,7 @@ private struct AnchorRecord {
         if owner == "." { return "." }
         let bare = owner.last == "." ? owner.dropLast() : owner
         // The text goes into a configuration file, between quotes.
-        guard bare.utf8.allSatisfy({ isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }),
+        guard bare != ".", bare.utf8.allSatisfy({ isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }),
             let name = WireName(text: String(bare))
         else { return nil }
         return name.text + "."

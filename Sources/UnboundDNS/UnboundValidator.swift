@@ -23,6 +23,7 @@ package final class UnboundValidator: ValidatingResolver {
     private struct State {
         var inquiry: UnboundInquiry
         var isClosed = false
+        var lastSecureAnswer: ContinuousClock.Instant?
     }
 
     /// Opens a port of the transport on 127.0.0.1 for libunbound.
@@ -52,9 +53,9 @@ package final class UnboundValidator: ValidatingResolver {
         try self.init(transport, anchors: anchors)
     }
 
-    /// Forgets every zone's keys, the bad ones too: for an operator's refresh, and before the servers are probed again.
-    /// Questions under way end by what is known. Takes some milliseconds and blocks for them; what it fails by changes
-    /// nothing.
+    /// Forgets every zone's keys, the bad ones too. Nothing may call it on a schedule: it would give an attacker a moment
+    /// at which to forge a key that is known already. Questions under way end by what is known. Takes some milliseconds and
+    /// blocks for them; what it fails by changes nothing.
     package func forget() throws(UnboundSetupFailure) {
         let fresh = try UnboundInquiry(configuration, over: transport)
         state.withLock { state in
@@ -75,7 +76,11 @@ package final class UnboundValidator: ValidatingResolver {
     package func resolveValidated(_ question: DNSQuestion) async throws(DNSFailure) -> ValidatedAnswer {
         let inquiry = state.withLock(\.inquiry)
         let outcome = try await inquiry.ask(question)
+        if outcome.isSecure { state.withLock { $0.lastSecureAnswer = .now } }
         return ValidatedAnswer(
             outcome.reading.answer, isSecure: outcome.isSecure, canonicalName: outcome.reading.canonicalName)
     }
+
+    /// When an answer was last proven by signatures; `nil`: never yet. It shows that the servers let DNSSEC through.
+    package var lastSecureAnswer: ContinuousClock.Instant? { state.withLock(\.lastSecureAnswer) }
 }

@@ -1,109 +1,188 @@
+import DANE
 import Discovery
+import MTASTS
+import TestSupport
 import Testing
 
 @testable import DNSClient
 @testable import UnboundDNS
 
 extension SignedZoneTests {
+    /// The probe through libunbound, over zones that knot signs; between them a server that fails or lies.
     @Suite(.timeLimit(.minutes(1)))
     struct DNSSECProbeTests {
-        private static let signed = DNSQuestion(name: "secure.test", type: .mx)
-        private static let bogus = DNSQuestion(name: "bogus.test", type: .mx)
-
-        private func standing(_ validator: UnboundValidator) async -> DNSSECStanding {
-            await DNSSECProbe(validator, signed: Self.signed, bogus: Self.bogus).probe()
+        /// A root and `signed.` with signatures; `org.` has a DS record and no signatures. Of com, nl and se the root
+        /// proves that they do not exist.
+        private static func world(org: String = "org 300 DS 4711 13 2 \("ab".repeated(32))\n") throws -> KnotServer {
+            let delegations = ["signed", "org"].map { "\($0) 300 NS ns.\($0)\nns.\($0) 300 A 127.0.0.1\n" }.joined()
+            let signed =
+                SignedZones.soa() + "dane 300 MX 10 mx\nmx 300 A 192.0.2.1\n_25._tcp.mx 300 TLSA 3 1 1 "
+                + "\("0d".repeated(32))\n"
+            return try KnotServer(
+                zones: [
+                    ".": SignedZones.soa() + delegations + "@DS signed\n" + org, "signed": signed,
+                    "org": SignedZones.soa() + "there 300 TXT \"here\"\n",
+                ],
+                signing: [".": .nsec, "signed": .nsec])
         }
 
-        @Test func `servers that hand signatures through work`() async throws {
-            let knot = try SignedZones.knot()
-            #expect(await standing(try knot.validator()) == .works(doubt: nil))
+        private static let names: DNSSECProbe.Names = {
+            var names = DNSSECProbe.Names.onTheInternet
+            names.bogus = DNSQuestion(name: "there.org", type: .txt)
+            return names
+        }()
+
+        private func standing(_ validator: UnboundValidator, _ names: DNSSECProbe.Names = names) async -> DNSSECStanding
+        {
+            let probe = DNSSECProbe(validator, names: names, pause: { .zero })
+            return DNSSECStanding(await probe.answers(), lastSecureAnswer: nil, now: .now)
         }
+
+        private func tell(_ failed: [DNSSECProbe.Failure]) -> [String] { failed.map { "\($0.question)" } }
+
+        private static let everything = [". NS", ". DNSKEY", "com NS", "nl NS", "org NS", "se NS"]
+
+        // MARK: One zone
+
+        @Test func `one bogus zone is named and changes nothing for the others`() async throws {
+            let knot = try Self.world()
+            let validator = try knot.validator()
+            guard case .works(let failed, doubt: nil) = await standing(validator)
+            else { throw KnotServer.Failed(description: "not working") }
+            #expect(tell(failed) == ["org NS"])
+            #expect(failed.first?.reason.hasPrefix("bogus: ") == true)
+            let destination = DANEDestination(domain: try #require(PolicyDomain("dane.signed")))
+            let finding = await DANEDiscovery(resolver: validator).report(on: destination).finding
+            #expect(finding.coverage(wasSigned: false) == .complete)
+        }
+
+        @Test func `all zones below the root bogus are named, and the root alone keeps DANE on`() async throws {
+            let knot = try Self.world()
+            var names = Self.names
+            names.topLevel = ["org", "there.org"].map { DNSQuestion(name: $0, type: .ns) }
+            guard case .works(let failed, doubt: nil) = await standing(try knot.validator(), names)
+            else { throw KnotServer.Failed(description: "not working") }
+            #expect(tell(failed) == ["org NS", "there.org NS"])
+        }
+
+        @Test func `a delegation without DS is insecure: the bogus name casts doubt, and that is all`() async throws {
+            let knot = try Self.world(org: "")
+            var names = Self.names
+            names.topLevel = [DNSQuestion(name: "signed", type: .ns)]
+            guard case .works(failed: [], let doubt) = await standing(try knot.validator(), names)
+            else { throw KnotServer.Failed(description: "not working") }
+            #expect(doubt == "there.org TXT was answered as insecure, though its signatures are known to be wrong")
+        }
+
+        // MARK: Stripped, and what is not
 
         @Test func `a server that takes DO away strips`() async throws {
-            let knot = try SignedZones.knot()
+            let knot = try Self.world()
             let stub = try StubServer.strippingForwarder(to: knot.port)
-            guard case .stripped(let reason) = await standing(try knot.validator(port: stub.port))
+            guard case .stripped(let failed) = await standing(try knot.validator(port: stub.port))
             else { throw KnotServer.Failed(description: "not stripped") }
-            #expect(reason.hasPrefix("secure.test MX: bogus: "))
-            #expect(reason.contains("no signatures") && reason.contains("127.0.0.1@\(stub.port)"))
-        }
-
-        @Test func `the same names unsigned are stripped`() async throws {
-            let anchors = try SignedZones.knot().anchors
-            let plain = try SignedZones.knot(signed: false)
-            let validator = try UnboundValidator(
-                transport(ports: [plain.port]), anchors: anchors)
-            guard case .stripped = await standing(validator) else {
-                throw KnotServer.Failed(description: "not stripped")
-            }
-        }
-
-        @Test func `silent servers are unreachable, and so are those that only fail`() async throws {
-            let knot = try SignedZones.knot()
-            let silent = try StubServer { _ in .silence }
-            #expect(
-                await standing(try knot.validator(port: silent.port, timeout: .milliseconds(300)))
-                    == .unreachable(
-                        reason: "secure.test MX: no answer within 0.3 s (servers 127.0.0.1@\(silent.port))"))
-            let failing = try StubServer { .answer($0.response(code: 2)) }
-            #expect(
-                await standing(try knot.validator(port: failing.port))
-                    == .unreachable(reason: "secure.test MX: SERVFAIL (servers 127.0.0.1@\(failing.port))"))
+            #expect(tell(failed) == Self.everything)
+            #expect(failed.allSatisfy { $0.reason.hasPrefix("bogus: ") })
+            #expect(failed.first?.reason.contains("127.0.0.1@\(stub.port)") == true)
         }
 
         @Test func `another root's key is not taken for working`() async throws {
-            let knot = try SignedZones.knot()
+            let knot = try Self.world()
             let validator = try UnboundValidator(
                 transport(ports: [knot.port]),
-                anchors: try SignedZones.knot().anchors)
-            guard case .stripped(let reason) = await standing(validator)
+                anchors: try Self.world().anchors)
+            guard case .stripped(let failed) = await standing(validator)
             else { throw KnotServer.Failed(description: "not stripped") }
-            #expect(reason.contains("trust anchor"))
+            #expect(failed.first?.reason.contains("trust anchor") == true)
         }
 
-        // MARK: The decision
-
-        private static func success(_ question: DNSQuestion, secure: Bool) -> DNSSECProbe.Finding {
-            .success(
-                ValidatedAnswer(DNSAnswer(question: question, content: .noData, timeToLive: 1), isSecure: secure))
+        @Test func `silent servers are unreachable, and so are those that only fail`() async throws {
+            let knot = try Self.world()
+            let silent = try StubServer { _ in .silence }
+            guard
+                case .unreachable(let failed) = await standing(
+                    try knot.validator(port: silent.port, timeout: .milliseconds(300)))
+            else { throw KnotServer.Failed(description: "not unreachable") }
+            #expect(tell(failed) == Self.everything)
+            #expect(
+                failed.first?.description == ". NS: no answer within 0.3 s (servers 127.0.0.1@\(silent.port))")
+            let failing = try StubServer { .answer($0.response(code: 2)) }
+            guard case .unreachable(let failed) = await standing(try knot.validator(port: failing.port))
+            else { throw KnotServer.Failed(description: "not unreachable") }
+            #expect(failed.first?.description == ". NS: SERVFAIL (servers 127.0.0.1@\(failing.port))")
         }
 
-        private static func failure(_ question: DNSQuestion, _ cause: DNSFailure.Cause) -> DNSSECProbe.Finding {
-            .failure(DNSFailure(question: question, cause: cause, servers: ["192.0.2.53"]))
-        }
+        // MARK: An attacker
 
-        private static func findings(_ question: DNSQuestion) -> [DNSSECProbe.Finding] {
-            [
-                success(question, secure: true), success(question, secure: false), failure(question, .bogus("why")),
-                failure(question, .responseCode(2)), failure(question, .timedOut(after: .seconds(5))),
-                failure(question, .cancelled), failure(question, .malformedAnswer("x")),
-            ]
-        }
-
-        @Test func `the signed name decides, whatever the bogus one says`() {
-            let insecure = "secure.test MX was answered as insecure, though it is signed"
-            let stripped = "secure.test MX: bogus: why (servers 192.0.2.53)"
-            for bogus in Self.findings(Self.bogus) {
-                let standings = Self.findings(Self.signed).dropFirst().map {
-                    DNSSECProbe.standing(signed: $0, bogus: bogus)
-                }
-                #expect(standings[..<2] == [.stripped(reason: insecure), .stripped(reason: stripped)])
-                for (standing, why) in zip(
-                    standings[2...], ["SERVFAIL", "no answer within 5 s", "cancelled", "malformed answer: x"])
-                {
-                    #expect(standing == .unreachable(reason: "secure.test MX: \(why) (servers 192.0.2.53)"))
-                }
+        @Test func `an attacker who drops the root's key does not strip`() async throws {
+            let knot = try Self.world()
+            let stub = try StubServer.forwarder(to: knot.port) { query, response in
+                query.type == RecordType.dnskey.rawValue && query.name.isEmpty ? nil : response
             }
+            guard
+                case .unreachable = await standing(try knot.validator(port: stub.port, timeout: .seconds(2)))
+            else { throw KnotServer.Failed(description: "not unreachable") }
         }
 
-        @Test func `a bogus name that is answered as insecure casts doubt, nothing else does`() {
-            let standings = Self.findings(Self.bogus).map {
-                DNSSECProbe.standing(signed: Self.success(Self.signed, secure: true), bogus: $0)
+        @Test func `an attacker who makes the root's key fail does not strip`() async throws {
+            let knot = try Self.world()
+            let stub = try StubServer.forwarder(to: knot.port) { query, response in
+                query.type == RecordType.dnskey.rawValue && query.name.isEmpty ? query.response(code: 2) : response
             }
-            var expected = [DNSSECStanding](repeating: .works(doubt: nil), count: standings.count)
-            expected[1] = .works(
-                doubt: "bogus.test MX was answered as insecure, though its signatures are known to be wrong")
-            #expect(standings == expected)
+            guard case .unreachable = await standing(try knot.validator(port: stub.port))
+            else { throw KnotServer.Failed(description: "not unreachable") }
+        }
+
+        @Test func `an attacker who forges the root's key once it is known gains nothing by a probe`() async throws {
+            let knot = try Self.world()
+            let attack = Flag()
+            let stub = try StubServer { query in
+                let isForged = attack.isSet && query.type == RecordType.dnskey.rawValue && query.name.isEmpty
+                let response =
+                    isForged ? query.forwardedWithoutEDNS(to: knot.port) : query.forwarded(to: knot.port)
+                return response.map { .answer($0) } ?? .silence
+            }
+            let validator = try knot.validator(port: stub.port)
+            #expect(try await validator.ask("mx.signed", .a).isSecure)
+            attack.set()
+            guard case .works(let failed, _) = await standing(validator)
+            else { throw KnotServer.Failed(description: "not working") }
+            #expect(tell(failed) == [". DNSKEY", "org NS"])
+            #expect(try await validator.ask("mx.signed", .a).isSecure)
+        }
+
+        @Test func `an attacker who forges the root's key from the start is believed only without a secure answer`()
+            async throws
+        {
+            let knot = try Self.world()
+            let stub = try StubServer { query in
+                let isForged = query.type == RecordType.dnskey.rawValue && query.name.isEmpty
+                let response =
+                    isForged ? query.forwardedWithoutEDNS(to: knot.port) : query.forwarded(to: knot.port)
+                return response.map { .answer($0) } ?? .silence
+            }
+            let probe = DNSSECProbe(try knot.validator(port: stub.port), names: Self.names, pause: { .zero })
+            let (answers, now) = (await probe.answers(), ContinuousClock.now)
+            guard case .stripped = DNSSECStanding(answers, lastSecureAnswer: nil, now: now),
+                case .worksElsewhere(let failed) = DNSSECStanding(
+                    answers, lastSecureAnswer: now - .seconds(599), now: now)
+            else { throw KnotServer.Failed(description: "another standing") }
+            #expect(tell(failed) == Self.everything)
+        }
+
+        // MARK: The last secure answer
+
+        @Test func `only a secure answer counts as one`() async throws {
+            let knot = try Self.world(org: "")
+            let validator = try knot.validator()
+            let start = ContinuousClock.now
+            #expect(try await !validator.ask("there.org").isSecure)
+            #expect(validator.lastSecureAnswer == nil)
+            #expect(try await validator.ask("mx.signed", .a).isSecure)
+            let first = try #require(validator.lastSecureAnswer)
+            #expect((start...ContinuousClock.now).contains(first))
+            #expect(try await validator.ask("nowhere.signed", .a).isSecure)
+            #expect(try #require(validator.lastSecureAnswer) > first)
         }
     }
 }

@@ -125,6 +125,20 @@ import Testing
         let message = try DNSMessage(message(answers: [rr("a.test", 5, 1, strange)]))
         #expect(message.answers[0].target?.text == "a\\046\\032.b")
     }
+
+    @Test func `the root is a dot, and no other name ends with one`() throws {
+        let root = try #require(WireName(text: "."))
+        #expect(root.octets == [0] && root.text == ".")
+        for text in ["", "..", "a.test.", ".test"] { #expect(WireName(text: text) == nil) }
+    }
+
+    @Test func `NS and DNSKEY records come as they are`() throws {
+        for (type, code) in [(RecordType.ns, UInt16(2)), (.dnskey, 48)] {
+            #expect(type.rawValue == code)
+            let answer = try read(message(answers: [rr("a.test", code, 60, [1, 97, 0])]), type)
+            #expect(answer.content == .records([[1, 97, 0]]))
+        }
+    }
 }
 
 private func name(_ text: String) -> [UInt8] {

@@ -72,13 +72,14 @@ import Testing
     }
 
     private static func dnssec(
+        root: ValidatedFinding = failure(.responseCode(5)),
         signed: ValidatedFinding = answer("signed.example", isSecure: true),
         bogus: ValidatedFinding = failure(.bogus("wrong")),
         unsigned: ValidatedFinding = answer("unsigned.example", isSecure: false), dane: Bool = true,
         _ change: (inout BridgeSetup) -> Void = { _ in }
     ) throws -> [Severity] {
         try checkup(change, dane: dane)
-            .dnssec(.success(DNSSECFacts(signed: signed, bogus: bogus, unsigned: unsigned))).severities
+            .dnssec(.success(DNSSECFacts(root: root, signed: signed, bogus: bogus, unsigned: unsigned))).severities
     }
 
     private static let timedOut = failure(.timedOut(after: .seconds(5)))
@@ -98,6 +99,18 @@ import Testing
             #expect(try Self.dnssec(signed: stripped)[1] == .unknown)
             #expect(try Self.dnssec(signed: stripped, dane: false)[1] == .ok)
         }
+    }
+
+    @Test func `one zone whose signatures do not hold is not taken for stripping while the root's do`() throws {
+        let root = Self.answer(".", isSecure: true)
+        let broken = Self.failure(.bogus("no signatures"))
+        #expect(try Self.dnssec(root: root, signed: broken) == [.warn, .ok, .ok])
+        #expect(try Self.dnssec(root: root, signed: broken) { $0.dnssec = .on }.first == .warn)
+        #expect(try Self.dnssec(root: root, signed: broken, dane: false).first == .ok)
+        #expect(try Self.dnssec(root: root, signed: Self.answer("signed.example", isSecure: false)).first == .unknown)
+        let facts = DNSSECFacts(root: root, signed: broken, bogus: broken, unsigned: broken)
+        let text = try Self.checkup().dnssec(.success(facts)).text
+        #expect(text.contains("only names below") && !text.contains("strip"))
     }
 
     @Test func `a forged answer that is believed is a warning`() throws {

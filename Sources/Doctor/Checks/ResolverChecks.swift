@@ -68,7 +68,7 @@ package struct ResolverCheckup: Sendable {
                         + consequence)
             ]
         case .success(let facts):
-            return [signed(facts.signed), bogus(facts.bogus, isSignedSecure: facts.isValid), unsigned(facts.unsigned)]
+            return [signed(facts.signed, root: facts.root), bogus(facts.bogus, isSignedSecure: facts.isValid), unsigned(facts.unsigned)]
         }
     }
 
@@ -87,11 +87,15 @@ package struct ResolverCheckup: Sendable {
             : " It matters for DANE only, which the bridge does not look for."
     }
 
-    private func signed(_ finding: ValidatedFinding) -> Finding {
+    /// - Parameter root: where it is secure the servers strip nothing, so what fails is the name's own zone.
+    private func signed(_ finding: ValidatedFinding, root: ValidatedFinding) -> Finding {
         let name = RemoteText.escaped(names.signed.name)
+        let isRootSecure = if case .success(let answer) = root { answer.isSecure } else { false }
         switch finding {
         case .success(let answer) where answer.isSecure:
             return Finding(.dnssecSigned, .ok, "\(name) is signed, and its signatures hold.")
+        case .success where isRootSecure:
+            return Finding(.dnssecSigned, .unknown, "\(name) is not signed; name another one with --signed-name.")
         case .success:
             return Finding(
                 .dnssecSigned, severity,
@@ -100,10 +104,15 @@ package struct ResolverCheckup: Sendable {
             guard case .bogus(let why) = failure.cause else {
                 return Finding(.dnssecSigned, .unknown, "\(name) could not be asked for: \(failure.reason)".shortened)
             }
+            let broken = "The signatures of \(name) do not hold (\(RemoteText.printable(why, limit: 160)))"
+            if isRootSecure {
+                return Finding(
+                    .dnssecSigned, severity == .ok ? .ok : .warn,
+                    broken + ", but the root's do: DNSSEC works, and only names below \(name) fail.")
+            }
             return Finding(
                 .dnssecSigned, severity,
-                "The signatures of \(name) do not hold (\(RemoteText.printable(why, limit: 160))): the servers strip "
-                    + "DNSSEC, or the clock or dns.trust-anchor-file is wrong." + consequence)
+                broken + ": the servers strip DNSSEC, or the clock or dns.trust-anchor-file is wrong." + consequence)
         }
     }
 

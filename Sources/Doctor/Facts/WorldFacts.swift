@@ -50,21 +50,26 @@ package struct NameServerFacts: Equatable, Sendable {
 
 package typealias ValidatedFinding = Result<ValidatedAnswer, DNSFailure>
 
-/// The three names, as the bridge's own validation judges them.
+/// The root and the three names, as the bridge's own validation judges them.
 package struct DNSSECFacts: Equatable, Sendable {
+    /// `. NS`: nothing validates without it, so it tells one zone's failure from stripped signatures.
+    package let root: ValidatedFinding
     package let signed: ValidatedFinding
     package let bogus: ValidatedFinding
     package let unsigned: ValidatedFinding
 
-    package init(signed: ValidatedFinding, bogus: ValidatedFinding, unsigned: ValidatedFinding) {
+    package init(root: ValidatedFinding, signed: ValidatedFinding, bogus: ValidatedFinding, unsigned: ValidatedFinding) {
+        self.root = root
         self.signed = signed
         self.bogus = bogus
         self.unsigned = unsigned
     }
 
-    /// The signed name's signatures hold.
+    /// The root's or the signed name's signatures hold.
     package var isValid: Bool {
-        if case .success(let answer) = signed { answer.isSecure } else { false }
+        [root, signed].contains { finding in
+            if case .success(let answer) = finding { answer.isSecure } else { false }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ struct DNSSECMetrics: Sendable {
     func tell(_ standing: DNSSECStanding?) {
         for meter in [works, stripped, unreachable] { meter.set(0) }
         switch standing {
-        case .works: works.set(1)
+        case .works, .worksElsewhere: works.set(1)
         case .stripped: stripped.set(1)
         case .unreachable: unreachable.set(1)
         case nil: break
