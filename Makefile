@@ -57,15 +57,16 @@ test:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 	.ci/check-imports
 	.ci/build-without-warnings swift build --build-tests
-# The first two measure time-outs, retries and this process's descriptors, which beside other tests they would not; of the
+# The first three measure time-outs, retries and this process's descriptors, which beside other tests they would not; of the
 # others some wait on their threads for servers of their own, so those have a process each, too.
+	.ci/test-without-skips $(TESTS) --filter '^ResolverFaultTests'
 	.ci/test-without-skips $(TESTS) --filter '^DNSTests'
 	.ci/test-without-skips $(TESTS) --filter '^CurlHTTPSTests'
 	.ci/test-without-skips $(TESTS) --filter '^AdminTests'
 	.ci/test-without-skips $(TESTS) --filter '^DoctorTests'
 	.ci/test-without-skips $(TESTS) --filter '^MonitoringTests'
 	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
-	.ci/test-without-skips $(TESTS) --skip '^(DNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
+	.ci/test-without-skips $(TESTS) --skip '^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
 
 deb: build

@@ -22,7 +22,7 @@ enum DNSStorm {
         arguments.removeAll { Int($0) != nil || ResolverUnderTest.all.map(\.name).contains($0) }
         let sections = arguments.isEmpty ? ["slow", "storms", "loss", "failover"] : arguments
         for resolver in chosen.isEmpty ? ResolverUnderTest.all : chosen {
-            print("\n\(resolver.name) resolver")
+            write("\n\(resolver.name) resolver")
             for section in sections {
                 switch section {
                 case "slow": try await slow(resolver)
@@ -48,16 +48,16 @@ enum DNSStorm {
         let server = try ServerProcess()
         let client = try resolver.make([server.address], timeout)
         defer { client.close() }
-        print("answers after 0.5, 1, 2 and 4 s, at the same time, then a good name:")
+        write("answers after 0.5, 1, 2 and 4 s, at the same time, then a good name:")
         for result in await client.ask(all: [500, 1_000, 2_000, 4_000].map { "a.after\($0).test" }) {
-            print("  \(result.summary)")
+            write("  \(result.summary)")
         }
-        print("  \(await client.ask("good.fine.test").summary)")
+        write("  \(await client.ask("good.fine.test").summary)")
     }
 
     private static func storms(_ resolver: ResolverUnderTest, _ seconds: Int) async throws {
-        print("storms of \(seconds) s; times in ms, memory in MB, CPU in ms per question")
-        print("silent/s good/s | good failed    p50    p99    max | silent early | descriptors memory    CPU")
+        write("storms of \(seconds) s; times in ms, memory in MB, CPU in ms per question")
+        write("silent/s good/s | good failed    p50    p99    max | silent early | descriptors memory    CPU")
         for silent in [0, 1, 5, 100, 1_000] {
             for good in [1, 20] {
                 let server = try ServerProcess()
@@ -70,7 +70,7 @@ enum DNSStorm {
                 sampler.cancel()
                 await sampler.value
                 client.close()
-                print(row(storm, tallies, usage))
+                write(row(storm, tallies, usage))
             }
         }
     }
@@ -91,14 +91,14 @@ enum DNSStorm {
     }
 
     private static func loss(_ resolver: ResolverUnderTest) async throws {
-        print("1,000 questions within 2 s, with datagrams lost in each direction; times in ms")
-        print("loss | failed    p50    p99    max")
+        write("1,000 questions within 2 s, with datagrams lost in each direction; times in ms")
+        write("loss | failed    p50    p99    max")
         for share in [0, 0.05, 0.3] {
             let server = try ServerProcess(loss: share)
             let client = try resolver.make([server.address], timeout)
             defer { client.close() }
             let tally = await AskTally(client, zone: "fine.test", perSecond: 500, for: .seconds(2), timeout: timeout)
-            print(
+            write(
                 String(format: "%3.0f%% |", share * 100), column(tally.failed, 6), milliseconds(tally.percentile(0.5)),
                 milliseconds(tally.percentile(0.99)), milliseconds(tally.percentile(1)))
         }
@@ -107,31 +107,36 @@ enum DNSStorm {
     /// The first server dies by SIGKILL or stays silent; then it returns.
     private static func failover(_ resolver: ResolverUnderTest) async throws {
         for isSilent in [false, true] {
-            let first = try ServerProcess()
+            let gone = try ServerProcess()
             let second = try ServerProcess()
-            let client = try resolver.make([first.address, second.address], timeout)
+            let client = try resolver.make([gone.address, second.address], timeout)
             defer { client.close() }
             for number in 0..<20 { _ = await client.ask("warm\(number).fine.test") }
             let how = isSilent ? "silent" : "gone (port closed)"
-            first.end()
-            let silent = isSilent ? try FaultyDNSServer(port: first.port) { _ in .silence } : nil
-            print("first server \(how): \(await client.ask("first.fine.test").summary)")
+            gone.end()
+            let silent = isSilent ? try FaultyDNSServer(port: gone.port) { _ in .silence } : nil
+            write("first server \(how): \(await client.ask("first.fine.test").summary)")
             let next = await AskTally(client, zone: "next.test", perSecond: 20, for: .seconds(10), timeout: timeout)
-            print(
+            write(
                 "  the next \(next.asked) questions: \(next.failed) failed, p50 \(milliseconds(next.percentile(0.5)))",
                 "p99 \(milliseconds(next.percentile(0.99))) max \(milliseconds(next.percentile(1))) ms")
             silent?.stop()
-            let returned = try FaultyDNSServer(port: first.port, behavior: DNSBehavior.byName)
+            let returned = try FaultyDNSServer(port: gone.port, behavior: DNSBehavior.byName)
             let started = ContinuousClock.now
-            async let flow = AskTally(client, zone: "after.test", perSecond: 20, for: .seconds(35), timeout: timeout)
-            await returned.received { $0.contains { $0.name.hasSuffix("after.test") } }
-            let back = ContinuousClock.now - started
-            let after = await flow
-            print(
-                "  used again \(back.seconds) s after its return; \(after.failed) of \(after.asked) questions failed,",
+            let after = await AskTally(client, zone: "after.test", perSecond: 20, for: .seconds(35), timeout: timeout)
+            let first = returned.queries.first { $0.name.hasSuffix("after.test") }
+            let back = first.map { "used again \(($0.time - started).seconds) s after its return" }
+            write(
+                "  \(back ?? "not used within 35 s after its return"); \(after.failed) of \(after.asked) questions failed,",
                 "p99 \(milliseconds(after.percentile(0.99))) ms")
             returned.stop()
         }
+    }
+
+    /// Prints a line now, also to a file or a pipe.
+    private static func write(_ parts: String...) {
+        print(parts.joined(separator: " "))
+        fflush(nil)
     }
 
     private static func column(_ number: Int, _ width: Int) -> String {

@@ -1,4 +1,10 @@
 import Glibc
+import TestSupport
+
+extension DNSQuery {
+    /// The response of the server on 127.0.0.1, asked over the transport that the query came over; `nil` if there is none.
+    func forwarded(to port: UInt16) -> [UInt8]? { exchange(bytes, overTCP: overTCP, port: port) }
+}
 
 /// Asks a real server what a stub was asked, so that a stub may stand between, count, and do harm.
 extension StubServer.Query {

@@ -107,7 +107,9 @@ private func query(id: UInt16 = 1, _ name: String) -> [UInt8] {
     return [UInt8(id >> 8), UInt8(id & 0xff), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + labels + [0, 0, 16, 0, 1]
 }
 
-private func framed(_ message: [UInt8]) -> [UInt8] { [UInt8(message.count >> 8), UInt8(message.count & 0xff)] + message }
+private func framed(_ message: [UInt8]) -> [UInt8] {
+    [UInt8(message.count >> 8), UInt8(message.count & 0xff)] + message
+}
 
 /// A client's socket. Each receive waits at most 5 s.
 private final class QuerySocket {

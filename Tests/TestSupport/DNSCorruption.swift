@@ -30,7 +30,8 @@ package enum DNSCorruption: String, CaseIterable, Sendable {
         let lengthOffset = end + 10
         let hasRecord = message.count >= lengthOffset + 2
         switch self {
-        case .compressionLoop where hasRecord: message.replaceSubrange(end..<(end + 2), with: [0xC0, UInt8(end & 0xff)])
+        case .compressionLoop where hasRecord:
+            message.replaceSubrange(end..<(end + 2), with: [0xC0, UInt8(end & 0xff)])
         case .pointerBeyondEnd where hasRecord: message.replaceSubrange(end..<(end + 2), with: [0xFF, 0xFF])
         case .wrongCount: message.replaceSubrange(6..<8, with: [0, 40])
         case .dataLengthTooLarge where hasRecord:

@@ -5,11 +5,12 @@ import Glibc
 extension ResolverFaultContract {
     /// An address of TEST-NET-1 (RFC 5737).
     private static let unroutable = "192.0.2.1"
+    private static let routeViolation = "there is a route to \(unroutable): run this in Tests/in-namespace"
 
     /// Without a route to the only server a question fails with a local cause. Time-out 1 s, factor 0.2. Needs a host
     /// without a default route, as in Tests/in-namespace.
     package func noRoute() async throws -> [String] {
-        guard !Self.hasRoute() else { return ["there is a route to \(Self.unroutable): run this in Tests/in-namespace"] }
+        guard !Self.hasRoute() else { return [Self.routeViolation] }
         return try await withClient([Self.unroutable], timeout: .seconds(1)) { client in
             var violations: [String] = []
             let result = await client.ask("a.test")
@@ -21,7 +22,7 @@ extension ResolverFaultContract {
 
     /// Without a route to the first server the second one answers. Time-out 2 s.
     package func noRouteToFirstServer() async throws -> [String] {
-        guard !Self.hasRoute() else { return ["there is a route to \(Self.unroutable): run this in Tests/in-namespace"] }
+        guard !Self.hasRoute() else { return [Self.routeViolation] }
         let server = try FaultyDNSServer(behavior: DNSBehavior.byName)
         return try await withClient([Self.unroutable, server.address], timeout: .seconds(2)) { client in
             var violations: [String] = []

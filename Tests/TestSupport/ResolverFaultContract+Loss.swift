@@ -16,7 +16,8 @@ extension ResolverFaultContract {
 
     /// TC leads to TCP (RFC 7766 §5), also for an answer of 25 KB.
     package func truncation() async throws -> [String] {
-        let large = DNSBehavior(.records((0..<100).map { DNSBehavior.string("\($0)" + String(repeating: "x", count: 240)) }))
+        let text = String(repeating: "x", count: 240)
+        let large = DNSBehavior(.records((0..<100).map { DNSBehavior.string("\($0)\(text)") }))
         let server = try FaultyDNSServer { query in
             (query.name == "large.test" ? large : .echo(query)).truncated()
         }

@@ -40,7 +40,7 @@ extension ResolverFaultContract {
                 times.append(result.elapsed)
             }
             let median = times.sorted()[10]
-            violations.demand(median <= .milliseconds(50), "the median of the following questions is \(median.seconds) s")
+            violations.demand(median <= .milliseconds(50), "the following questions take \(median.seconds) s (median)")
             return violations
         }
     }
