@@ -9,6 +9,8 @@ import PostfixTable
 ///
 /// Protocol: socketmap_table(5) or tcp_table(5).
 /// Concurrency: lives on one event loop; shares nothing with other connections but the policy service and the registry.
+/// The channel calls back from within `writeAndFlush`, `read` and `close`. So all writing happens in `advance`, which
+/// never runs inside itself, and every call to the channel comes after the change of state that belongs to it.
 /// Limits: takes no further request while `maximumPending` replies are owed, or while the peer does not take what was
 /// written; what is taken, decoded and rendered ahead is bounded.
 /// Fails by: an error reply and the end of the connection; Postfix retries once and then defers the mail. A connection
@@ -19,17 +21,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    private struct Owed {
-        let reply: TableReply
-        let dialect: Dialect
-        /// `nil`: nothing had to be decided.
-        let rule: Decision.Rule?
-        /// Why mail has to wait; `nil`: it has not.
-        let cause: HoldingCause?
-        let since: NIODeadline
-    }
-
-    private typealias Ticket = ReplyQueue<Owed>.Ticket
+    private typealias Ticket = ReplyQueue<PendingReply>.Ticket
 
     /// A request whose discovery is under way.
     private struct Pending {
@@ -45,9 +37,13 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         case serving(peerHasFinished: Bool)
         /// No more requests; close after the last reply. `rudely`: the peer may still be sending.
         case finishing(rudely: Bool)
-        /// The last reply is said; what still comes in is thrown away until the peer closes, or time is up. Closing at
+        /// The channel has the last reply and has not sent all of it yet.
+        case flushing(rudely: Bool)
+        /// The last reply is sent; what still comes in is thrown away until the peer closes, or time is up. Closing at
         /// once would reset the connection and could take the reply with it.
         case lingering
+        /// The channel is closed: nothing is decided or written any more.
+        case closed
     }
 
     private let table: TableProtocol
@@ -60,9 +56,10 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private var decoder: TableDecoder
     /// What was read and is not yet taken.
     private var input = ByteBuffer()
-    private var replies = ReplyQueue<Owed>()
+    private var replies = ReplyQueue<PendingReply>()
+    private var renderer: ReplyRenderer
     private var pending: [Ticket: Pending] = [:]
-    private var output = ByteBuffer()
+    private var reentry = ReentryGuard()
     private var phase = Phase.serving(peerHasFinished: false)
     private var holdsRead = false
     /// Whether a request has come since the last look at a connection that is to end.
@@ -79,6 +76,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         self.connection = connection
         self.logger = logger
         decoder = TableDecoder(table)
+        renderer = ReplyRenderer(table, state: state)
     }
 
     // MARK: Life
@@ -88,12 +86,14 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        for pending in pending.values {
-            pending.timer.cancel()
-            _ = service.giveUp(pending.waiter)
-        }
-        pending.removeAll()
+        phase = .closed
         self.context = nil
+        let abandoned = pending.values
+        pending = [:]
+        for lookup in abandoned {
+            lookup.timer.cancel()
+            _ = service.giveUp(lookup.waiter)
+        }
         context.fireChannelInactive()
     }
 
@@ -109,8 +109,11 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         case ChannelEvent.inputClosed:
             switch phase {
             case .serving: phase = .serving(peerHasFinished: true)
-            case .finishing: break
+            // It sends no more, so that closing resets nothing. It may still read its replies.
+            case .finishing: phase = .finishing(rudely: false)
+            case .flushing: phase = .flushing(rudely: false)
             case .lingering: return context.close(promise: nil)
+            case .closed: return
             }
             proceed()
         default:
@@ -132,12 +135,17 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Takes requests and writes replies for as long as both go on, then reads on or ends.
+    /// Advances the connection. A call from within `advance` makes that one run once more after it has ended.
     private func proceed() {
-        guard let context else { return }
-        while takeRequests(context), writeReplies(context) {}
-        _ = writeReplies(context)
-        if holdsRead, mayTake(context) {
+        guard reentry.enter() else { return }
+        repeat { advance() } while reentry.leave()
+    }
+
+    /// Takes requests and writes replies for as long as both go on, then reads on or ends.
+    private func advance() {
+        while takeRequests(), writeReplies() {}
+        _ = writeReplies()
+        if holdsRead, let context, mayTake(context) {
             holdsRead = false
             context.read()
         }
@@ -145,9 +153,9 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     /// - Returns: whether there may be more to take once replies have been written.
-    private func takeRequests(_ context: ChannelHandlerContext) -> Bool {
+    private func takeRequests() -> Bool {
         do {
-            while case .serving(let peerHasFinished) = phase {
+            while case .serving(let peerHasFinished) = phase, let context {
                 guard mayTake(context) else { return true }
                 guard let request = try decoder.decode(buffer: &input) else {
                     input.discardReadBytes()
@@ -201,7 +209,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private func refuse(_ malformed: MalformedRequest) {
         logger.info("malformed request, closing", metadata: ["reason": "\(malformed)"])
-        let owed = Owed(
+        let owed = PendingReply(
             reply: .refused(Reason("\(malformed)")), dialect: settings.dialect, rule: nil, cause: .malformedRequest,
             since: .now())
         replies.fulfil(replies.open(), with: owed)
@@ -243,44 +251,25 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private func owe(
         _ reply: TableReply, to request: TableRequest, by decision: Decision?, since: NIODeadline, ticket: Ticket
     ) {
-        let owed = Owed(
+        let owed = PendingReply(
             reply: reply, dialect: request.dialect ?? settings.dialect, rule: decision?.rule,
             cause: decision.flatMap { HoldingCause($0, as: reply) }, since: since)
         replies.fulfil(ticket, with: owed)
     }
 
-    /// Writes what is in order, as far as the peer takes it.
+    /// Writes the replies that are next in order, while the channel is writable.
     ///
     /// - Returns: whether anything was written.
-    private func writeReplies(_ context: ChannelHandlerContext) -> Bool {
+    private func writeReplies() -> Bool {
         var hasWritten = false
-        while context.channel.isWritable, renderReplies() {
-            context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+        while let context, context.channel.isWritable, let rendered = renderer.render(&replies) {
             hasWritten = true
-            // A long reply's room is not kept for the connection's life.
-            if output.capacity > Self.renderedAtOnce { output = ByteBuffer() } else { output.clear() }
+            context.writeAndFlush(wrapOutboundOut(rendered), promise: nil)
+            renderer.recycle(rendered)
         }
         if hasWritten, pending.isEmpty { connection.becomeIdle() }
         return hasWritten
     }
-
-    private func renderReplies() -> Bool {
-        while output.readableBytes < Self.renderedAtOnce, let owed = replies.next() {
-            let fit = table.encode(owed.reply, dialect: owed.dialect, into: &output)
-            if case .entry(.secure(let match)) = owed.reply { state.cut(match.domain, fit, table) }
-            count(owed, fit)
-        }
-        return output.readableBytes > 0
-    }
-
-    private func count(_ owed: Owed, _ fit: ReplyFit) {
-        state.metrics.count(
-            table, rule: owed.rule, fit == .tooLong ? .temporary : ReplyWord(owed.reply),
-            cause: fit == .tooLong ? .tooLong : owed.cause, nanoseconds: (NIODeadline.now() - owed.since).nanoseconds)
-    }
-
-    /// Octets: many short replies go out in one write, long ones one by one.
-    private static let renderedAtOnce = 65_536
 
     private func log(
         _ request: TableRequest, _ domain: PolicyDomain?, _ reply: TableReply, rule: String, since: NIODeadline
@@ -337,8 +326,8 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     /// Takes no more requests; the end comes after the last reply, or when the peer has had its time to take it.
     private func finish(rudely: Bool) {
-        guard case .serving = phase, let context else { return }
-        phase = .finishing(rudely: rudely)
+        guard case .serving(let peerHasFinished) = phase, let context else { return }
+        phase = .finishing(rudely: rudely && !peerHasFinished)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: TimeAmount(settings.deadline + settings.lingering)) {
             bound.value.close(promise: nil)
@@ -347,16 +336,21 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     private func endIfDone() {
         guard case .finishing(let rudely) = phase, replies.isEmpty, let context else { return }
-        phase = .lingering
+        phase = .flushing(rudely: rudely)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: TimeAmount(settings.lingering)) { bound.value.close(promise: nil) }
+        // Behind all replies that the channel has not sent yet: closing before would take them from the peer.
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in self.end() }
+    }
+
+    /// All replies are sent.
+    private func end() {
+        guard case .flushing(let rudely) = phase, let context else { return }
+        phase = .lingering
         if rudely {
             context.close(mode: .output, promise: nil)
         } else {
-            // Behind whatever is still on its way to the peer.
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
-                context.close(promise: nil)
-            }
+            context.close(promise: nil)
         }
     }
 }
