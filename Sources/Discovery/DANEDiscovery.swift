@@ -13,6 +13,8 @@ package struct DANEDiscovery: Sendable {
     private let hostsAtOnce: Int
     private let onEnding: OnDiscoveryEnding
 
+    package typealias OnProgress = @Sendable (DANEProgress) -> Void
+
     /// - Parameters:
     ///   - maximumHosts: how many hosts of an MX set are looked at, those of the best preferences. 20: Postfix tries 5
     ///     addresses (`smtp_mx_address_limit`), large providers name up to about 10 hosts.
@@ -27,11 +29,19 @@ package struct DANEDiscovery: Sendable {
         self.onEnding = onEnding
     }
 
-    package func report(on destination: DANEDestination) async -> DANEReport {
+    /// - Parameter onProgress: called on the discovery's tasks, perhaps on several at once, before this function returns.
+    package func report(
+        on destination: DANEDestination, onProgress: @escaping OnProgress = { _ in }
+    ) async -> DANEReport {
         let start = ContinuousClock.now
         let set = await mxSet(of: destination)
         let (looked, leftOut) = limited(set.hosts)
-        let inquiries = await inquire(looked, port: destination.port)
+        onProgress(
+            .hosts(
+                DANEFinding(
+                    destination: destination, mx: set.finding, hosts: looked.map(\.unfinished), leftOut: leftOut,
+                    timeToLive: 0)))
+        let inquiries = await inquire(looked, port: destination.port, onProgress)
         let steps = (set.step.map { [$0] } ?? []) + inquiries.flatMap(\.steps)
         let finding = DANEFinding(
             destination: destination, mx: set.finding, hosts: inquiries.map(\.finding), leftOut: leftOut,
@@ -57,6 +67,15 @@ package struct DANEDiscovery: Sendable {
         var isHost: Bool {
             guard case .host = exchange else { return false }
             return true
+        }
+
+        func finding(_ ground: HostFinding.Ground, isSigned: Bool = false) -> HostFinding {
+            HostFinding(name: exchange.text, preference: preference, ground: ground, isSigned: isSigned)
+        }
+
+        /// Before the host's answers arrive.
+        var unfinished: HostFinding {
+            isHost ? .unfinished(name: exchange.text, preference: preference) : finding(.noHostName)
         }
     }
 
@@ -121,31 +140,36 @@ package struct DANEDiscovery: Sendable {
     }
 
     /// The results stand in the order of `hosts`, whichever came first.
-    private func inquire(_ hosts: [Candidate], port: UInt16) async -> [Inquiry] {
+    private func inquire(
+        _ hosts: [Candidate], port: UInt16, _ onProgress: @escaping OnProgress
+    ) async -> [Inquiry] {
         await withTaskGroup(of: (Int, Inquiry).self) { group in
             var inquiries = [Inquiry?](repeating: nil, count: hosts.count)
             for (place, host) in hosts.enumerated() {
                 if place >= hostsAtOnce, let (done, inquiry) = await group.next() { inquiries[done] = inquiry }
-                group.addTask { (place, await inquire(host, port: port)) }
+                group.addTask {
+                    let inquiry = await inquire(host, port: port) { onProgress(.host($0, at: place)) }
+                    onProgress(.host(inquiry.finding, at: place))
+                    return (place, inquiry)
+                }
             }
             for await (done, inquiry) in group { inquiries[done] = inquiry }
             return inquiries.compactMap(\.self)
         }
     }
 
-    private func inquire(_ candidate: Candidate, port: UInt16) async -> Inquiry {
-        var ground = HostFinding.Ground.noHostName
-        var steps: [DNSStep] = []
-        var isSigned = false
-        if case .host(let name) = candidate.exchange {
-            var inquiry = HostInquiry(name, port: port, resolver: resolver)
-            ground = await inquiry.judge()
-            steps = inquiry.steps
-            isSigned = inquiry.isSigned
+    /// - Parameter onSigned: called when the address is known to be signed, with TLSA still missing.
+    private func inquire(
+        _ candidate: Candidate, port: UInt16, onSigned: (HostFinding) -> Void
+    ) async -> Inquiry {
+        guard case .host(let name) = candidate.exchange else {
+            return Inquiry(finding: candidate.finding(.noHostName), steps: [])
         }
-        let finding = HostFinding(
-            name: candidate.exchange.text, preference: candidate.preference, ground: ground, isSigned: isSigned)
-        return Inquiry(finding: finding, steps: steps)
+        var inquiry = HostInquiry(name, port: port, resolver: resolver)
+        let ground = await inquiry.judge { tlsa in
+            onSigned(candidate.finding(.lookupFailed(.unfinished(tlsa)), isSigned: true))
+        }
+        return Inquiry(finding: candidate.finding(ground, isSigned: inquiry.isSigned), steps: inquiry.steps)
     }
 }
 

@@ -65,6 +65,12 @@ package struct DANEFinding: Equatable, Sendable {
     /// No question failed.
     package var isComplete: Bool { failure == nil }
 
+    /// This host caused a failure, so the next discovery may succeed at once.
+    package var hasLocalFailure: Bool {
+        if case .failed(let failure) = mx { return failure.isLocal }
+        return hosts.contains { $0.failure?.isLocal == true }
+    }
+
     /// The first failure on the way; one below a signed name goes before, for it is what mail may wait for.
     package var failure: DNSFailure? {
         if case .failed(let failure) = mx { return failure }

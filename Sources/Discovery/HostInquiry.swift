@@ -15,12 +15,18 @@ struct HostInquiry {
         self.port = port
     }
 
-    mutating func judge() async -> HostFinding.Ground {
+    /// - Parameter onSigned: called with the first TLSA question before it is asked: then the address is known to be signed.
+    mutating func judge(onSigned: (DNSQuestion) -> Void) async -> HostFinding.Ground {
         switch await addresses() {
-        case .settled(let ground): ground
-        case .bases(let candidates): await tlsa(of: candidates)
+        case .settled(let ground):
+            return ground
+        case .bases(let candidates):
+            if let base = candidates.first { onSigned(DNSQuestion(name: name(ofTLSAAt: base), type: .tlsa)) }
+            return await tlsa(of: candidates)
         }
     }
+
+    private func name(ofTLSAAt base: String) -> String { "_\(port)._tcp.\(base)" }
 
     private enum AddressOutcome {
         case settled(HostFinding.Ground)
@@ -70,10 +76,10 @@ struct HostInquiry {
     /// domain"; insecure or no records: the next one.
     private mutating func tlsa(of candidates: [String]) async -> HostFinding.Ground {
         for base in candidates {
-            let name = "_\(port)._tcp.\(base)"
+            let owner = name(ofTLSAAt: base)
             // A name that DNS cannot carry holds no records.
-            guard name.utf8.count <= DomainName.maximumLength else { continue }
-            let step = await resolver.step(name, .tlsa)
+            guard owner.utf8.count <= DomainName.maximumLength else { continue }
+            let step = await resolver.step(owner, .tlsa)
             steps.append(step)
             switch step.outcome {
             case .failure(let failure):

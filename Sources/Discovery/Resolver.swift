@@ -102,6 +102,8 @@ package struct DNSFailure: Error, Equatable, Sendable {
         case local(String)
         /// The asking task was cancelled: the daemon is stopping.
         case cancelled
+        /// The question is still open, and the lookup does not wait for its answer any longer. No resolver throws this.
+        case unfinished
     }
 
     package let question: DNSQuestion
@@ -127,7 +129,9 @@ extension DNSFailure: CustomStringConvertible {
     }
 
     /// The same without the question.
-    package var reason: String { "\(cause) (servers \(servers.joined(separator: ", ")))" }
+    package var reason: String {
+        servers.isEmpty ? "\(cause)" : "\(cause) (servers \(servers.joined(separator: ", ")))"
+    }
 }
 
 extension DNSFailure.Cause: CustomStringConvertible {
@@ -141,6 +145,7 @@ extension DNSFailure.Cause: CustomStringConvertible {
         case .resolver(let what): "resolver error: \(what)"
         case .local(let what): "local error: \(what)"
         case .cancelled: "cancelled"
+        case .unfinished: "not answered yet"
         }
     }
 

@@ -43,7 +43,7 @@ extension DNSFailure.Cause {
         "local",
     ]
 
-    /// `nil`: it was cancelled.
+    /// `nil`: it was cancelled, or is not over.
     fileprivate var word: String? {
         switch self {
         case .timedOut: "timed-out"
@@ -55,7 +55,7 @@ extension DNSFailure.Cause {
         case .bogus: "bogus"
         case .resolver: "resolver"
         case .local: "local"
-        case .cancelled: nil
+        case .cancelled, .unfinished: nil
         }
     }
 }

@@ -100,7 +100,7 @@ package enum Override: Equatable, Sendable {
 package enum DANEStanding: Equatable, Sendable {
     /// We do not look.
     case off
-    /// - Parameter reason: what could not be found out, where something could not.
+    /// - Parameter reason: what could not be found out, or not yet; `nil`: nothing is missing.
     case known(Coverage, reason: String?)
 }
 

@@ -8,7 +8,7 @@ extension Decision {
         self =
             Self.overridden(override, standing)
             ?? Self.dane(dane, standing, settings)
-            ?? Self.policy(standing, settings)
+            ?? Self.policy(standing, dane, settings)
     }
 
     private static func overridden(_ override: Override, _ standing: Standing) -> Decision? {
@@ -48,7 +48,13 @@ extension Decision {
         }
     }
 
-    private static func policy(_ standing: Standing, _ settings: DecisionSettings) -> Decision {
+    private static func policy(
+        _ standing: Standing, _ dane: DANEStanding, _ settings: DecisionSettings
+    ) -> Decision {
+        // Switching TLS off takes more than not knowing.
+        let action = settings.withoutPolicy
+        let unsure = action == .cleartext ? Action.notFound : action
+        let withoutPolicy = dane.isMissingAnswers ? unsure : action
         switch standing {
         case .policy(let held):
             switch held.policy.mode {
@@ -58,15 +64,13 @@ extension Decision {
                 // RFC 8461 §5: deliver as if nothing had failed.
                 return Decision(rule: .testing, action: settings.enforceTesting ? .secure(held) : .notFound)
             case .none:
-                return Decision(rule: .none, action: settings.withoutPolicy)
+                return Decision(rule: .none, action: withoutPolicy)
             }
         case .noPolicy:
-            return Decision(rule: .noPolicy, action: settings.withoutPolicy)
+            return Decision(rule: .noPolicy, action: withoutPolicy)
         case .unknown(let ignorance):
             if settings.onUnknown == .defer { return Decision(rule: .unknown, action: .deferred(.policy(ignorance))) }
-            // Switching TLS off takes more than not knowing.
-            let action = settings.withoutPolicy
-            return Decision(rule: .unknown, action: action == .cleartext ? .notFound : action)
+            return Decision(rule: .unknown, action: unsure)
         }
     }
 }
@@ -80,6 +84,14 @@ extension Standing {
         case .testing: return settings.enforceTesting ? held : nil
         case .none: return nil
         }
+    }
+}
+
+extension DANEStanding {
+    /// DANE is looked for, and something could not be found out, or not yet.
+    fileprivate var isMissingAnswers: Bool {
+        guard case .known(_, let reason) = self else { return false }
+        return reason != nil
     }
 }
 

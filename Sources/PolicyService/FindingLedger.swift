@@ -6,7 +6,8 @@ import MTASTS
 ///
 /// A pure value like `PolicyLedger`, and apart from it: findings have a life of their own, in memory only. A finding lives
 /// for the least TTL of its answers. After that the next lookup asks again and waits 2 seconds at most; where news is late
-/// or fails, the last complete finding counts for at most another `maximumTTL`.
+/// or fails, the last complete finding counts for at most another `maximumTTL`. Without one a lookup that cannot wait gets
+/// what the discovery has found by then, with each missing answer as a failed one.
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct FindingLedger: Sendable {
     package enum Asked: Equatable, Sendable {
@@ -49,17 +50,26 @@ package struct FindingLedger: Sendable {
             return kept
         }
 
-        /// For one who cannot wait for a first finding: all questions count as failed. Where DNSSEC was seen before, they
-        /// may hide what it signed.
-        var unfinished: DANEStanding {
-            guard let complete, complete.finding.sawSignature else { return FindingLedger.unfinished }
-            return .known(.unknown(someHostHasNone: false), reason: "discovery not finished in time")
+        /// What can be said to one who cannot wait for the end of a discovery.
+        ///
+        /// - Parameter soFar: what the discovery has found; what is missing counts as failed (RFC 7672 §2.1.2).
+        func standing(whileKnowing soFar: DANEFinding, at now: WallTime, _ settings: LedgerSettings) -> DANEStanding {
+            let kept = standing(at: now, settings)
+            if let kept, inForce(complete, at: now, settings) != nil || kept.hasTLSA { return kept }
+            let unfinished = standing(of: soFar)
+            // The last discovery failed. It counts where this one does not know more yet.
+            if let kept, case .known(.notApplicable, _) = unfinished { return kept }
+            return unfinished
+        }
+
+        /// What a finding comes to. Where the last complete one was signed, an error may hide what it signed.
+        private func standing(of finding: DANEFinding) -> DANEStanding {
+            let wasSigned = complete?.finding.vouches(forErrorsOf: finding) ?? false
+            return .known(finding.coverage(wasSigned: wasSigned), reason: finding.reason)
         }
 
         mutating func learn(_ finding: DANEFinding, lifetime: Duration, at now: WallTime) {
-            let wasSigned = complete?.finding.vouches(forErrorsOf: finding) ?? false
-            let standing = DANEStanding.known(finding.coverage(wasSigned: wasSigned), reason: finding.reason)
-            latest = Kept(finding: finding, standing: standing, at: now, lifetime: lifetime)
+            latest = Kept(finding: finding, standing: standing(of: finding), at: now, lifetime: lifetime)
             if finding.isComplete { complete = latest }
         }
     }
@@ -68,6 +78,8 @@ package struct FindingLedger: Sendable {
         let destination: DANEDestination
         let startedAt: WallTime
         var nothingAtHand: Bool
+        /// What was found by now.
+        var soFar: DANEFinding
     }
 
     private var settings: LedgerSettings
@@ -102,23 +114,33 @@ package struct FindingLedger: Sendable {
         lastFlight += 1
         let id = FlightID(number: lastFlight)
         let nothingAtHand = entry.standing(at: now, settings) == nil
-        flights[id] = Flight(destination: destination, startedAt: now, nothingAtHand: nothingAtHand)
+        flights[id] = Flight(
+            destination: destination, startedAt: now, nothingAtHand: nothingAtHand, soFar: .unfinished(destination))
         entry.flight = id
         _ = entries.store(entry, for: destination, rank: nil)
         return .start(id, atMost: nothingAtHand ? nil : settings.patience)
     }
 
     private func asked(during id: FlightID, _ entry: Entry, at now: WallTime) -> Asked {
-        guard let flight = flights[id], !flight.nothingAtHand, let known = entry.standing(at: now, settings) else {
+        guard let flight = flights[id], !flight.nothingAtHand, entry.standing(at: now, settings) != nil else {
             return .join(id, atMost: nil)
         }
-        return settings.patienceLeft(since: flight.startedAt, at: now).map { .join(id, atMost: $0) } ?? .answer(known)
+        return settings.patienceLeft(since: flight.startedAt, at: now).map { .join(id, atMost: $0) }
+            ?? .answer(entry.standing(whileKnowing: flight.soFar, at: now, settings))
     }
 
-    /// What can be said now, for one who cannot wait any longer: an unfinished first discovery is one that failed.
+    /// What can be said now, for one who cannot wait any longer. In an unfinished first discovery the missing answers
+    /// count as failed, and those that did arrive count as what they are.
     package func standing(of destination: DANEDestination, at now: WallTime) -> DANEStanding {
-        guard let entry = entries.peek(destination) else { return Self.unfinished }
-        return entry.standing(at: now, settings) ?? entry.unfinished
+        let entry = entries.peek(destination) ?? Entry()
+        let soFar = entry.flight.flatMap { flights[$0]?.soFar } ?? .unfinished(destination)
+        return entry.standing(whileKnowing: soFar, at: now, settings)
+    }
+
+    /// A discovery has found something, and goes on.
+    package mutating func progressed(_ id: FlightID, _ progress: DANEProgress) {
+        guard let soFar = flights[id]?.soFar else { return }
+        flights[id]?.soFar = soFar.updated(with: progress)
     }
 
     /// A discovery has ended.
@@ -126,13 +148,14 @@ package struct FindingLedger: Sendable {
     /// - Parameter finding: `nil`: it was given up, the daemon stops.
     /// - Returns: what those hear who waited.
     package mutating func landed(_ id: FlightID, _ finding: DANEFinding?, at now: WallTime) -> DANEStanding {
-        guard let flight = flights.removeValue(forKey: id), var entry = entries.peek(flight.destination) else {
-            return Self.unfinished
+        guard let flight = flights.removeValue(forKey: id) else {
+            return .known(.notApplicable, reason: "discovery not finished in time")
         }
+        var entry = entries.peek(flight.destination) ?? Entry()
         entry.flight = nil
         if let finding { entry.learn(finding, lifetime: lifetime(of: finding), at: now) }
         _ = entries.store(entry, for: flight.destination, rank: 0)
-        return entry.standing(at: now, settings) ?? entry.unfinished
+        return entry.standing(whileKnowing: finding ?? flight.soFar, at: now, settings)
     }
 
     // MARK: The operator
@@ -176,10 +199,9 @@ package struct FindingLedger: Sendable {
 
     // MARK: What is remembered
 
-    fileprivate static let unfinished = DANEStanding.known(.notApplicable, reason: nil)
-
-    /// What failed is asked again soon.
+    /// What failed is asked again soon, and sooner where this host failed.
     private func lifetime(of finding: DANEFinding) -> Duration {
+        if finding.hasLocalFailure { return min(settings.localFailureLifetime, settings.minimumTTL) }
         guard finding.isComplete else { return settings.minimumTTL }
         return settings.lifetime(ofTTL: finding.timeToLive)
     }

@@ -261,7 +261,9 @@ package final class PolicyService: Service {
     }
 
     private func find(_ flight: FlightID, _ destination: DANEDestination) async {
-        let report = await dane?.report(on: destination)
+        let report = await dane?.report(on: destination) { progress in
+            self.state.withLock { $0.findings.progressed(flight, progress) }
+        }
         let now = now()
         // The daemon stops: that says nothing about the destination.
         let landed = Task.isCancelled ? nil : report

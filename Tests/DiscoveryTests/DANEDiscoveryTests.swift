@@ -1,5 +1,6 @@
 import DANE
 import Discovery
+import Synchronization
 import Testing
 import TestSupport
 
@@ -270,5 +271,87 @@ import TestSupport
         for gate in gates { await gate.arrivals() }
         for gate in gates { gate.open() }
         #expect(try await finding.hosts.count == 2)
+    }
+
+    // MARK: Progress
+
+    /// The findings of a discovery so far, after each of its steps.
+    private final class Progress: Sendable {
+        private let findings = Mutex<[DANEFinding]>([])
+
+        init(_ destination: DANEDestination) { findings.withLock { $0 = [.unfinished(destination)] } }
+
+        func add(_ step: DANEProgress) {
+            findings.withLock { findings in
+                if let last = findings.last { findings.append(last.updated(with: step)) }
+            }
+        }
+
+        var all: [DANEFinding] { findings.withLock(\.self) }
+    }
+
+    @Test func `DANE-2.1.2-c each step is reported as it ends, and what is missing counts as failed`() async throws {
+        lab.mx("mx1.example.com", "mx2.example.com", ".")
+        lab.host("mx1.example.com", tlsa: usable)
+        lab.host("mx2.example.com", isSecure: false)
+        let destination = DANEDestination(domain: try domain("example.com"))
+        let progress = Progress(destination)
+        let gates = [lab.resolver.hold("mx1.example.com", .a), lab.resolver.hold("_25._tcp.mx1.example.com", .tlsa)]
+        let second = lab.resolver.hold("mx2.example.com", .a)
+        async let report = DANEDiscovery(resolver: lab.resolver).report(on: destination, onProgress: progress.add)
+        func judgements(_ finding: DANEFinding?) -> [String] {
+            (finding?.hosts ?? []).map { host in
+                switch host.judgement {
+                case .usable: "usable"
+                case .unusable: "unusable"
+                case .none: "none"
+                case .absent: "absent"
+                case .failed(let failure): "\(failure) \(host.isSigned)"
+                }
+            }
+        }
+        await gates[0].arrivals()
+        await second.arrivals()
+        let open = ["mx1.example.com A: not answered yet false", "mx2.example.com A: not answered yet false", "absent"]
+        #expect(progress.all.map(\.mx).first?.security == .failed)
+        #expect(judgements(progress.all.last) == open)
+        #expect(progress.all.last?.mx == .records(isSecure: true))
+        gates[0].open()
+        await gates[1].arrivals()
+        #expect(
+            judgements(progress.all.last)
+                == ["_25._tcp.mx1.example.com TLSA: not answered yet true", open[1], "absent"])
+        second.open()
+        while judgements(progress.all.last)[1] != "none" { await Task.yield() }
+        gates[1].open()
+        let finding = await report.finding
+        #expect(judgements(progress.all.last) == ["usable", "none", "absent"])
+        #expect(progress.all.last?.hosts == finding.hosts && progress.all.last?.mx == finding.mx)
+    }
+
+    @Test func `a smart host's progress begins with its address`() async throws {
+        lab.host("relay.example.com", tlsa: usable)
+        let destination = DANEDestination(domain: try domain("relay.example.com"), isHost: true)
+        let progress = Progress(destination)
+        let finding = await DANEDiscovery(resolver: lab.resolver)
+            .report(on: destination, onProgress: progress.add).finding
+        let failures = progress.all.map { $0.failure?.description }
+        #expect(
+            failures == [
+                "relay.example.com A: not answered yet", "relay.example.com A: not answered yet",
+                "_25._tcp.relay.example.com TLSA: not answered yet", nil,
+            ])
+        #expect(progress.all.last?.hosts == finding.hosts)
+    }
+
+    @Test func `progress keeps the count of hosts that are not looked at, and ignores a place that is none`()
+        async throws
+    {
+        let destination = DANEDestination(domain: try domain("example.com"))
+        let host = HostFinding(name: "mx.example.com", preference: 1, ground: .noTLSA, isSigned: true)
+        let start = DANEFinding(
+            destination: destination, mx: .records(isSecure: true), hosts: [host], leftOut: 3, timeToLive: 0)
+        #expect(start.updated(with: .host(host, at: 0)) == start)
+        #expect(start.updated(with: .host(host, at: 1)) == start)
     }
 }

@@ -176,6 +176,69 @@ extension EndToEnd {
             }
         }
 
+        @Test func `DANE-2.2-d a TLSA answer that is late takes no TLS away from a signed domain`() async throws {
+            let world = try SignedInternet.running
+            try await world.publish(
+                .plain("late.signed", mx: [.signed]), .plain("late.example"),
+                LabDomain("late-enforced.signed", mx: [.signed], policy: Policy.enforce(MXHost.signed.name)))
+            let address = "127.0.0.68"
+            let resolver = try UnboundServer(
+                in: world.lab.directory + "/late-resolver", asking: SignedInternet.address,
+                trustAnchorFile: world.trustAnchorFile, at: address, silent: ["_tcp.\(MXHost.signed.name)."])
+            try await resolver.start()
+            let surroundings = Surroundings(
+                servers: [address], trustAnchorFile: world.trustAnchorFile, timeout: "5s", deadline: "2s")
+            try await world.lab.withBridge(
+                port: 8496, settings: "policy:\n  no-policy-reply: none\n", surroundings: surroundings,
+                environment: ["MAIL_CONFIG": world.sender.instance.configuration]
+            ) { _ in
+                #expect(try await SocketmapClient.ask("late.signed", port: 8496) == "OK dane")
+                let enforced = try await SocketmapClient.ask("late-enforced.signed", port: 8496)
+                let question = "_25._tcp.\(MXHost.signed.name) TLSA"
+                #expect(enforced == "TEMP DANE of late-enforced.signed unknown: \(question): not answered yet")
+                // The operator's wish holds where DANE is known not to apply.
+                #expect(try await SocketmapClient.ask("late.example", port: 8496) == "OK none")
+            }
+            try await resolver.stop()
+        }
+
+        @Test func `a top-level domain with bogus signatures is named in the log, and DANE stays on for the others`()
+            async throws
+        {
+            let world = try SignedInternet.running
+            let (address, directory) = ("127.0.0.69", world.lab.directory + "/broken-org")
+            let dns = try await KnotServer(
+                in: directory, at: [address],
+                zones: [".", "signed."].map { KnotZone(name: $0, state: .signed) } + [KnotZone(name: "org.")])
+            func delegation(_ zone: String) -> [String] { ["\(zone) NS ns.\(zone)", "ns.\(zone) A \(address)"] }
+            try await dns.start(serving: [
+                ".": ["signed.", "org."].flatMap(delegation) + (dns.delegationSigners["signed."] ?? [])
+                    + ["org. DS 4711 13 2 " + String(repeating: "ab", count: 32)],
+                "signed.": [
+                    "dane.signed. MX 10 mx.signed.", "mx.signed. A 127.0.3.21",
+                    "_25._tcp.mx.signed. TLSA 3 1 1 " + String(repeating: "0d", count: 32),
+                ],
+                "org.": [],
+            ])
+            let anchors = directory + "/root.ds"
+            try (dns.delegationSigners[".", default: []].joined(separator: "\n") + "\n")
+                .write(toFile: anchors, atomically: false, encoding: .utf8)
+            try await world.lab.withBridge(
+                port: 8496, surroundings: Surroundings(servers: [address], trustAnchorFile: anchors, minimumTTL: "1s"),
+                environment: ["MAIL_CONFIG": world.sender.instance.configuration]
+            ) { bridge in
+                #expect(try await SocketmapClient.ask("dane.signed", port: 8496) == "OK dane")
+                let line = try await eventually("the probe is logged") {
+                    bridge.log.lines().first { $0.contains("DNSSEC validation works except for some zones") }
+                }
+                #expect(line.contains("org NS") && !line.contains("com NS"), "\(line)")
+                #expect(bridge.log.text().contains("DNSSEC test name does not validate"))
+                #expect(!bridge.log.text().contains("strip DNSSEC"))
+                #expect(try await SocketmapClient.ask("dane.signed", port: 8496) == "OK dane")
+            }
+            try await dns.stop()
+        }
+
         @Test func `query shows each answer with its security, and what Postfix would hear`() async throws {
             let world = try SignedInternet.running
             try await world.publish(

@@ -2,6 +2,7 @@ import DANE
 import Discovery
 import MTASTS
 import PolicyService
+import Synchronization
 import Testing
 import TestSupport
 
@@ -15,11 +16,12 @@ import TestSupport
         let clock = ManualTime()
         let service: PolicyService
 
-        init() {
+        init(_ decisions: DecisionSettings = DecisionSettings()) {
             let clock = clock
             service = PolicyService(
                 discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher),
-                dane: DANEDiscovery(resolver: validated), logger: LogRecorder().logger(), now: { clock.now },
+                dane: DANEDiscovery(resolver: validated), decisions: decisions, logger: LogRecorder().logger(),
+                now: { clock.now },
                 sleep: { try await clock.sleep($0) }, seed: 1)
             resolver.script(text: ["v=STSv1; id=1;"], at: "_mta-sts.example.com", timeToLive: 3_600)
             resolver.script("mta-sts.example.com", .a, .success(.records([[192, 88, 98, 1]])))
@@ -131,6 +133,60 @@ import TestSupport
             let decision = try await patient
             #expect(decision.rule == .dane)
         }
+    }
+
+    // MARK: A discovery that is not finished
+
+    /// What a lookup gets that gives up while the gate is closed, and what one that waits gets after that.
+    private func decisions(_ lab: Lab, at gate: Gate) async throws -> (unfinished: Decision, finished: Decision) {
+        let destination = DANEDestination(domain: try domain("example.com"))
+        let decisions = Mutex<(unfinished: Decision, finished: Decision)?>(nil)
+        try await lab.run {
+            // The policy is known, so that only DANE is missing.
+            _ = try await lab.answer()
+            lab.service.useDANE(true)
+            async let patient = lab.answer()
+            await gate.arrivals()
+            guard case .waiting(let waiter, nil) = lab.service.lookup(destination, whenLanded: { _ in }) else {
+                throw Unexpected(what: "not waiting")
+            }
+            let unfinished = try #require(lab.service.giveUp(waiter))
+            gate.open()
+            let finished = try await patient
+            decisions.withLock { $0 = (unfinished, finished) }
+        }
+        return try #require(decisions.withLock(\.self))
+    }
+
+    @Test func `DANE-2.2-d who gives up while TLSA is open gets dane, and TEMP beside an enforced policy`() async throws
+    {
+        let lab = Lab()
+        let gate = lab.validated.hold("_25._tcp.mx.example.com", .tlsa)
+        let enforced = try await decisions(lab, at: gate)
+        let reason = "_25._tcp.mx.example.com TLSA: not answered yet"
+        #expect(enforced.finished == Decision(rule: .dane, action: .daneOnly))
+        #expect(enforced.unfinished == Decision(rule: .daneUnknown, action: .deferred(.dane(reason))))
+
+        let plain = Lab(DecisionSettings(noPolicyReply: .none))
+        plain.resolver.script("_mta-sts.example.com", .txt, .success(.nameError))
+        let second = plain.validated.hold("_25._tcp.mx.example.com", .tlsa)
+        let without = try await decisions(plain, at: second)
+        #expect(without.unfinished == Decision(rule: .daneUnknown, action: .dane))
+        #expect(without.finished == Decision(rule: .dane, action: .dane))
+    }
+
+    @Test(arguments: [RecordType.mx, .a])
+    func `an unsigned domain is not held by an unfinished discovery, and its TLS is not switched off by one`(
+        open: RecordType
+    ) async throws {
+        let lab = Lab(DecisionSettings(noPolicyReply: .none))
+        lab.resolver.script("_mta-sts.example.com", .txt, .success(.nameError))
+        lab.validated.script("example.com", .mx, .insecure(.records([mxData(10, "mx.example.com")])))
+        lab.validated.script("mx.example.com", .a, .insecure(.records([[192, 88, 98, 2]])))
+        let gate = lab.validated.hold(open == .mx ? "example.com" : "mx.example.com", open)
+        let decisions = try await decisions(lab, at: gate)
+        #expect(decisions.unfinished.action == .notFound)
+        #expect(decisions.finished == Decision(rule: .noPolicy, action: .cleartext))
     }
 
     @Test func `each port has a finding of its own, and one policy serves all`() async throws {

@@ -37,7 +37,7 @@ import TestSupport
         nil, .notApplicable, .complete, .partial, .unknown(someHostHasNone: false), .unknown(someHostHasNone: true),
     ]
 
-    private func dane(_ coverage: Coverage?) -> DANEStanding {
+    private func dane(_ coverage: Coverage?, reason: String? = nil) -> DANEStanding {
         coverage.map { .known($0, reason: reason) } ?? .off
     }
 
@@ -56,9 +56,9 @@ import TestSupport
     }
 
     /// The table of README, said once more and in another way than the code does.
-    private func expected(_ policy: Policy, _ coverage: Coverage?, _ settings: DecisionSettings) throws -> (
-        Rule, Action
-    ) {
+    private func expected(
+        _ policy: Policy, _ coverage: Coverage?, isMissing: Bool, _ settings: DecisionSettings
+    ) throws -> (Rule, Action) {
         let dane: Action = settings.mayAnswerDANE ? .dane : .notFound
         let isEnforced = policy == .enforce || policy == .testing && settings.enforceTesting
         let secure: Action = isEnforced ? .secure(try held(policy == .enforce ? "enforce" : "testing")) : .notFound
@@ -68,8 +68,9 @@ import TestSupport
             case .may: .may
             case .encrypt: .encrypt
             case .dane: dane
-            case .none: .cleartext
+            case .none: isMissing ? .notFound : .cleartext
             }
+        let reason = isMissing ? reason : "discovery not finished in time"
         switch coverage {
         case .complete: return (.dane, isEnforced ? .daneOnly : dane)
         case .partial: return (.danePartial, isEnforced ? secure : dane)
@@ -91,16 +92,35 @@ import TestSupport
         var rows = 0
         for policy in Policy.allCases {
             for coverage in Self.coverages {
-                for settings in Self.settings {
-                    let decision = Decision(try standing(policy), dane: dane(coverage), settings: settings)
-                    let (rule, action) = try expected(policy, coverage, settings)
-                    #expect(
-                        decision == Decision(rule: rule, action: action), "\(policy) \(String(describing: coverage))")
-                    rows += 1
+                // Without DANE nothing is missing of it.
+                for isMissing in coverage == nil ? [false] : [false, true] {
+                    let dane = dane(coverage, reason: isMissing ? reason : nil)
+                    for settings in Self.settings {
+                        let decision = Decision(try standing(policy), dane: dane, settings: settings)
+                        let (rule, action) = try expected(policy, coverage, isMissing: isMissing, settings)
+                        #expect(
+                            decision == Decision(rule: rule, action: action),
+                            "\(policy) \(String(describing: coverage)) \(isMissing)")
+                        rows += 1
+                    }
                 }
             }
         }
-        #expect(rows == 5 * 6 * 40)
+        #expect(rows == 5 * 11 * 40)
+    }
+
+    @Test func `DANE-2.1.2-c TLS is never switched off while something about DANE is missing`() throws {
+        for policy in Policy.allCases {
+            for coverage in Self.coverages.compactMap(\.self) {
+                for settings in Self.settings {
+                    let dane = dane(coverage, reason: reason)
+                    let decision = Decision(try standing(policy), dane: dane, settings: settings)
+                    #expect(decision.action != .cleartext)
+                    guard coverage != .notApplicable, settings.mayAnswerDANE else { continue }
+                    #expect(decision.action != .notFound, "known to be signed: \(decision)")
+                }
+            }
+        }
     }
 
     @Test func `an override goes before all that was found out`() throws {

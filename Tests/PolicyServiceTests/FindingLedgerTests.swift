@@ -43,7 +43,9 @@ import TestSupport
         let (id, atMost) = try tests.start()
         #expect(atMost == nil)
         #expect(tests.ledger.asked(destination, at: clock.now) == .join(id, atMost: nil))
-        #expect(tests.ledger.standing(of: destination, at: clock.now) == .known(.notApplicable, reason: nil))
+        #expect(
+            tests.ledger.standing(of: destination, at: clock.now)
+                == .known(.notApplicable, reason: "example.com MX: not answered yet"))
         #expect(tests.ledger.landed(id, finding(usable), at: clock.now) == .known(.complete, reason: nil))
     }
 
@@ -133,7 +135,7 @@ import TestSupport
         _ = try tests.learn(finding(usable))
         clock.advance(.seconds(2 * 3_600))
         let unfinished = DANEStanding.known(
-            .unknown(someHostHasNone: false), reason: "discovery not finished in time")
+            .unknown(someHostHasNone: false), reason: "example.com MX: not answered yet")
         let flight = try tests.start()
         #expect(flight.atMost == nil)
         #expect(tests.ledger.standing(of: destination, at: clock.now) == unfinished)

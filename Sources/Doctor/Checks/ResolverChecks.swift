@@ -68,7 +68,10 @@ package struct ResolverCheckup: Sendable {
                         + consequence)
             ]
         case .success(let facts):
-            return [signed(facts.signed, root: facts.root), bogus(facts.bogus, isSignedSecure: facts.isValid), unsigned(facts.unsigned)]
+            return [
+                signed(facts.signed, root: facts.root), bogus(facts.bogus, isSignedSecure: facts.isValid),
+                unsigned(facts.unsigned),
+            ]
         }
     }
 

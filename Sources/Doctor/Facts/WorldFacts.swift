@@ -58,7 +58,8 @@ package struct DNSSECFacts: Equatable, Sendable {
     package let bogus: ValidatedFinding
     package let unsigned: ValidatedFinding
 
-    package init(root: ValidatedFinding, signed: ValidatedFinding, bogus: ValidatedFinding, unsigned: ValidatedFinding) {
+    package init(root: ValidatedFinding, signed: ValidatedFinding, bogus: ValidatedFinding, unsigned: ValidatedFinding)
+    {
         self.root = root
         self.signed = signed
         self.bogus = bogus

@@ -144,6 +144,7 @@ struct Surroundings: Sendable {
     /// `dns.dnssec`; nil: as it is without the key.
     var dnssec: String?
     var timeout = "2s"
+    var deadline = "10s"
     var onUnknown = "deliver"
     var minimumTTL = "60s"
     var maximumTTL = "1h"
@@ -164,7 +165,7 @@ struct Surroundings: Sendable {
           ca-file: \(authority.root)
           allow-networks: [127.0.0.0/8, "fd00:2::/32"]
         lookup:
-          deadline: 10s
+          deadline: \(deadline)
           on-unknown: \(onUnknown)
         cache:
           path: \(cache ?? directory + "/policies.sqlite")

@@ -12,7 +12,13 @@ actor UnboundServer {
     /// - Parameters:
     ///   - server: the address that all questions are sent to.
     ///   - trustAnchorFile: DS records of the root.
-    init(in directory: String, asking server: String, trustAnchorFile: String) throws {
+    ///   - address: where it listens.
+    ///   - silent: names below which no question is ever answered, each with the dot at its end.
+    init(
+        in directory: String, asking server: String, trustAnchorFile: String, at address: String = address,
+        silent: [String] = []
+    ) throws {
+        let silence = silent.map { "forward-zone:\n    name: \"\($0)\"\n    forward-addr: \(Silence.resolver)\n" }
         configuration = directory + "/unbound.conf"
         log = LogFile(path: directory + "/unbound.log")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -25,7 +31,7 @@ actor UnboundServer {
                 use-syslog: no
                 do-daemonize: no
                 num-threads: 1
-                interface: \(Self.address)
+                interface: \(address)
                 access-control: 127.0.0.0/8 allow
                 do-not-query-localhost: no
                 trust-anchor-file: "\(trustAnchorFile)"
@@ -39,7 +45,7 @@ actor UnboundServer {
                 forward-no-cache: yes
 
             """
-        try text.write(toFile: configuration, atomically: false, encoding: .utf8)
+        try (text + silence.joined()).write(toFile: configuration, atomically: false, encoding: .utf8)
     }
 
     func start() async throws {
