@@ -241,7 +241,8 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "LookupServer", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
+                "Admin", "Discovery", "LookupServer", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
+                "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -154,7 +154,9 @@ private struct Reader {
                 name.labels.append(bytes[(cursor + 1)...(cursor + count)].map(\.lowercased))
                 cursor += count + 1
             case 0xC0:
-                guard cursor + 1 < bytes.count else { throw DNSMessage.MalformedError(description: "a name ends too early") }
+                guard cursor + 1 < bytes.count else {
+                    throw DNSMessage.MalformedError(description: "a name ends too early")
+                }
                 let target = (count & 0x3F) << 8 | Int(bytes[cursor + 1])
                 guard target < limit else { throw DNSMessage.MalformedError(description: "a name points forward") }
                 end = end ?? cursor + 2
@@ -193,7 +195,9 @@ private struct Reader {
         } else {
             position = end
         }
-        guard position == end else { throw DNSMessage.MalformedError(description: "RDATA of another length than its type") }
+        guard position == end else {
+            throw DNSMessage.MalformedError(description: "RDATA of another length than its type")
+        }
         return record
     }
 }

@@ -80,7 +80,8 @@ package final class DNSTransport: Sendable {
     ///
     /// - Returns: an answer with response code NOERROR or NXDOMAIN.
     /// - Throws: `QueryError`.
-    package func ask(_ query: DNSQuery, until deadline: ContinuousClock.Instant) async throws(QueryError) -> DNSMessage {
+    package func ask(_ query: DNSQuery, until deadline: ContinuousClock.Instant) async throws(QueryError) -> DNSMessage
+    {
         let id = queue.newID()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CommandQueue.Continuation) in

@@ -228,7 +228,8 @@ struct Exchange {
         var actions: [Action] = []
         if case .answer(_, _, let server) = outcome {
             let failed = attempts.filter { id, attempt in
-                id != server && (attempt.error != nil || attempt.isRefused || now - attempt.firstSentAt >= schedule.interval)
+                id != server
+                    && (attempt.error != nil || attempt.isRefused || now - attempt.firstSentAt >= schedule.interval)
             }
             if !failed.isEmpty { actions.append(.demote(failed.keys.sorted { $0.number < $1.number })) }
             if let probe = order.probe, probe != server, let attempt = attempts[probe], attempt.error == nil {

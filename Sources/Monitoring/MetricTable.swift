@@ -46,7 +46,8 @@ package enum MetricTable {
             "DNS questions without an answer, by cause."),
         MetricDefinition(
             "sts_bridge_dns_questions_total", .counter, labels: ["outcome", "server"],
-            "Questions to the DNS servers that ended, aliases and keys included, by outcome and the server that answered."),
+            "Questions to the DNS servers that ended, aliases and keys included, by outcome and the server that answered."
+        ),
         MetricDefinition(
             "sts_bridge_dns_questions_in_flight", .gauge, "Questions to the DNS servers that have no answer yet."),
         MetricDefinition(

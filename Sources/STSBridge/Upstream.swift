@@ -69,7 +69,8 @@ struct Upstream: Sendable {
 
     var discovery: PolicyDiscovery {
         PolicyDiscovery(
-            resolver: MeteredResolver(StubResolver(transport), factory: metrics), fetcher: fetcher, dialingRule: dialingRule,
+            resolver: MeteredResolver(StubResolver(transport), factory: metrics), fetcher: fetcher,
+            dialingRule: dialingRule,
             onEnding: DiscoveryMetrics(factory: metrics).count)
     }
 

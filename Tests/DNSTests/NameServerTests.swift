@@ -60,7 +60,9 @@ import Testing
         #expect(NameServer.system(resolvConf: text).map(\.description) == ["127.0.0.1"])
     }
 
-    @Test func `a file is read, a missing one lists nothing, and one that cannot be read is refused with its reason`() throws {
+    @Test func `a file is read, a missing one lists nothing, and one that cannot be read is refused with its reason`()
+        throws
+    {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("resolv-\(UUID().uuidString)").path
         #expect(try NameServer.system(path: path).map(\.description) == ["127.0.0.1"])
         #expect(throws: NameServer.Unreadable.self) { try NameServer.system(path: "/proc") }

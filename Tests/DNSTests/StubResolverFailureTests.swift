@@ -90,7 +90,9 @@ struct StubResolverFailureTests {
         async let slow = resolver.cause("slow.test")
         await stub.received(1)
         #expect(await slow == .timedOut(after: .seconds(1)))
-        for number in 1...20 { #expect(try await resolver.txt("fine\(number).test").content == .records([rdata("here")])) }
+        for number in 1...20 {
+            #expect(try await resolver.txt("fine\(number).test").content == .records([rdata("here")]))
+        }
     }
 
     @Test func `a dead server beside a good one delays, no more`() async throws {

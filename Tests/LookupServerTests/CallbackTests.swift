@@ -60,9 +60,12 @@ extension HandlerLab {
     /// Replies that were rendered.
     fileprivate var lookups: Int64 {
         get throws {
-            try metrics.expectCounter("sts_bridge_lookups_total", [
-                ("table", "socketmap"), ("rule", "enforce"), ("reply", "secure"),
-            ]).totalValue
+            try metrics.expectCounter(
+                "sts_bridge_lookups_total",
+                [
+                    ("table", "socketmap"), ("rule", "enforce"), ("reply", "secure"),
+                ]
+            ).totalValue
         }
     }
 }

@@ -120,7 +120,7 @@ extension ConfigurationKey {
         },
         .duration(
             "dns.timeout", \.dnsTimeout,
-            "how long one query may take, with all servers and retries; below 3 s a dead first server may use it up",
+            "how long one question may take, with all servers and retransmissions",
             .seconds(1) ... .seconds(60)),
     ]
 

@@ -29,10 +29,10 @@ struct TransportMetrics: Sendable {
         case .ignored: ignored.increment()
         case .ended(let cause, let server):
             inFlight.decrement()
+            let outcome = cause.map(\.outcome) ?? "answered"
             Counter(
                 label: "sts_bridge_dns_questions_total",
-                dimensions: [("outcome", cause.map(\.outcome) ?? "answered"), ("server", server?.description ?? "none")],
-                factory: factory
+                dimensions: [("outcome", outcome), ("server", server?.description ?? "none")], factory: factory
             ).increment()
         }
     }
@@ -49,7 +49,7 @@ extension DNSFailure.Cause {
         case .malformedAnswer: "malformed"
         case .local: "local"
         case .cancelled: "cancelled"
-        case .aliasChainTooLong, .bogus, .resolver: "other"
+        case .aliasChainTooLong, .bogus, .resolver, .unfinished: "other"
         }
     }
 }
