@@ -25,9 +25,11 @@ final class ServerProcess {
 
     deinit { end() }
 
+    /// Ends the process and returns when it is gone. Safe to call more than once.
     func end() {
         guard process.isRunning else { return }
-        process.terminate()
+        // Not SIGTERM, which the process ignores if a thread of libdispatch started it: such threads block signals.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
