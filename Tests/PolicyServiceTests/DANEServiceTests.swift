@@ -155,7 +155,8 @@ import TestSupport
             let finished = try await patient
             decisions.withLock { $0 = (unfinished, finished) }
         }
-        return try #require(decisions.withLock(\.self))
+        let both = decisions.withLock { $0 }
+        return try #require(both)
     }
 
     @Test func `DANE-2.2-d who gives up while TLSA is open gets dane, and TEMP beside an enforced policy`() async throws
