@@ -60,9 +60,12 @@ extension HandlerLab {
     /// Replies that were rendered.
     fileprivate var lookups: Int64 {
         get throws {
-            try metrics.expectCounter("sts_bridge_lookups_total", [
-                ("table", "socketmap"), ("rule", "enforce"), ("reply", "secure"),
-            ]).totalValue
+            try metrics.expectCounter(
+                "sts_bridge_lookups_total",
+                [
+                    ("table", "socketmap"), ("rule", "enforce"), ("reply", "secure"),
+                ]
+            ).totalValue
         }
     }
 }
@@ -73,31 +76,38 @@ private final class EagerChannel: ChannelDuplexHandler, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     private var requests: [String]
+    /// A limit, so that a handler that writes again in each call fails the test and does not end the process.
+    private var calls = 0
 
     init(requests: [String]) {
         self.requests = requests
     }
 
+    private func callBack(_ context: ChannelHandlerContext) {
+        calls += 1
+        if calls < 100 { context.fireChannelWritabilityChanged() }
+    }
+
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        context.fireChannelWritabilityChanged()
+        callBack(context)
         if !requests.isEmpty {
             context.fireChannelRead(NIOAny(ByteBuffer(string: requests.removeFirst())))
             context.fireChannelReadComplete()
         }
         context.write(data, promise: promise)
-        context.fireChannelWritabilityChanged()
+        callBack(context)
     }
 
     func flush(context: ChannelHandlerContext) {
-        context.fireChannelWritabilityChanged()
+        callBack(context)
         context.flush()
-        context.fireChannelWritabilityChanged()
+        callBack(context)
     }
 
     func read(context: ChannelHandlerContext) {
-        context.fireChannelWritabilityChanged()
+        callBack(context)
         context.read()
-        context.fireChannelWritabilityChanged()
+        callBack(context)
     }
 }
 

@@ -72,7 +72,8 @@ private struct RoundPlan: CustomStringConvertible {
         settings = LookupSettings(
             dialect: dialect, maximumPending: Int.random(in: 1...100, using: &generator), lingering: .seconds(30))
         // Small pieces take many reads, so there is less to read.
-        let (octets, piece) = [(20_000, 64), (200_000, 4_096), (1_000_000, 65_536)]
+        let (octets, piece) =
+            [(20_000, 64), (200_000, 4_096), (1_000_000, 65_536)]
             .randomElement(using: &generator) ?? (20_000, 64)
         var exchanges: [Exchange] = []
         var total = 0

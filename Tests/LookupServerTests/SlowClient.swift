@@ -183,7 +183,8 @@ private struct Conversation {
         guard !replies[received..<end].elementsEqual(octets) else { return }
         let same = zip(replies[received..<end], octets).prefix { $0 == $1 }.count
         throw failure(
-            "expected \(text(replies[(received + same)...].prefix(60))), got \(text(octets.dropFirst(same).prefix(60))),")
+            "expected \(text(replies[(received + same)...].prefix(60))), got \(text(octets.dropFirst(same).prefix(60))),"
+        )
     }
 
     private func failure(_ what: String) -> ConversationError {
