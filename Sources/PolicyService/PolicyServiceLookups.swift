@@ -21,8 +21,8 @@ extension PolicyService {
     /// Answers what is known, or lets `whenLanded` wait for it. Starts discoveries where none are under way, also where an
     /// order of the operator decides at once: its end is to find a policy.
     ///
-    /// - Parameter whenLanded: called at most once, from any thread, and not before this function has returned
-    ///   `waiting`… or never, when the waiter has given up.
+    /// - Parameter whenLanded: called at most once, from any thread, if this function returns `waiting` and the waiter does
+    ///   not give up. Another thread may call it before this function has returned.
     package func lookup(
         _ destination: DANEDestination, whenLanded: @escaping @Sendable (Decision) -> Void
     ) -> Lookup {
