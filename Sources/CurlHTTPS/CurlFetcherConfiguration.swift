@@ -8,7 +8,7 @@ package struct CurlFetcherConfiguration: Equatable, Sendable {
     /// Whom to believe.
     package var trust: CATrust
     /// How many fetches run at once: slots; the others wait (see `FetchSchedule`). One that waits for a silent host takes
-    /// a socket and 67 KB of memory (Benchmarks/silent-hosts).
+    /// a socket and 67 KB of memory (measured with 512 hosts that accept and stay silent).
     package var maximumInFlight: Int
     /// How many fetches wait for a slot; beyond, the one that has waited longest ends. Ten thousand are a flood, and take
     /// some 50 MB.

@@ -99,7 +99,7 @@ package final class DNSTransport: Sendable {
     /// one datagram, also if it came over TCP. A query that fails is answered with an error code when it fails; it never
     /// stays without an answer for longer than the time-out, DS and DNSKEY queries for 45 s.
     ///
-    /// Limits: 7,168 open queries; at that number the oldest one fails.
+    /// Limits: 7,168 open queries, and half of `maximumSockets`; at that number the oldest one fails.
     /// - Throws: `DNSTransportError`.
     package func listen() throws(DNSTransportError) -> UInt16 {
         do {

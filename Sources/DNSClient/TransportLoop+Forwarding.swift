@@ -15,8 +15,8 @@ extension TransportLoop {
 
     /// Repetitions of one query that are answered; libunbound makes two at most.
     private static let maximumRequesters = 8
-    /// Open forwarded questions; libunbound's `outgoing-range` is larger.
-    static let maximumForwarded = 7_168
+    /// Open forwarded questions; libunbound's `outgoing-range` of 8,192 is larger. Each has a socket of libunbound's, too.
+    private var maximumForwarded: Int { min(7_168, settings.maximumSockets / 2) }
     /// A failed DS or DNSKEY query makes libunbound call the whole zone bogus for a minute. So a silent server gets more
     /// time for them than the question that needs them has.
     static let timeForKeys = Duration.seconds(45)
@@ -69,7 +69,7 @@ extension TransportLoop {
     private func makeRoom() {
         while let first = forwardedInOrder.first {
             if let oldest = question(first) {
-                guard forwarded.count >= Self.maximumForwarded else { return }
+                guard forwarded.count >= maximumForwarded else { return }
                 end(oldest)
             }
             forwardedInOrder.removeFirst()

@@ -17,12 +17,12 @@ enum DescriptorLimit {
         return min(wanted, max(limit - dnsSockets - unboundSockets - fetches - ownFiles, 16))
     }
 
-    /// How many sockets open DNS questions may have: what a storm of questions without an answer needs, and a third of the
-    /// limit at most.
-    static var dnsSockets: Int { min(16_384, (current ?? .max) / 3) }
+    /// How many sockets open DNS questions may have: what a storm of questions without an answer needs, and a fifth of the
+    /// limit at most. At that number the oldest question ends.
+    static var dnsSockets: Int { min(16_384, (current ?? .max) / 5) }
 
     /// libunbound's sockets to our own port: one for each validated question. Its own bound is 8,192.
-    private static var unboundSockets: Int { min(8_192, (current ?? .max) / 3) }
+    private static var unboundSockets: Int { min(8_192, dnsSockets / 2) }
 
     /// Listeners, event loops, pipes, the log, with room.
     private static let ownFiles = 64

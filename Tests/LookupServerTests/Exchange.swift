@@ -49,7 +49,7 @@ struct SizedDomain: Sendable {
     init(_ name: String, octets: Int) throws {
         // The reply repeats an mx line three times: 20 kB of lines make some 65 kB.
         let label = String(repeating: "x", count: 60)
-        let hosts = (0..<octets / 750).map { "m\(1_000 + $0).\(label).\(label).\(label).\(name)" }
+        let hosts = (0..<octets / 900).map { "m\(1_000 + $0).\(label).\(label).\(label).\(name)" }
         let unpadded = try Self(name, hosts: ["mx.\(name)"] + hosts, padding: "")
         let padding = octets - unpadded.length
         guard padding >= 0 else { throw NotASample(text: "\(name): \(unpadded.length) octets, not \(octets)") }
