@@ -23,9 +23,12 @@ package struct DNSMessage: Equatable, Sendable {
     }
 
     package enum TypeCode {
+        package static let a: UInt16 = 1
         package static let cname: UInt16 = 5
         package static let soa: UInt16 = 6
         package static let mx: UInt16 = 15
+        package static let txt: UInt16 = 16
+        package static let aaaa: UInt16 = 28
     }
 
     package private(set) var responseCode: UInt8 = 0
@@ -167,6 +170,22 @@ private struct Reader {
         }
     }
 
+    /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2). TXT is one or more whole strings (§3.3.14).
+    private static func check(_ data: [UInt8], type: UInt16) throws(DNSMessage.MalformedError) {
+        switch type {
+        case DNSMessage.TypeCode.a where data.count != 4:
+            throw DNSMessage.MalformedError(description: "A of \(data.count) octets")
+        case DNSMessage.TypeCode.aaaa where data.count != 16:
+            throw DNSMessage.MalformedError(description: "AAAA of \(data.count) octets")
+        case DNSMessage.TypeCode.txt:
+            var position = 0
+            while position < data.count { position += 1 + Int(data[position]) }
+            guard position == data.count, !data.isEmpty
+            else { throw DNSMessage.MalformedError(description: "TXT that is not a sequence of strings") }
+        default: break
+        }
+    }
+
     mutating func record() throws(DNSMessage.MalformedError) -> DNSMessage.Record {
         let owner = try name()
         let type = try uint16()
@@ -193,6 +212,7 @@ private struct Reader {
             try skip(16)
             record.minimum = try uint32()
         } else {
+            try Self.check(record.data, type: type)
             position = end
         }
         guard position == end else {

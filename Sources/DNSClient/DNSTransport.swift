@@ -17,7 +17,7 @@ import Synchronization
 package final class DNSTransport: Sendable {
     private let queue: CommandQueue
     private let current: Mutex<[NameServer]>
-    private let forwardingFailures: ForwardingFailures
+    private let forwardingLog: ForwardingLog
     package let settings: Settings
 
     /// Plain values.
@@ -52,11 +52,11 @@ package final class DNSTransport: Sendable {
             throw .system(error.reason)
         }
         queue = CommandQueue(waking: poller)
-        forwardingFailures = ForwardingFailures()
-        let start = TransportThread { [settings, queue, forwardingFailures] in
+        forwardingLog = ForwardingLog()
+        let start = TransportThread { [settings, queue, forwardingLog] in
             TransportLoop(
                 servers: servers, settings: settings, poller: poller, queue: queue,
-                forwardingFailures: forwardingFailures, onEvent: onEvent
+                forwardingLog: forwardingLog, onEvent: onEvent
             ).run()
         }
         guard start.begin() else { throw .system("pthread_create: \(String(cString: strerror(errno)))") }
@@ -111,11 +111,9 @@ package final class DNSTransport: Sendable {
         }
     }
 
-    /// Why a query that came by a port of `listen` got no answer lately; the asker there sees SERVFAIL only.
-    ///
-    /// - Returns: `nil`: it was answered, or failed with a response code.
-    package func forwardingFailure(of name: WireName, type: UInt16) -> DNSFailure.Cause? {
-        forwardingFailures.cause(of: name, type: type, since: .now - settings.timeout)
+    /// How a query that came by a port of `listen` ended within the last time-out.
+    package func forwardingResult(of name: WireName, type: UInt16) -> ForwardingResult {
+        forwardingLog.result(of: name, type: type, since: .now - settings.timeout)
     }
 
     /// Ends open questions with `.cancelled`. May be called again.

@@ -30,6 +30,12 @@ struct Exchange {
         case answer([UInt8], DNSMessage, from: ServerID)
         /// - from: the server whose error this is; `nil`: none answered.
         case failed(DNSFailure.Cause, from: ServerID?)
+
+        /// `nil`: it is an answer.
+        var cause: DNSFailure.Cause? {
+            guard case .failed(let cause, _) = self else { return nil }
+            return cause
+        }
     }
 
     private struct Attempt {

@@ -65,7 +65,6 @@ package enum ResponseParser {
         var data: [[UInt8]] = []
         for record in message.answers where matches(record, question.type.rawValue, name) {
             timeToLive = min(timeToLive, record.timeToLive)
-            try check(record.data, type: question.type)
             data.append(record.data)
         }
         let hasSOA = message.authority.contains { $0.type == DNSMessage.TypeCode.soa }
@@ -113,21 +112,5 @@ package enum ResponseParser {
             let minimum = soa.minimum
         else { return 0 }
         return min(soa.timeToLive, minimum)
-    }
-
-    /// Addresses have their size (RFC 1035 §3.4.1, RFC 3596 §2.2); TXT is one or more whole strings (§3.3.14). The names of
-    /// CNAME and MX were read with the message. A TLSA record may have any length here; of
-    /// NS and DNSKEY only the DNSSEC verdict matters.
-    private static func check(_ data: [UInt8], type: RecordType) throws(QueryError) {
-        switch type {
-        case .a where data.count == 4, .aaaa where data.count == 16: return
-        case .ns, .cname, .mx, .dnskey, .tlsa: return
-        case .a, .aaaa: throw QueryError(.malformedAnswer("\(type) of \(data.count) octets"))
-        case .txt:
-            var position = 0
-            while position < data.count { position += 1 + Int(data[position]) }
-            guard position == data.count, !data.isEmpty
-            else { throw QueryError(.malformedAnswer("TXT that is not a sequence of strings")) }
-        }
     }
 }

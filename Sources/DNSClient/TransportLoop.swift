@@ -60,15 +60,15 @@ final class TransportLoop {
     var forwarded: [ArraySlice<UInt8>: QuestionID] = [:]
     /// In the order in which they began.
     var forwardedInOrder: Deque<QuestionID> = []
-    let forwardingFailures: ForwardingFailures
+    let forwardingLog: ForwardingLog
     /// The largest message (RFC 1035 §4.2.2).
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
 
     init(
         servers: [NameServer], settings: DNSTransport.Settings, poller: Poller, queue: CommandQueue,
-        forwardingFailures: ForwardingFailures, onEvent: @escaping @Sendable (TransportEvent) -> Void
+        forwardingLog: ForwardingLog, onEvent: @escaping @Sendable (TransportEvent) -> Void
     ) {
-        self.forwardingFailures = forwardingFailures
+        self.forwardingLog = forwardingLog
         self.settings = settings
         self.poller = poller
         self.queue = queue
@@ -170,7 +170,7 @@ final class TransportLoop {
             }
         case .forwarded(let requesters):
             forwarded[question.query.octets[2...]] = nil
-            if case .failed(let cause, _) = outcome { forwardingFailures.record(cause, of: question.query, at: .now) }
+            forwardingLog.record(outcome.cause, of: question.query, at: .now)
             respond(to: requesters, question.query, outcome)
         case .nobody: break
         }

@@ -51,8 +51,10 @@ struct UnboundInquiry: Sendable {
         } catch {
             guard error.cause == .responseCode(2) else { throw error }
             // The transport knows why it gave libunbound no answer.
-            if let cause = transport.forwardingFailure(of: name, type: question.type.rawValue) {
-                throw QueryError(cause)
+            switch transport.forwardingResult(of: name, type: question.type.rawValue) {
+            case .failed(let cause): throw QueryError(cause)
+            case .notSeen: throw QueryError(.local("libunbound could not send the query"))
+            case .answered: break
             }
             guard question.type != .cname else { throw error }
             throw QueryError(await reason(name, deadline))
