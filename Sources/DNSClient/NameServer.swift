@@ -118,16 +118,28 @@ extension NameServer {
         return servers
     }
 
-    /// The system's servers, as `path` lists them now. A file that is not there lists none, as for resolver(3): at boot it
-    /// may come later.
+    /// The system's servers, as `path` lists them now.
     package static func system(path: String = systemPath) throws(Unreadable) -> [NameServer] {
         system(resolvConf: try text(of: path))
     }
 
-    /// Whether `path` lists no server, so that 127.0.0.1 is asked.
+    /// The same, but a file that is not there lists none, as for resolver(3): at boot it may come later.
+    package static func systemOrLocalHost(path: String = systemPath) throws(Unreadable) -> [NameServer] {
+        do throws(Unreadable) {
+            return try system(path: path)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return system(resolvConf: "")
+        }
+    }
+
+    /// Whether `path` lists no server or is not there, so that 127.0.0.1 is asked.
     package static func areNoneListed(path: String = systemPath) -> Bool {
-        guard let text = try? text(of: path) else { return false }
-        return listed(in: text).isEmpty
+        do throws(Unreadable) {
+            return listed(in: try text(of: path)).isEmpty
+        } catch {
+            return error.code == ENOENT
+        }
     }
 
     package static let systemPath = "/etc/resolv.conf"
@@ -138,7 +150,6 @@ extension NameServer {
         do {
             bytes = try SmallFile.read(path, limit: 65_536)
         } catch {
-            if error.code == ENOENT { return "" }
             throw Unreadable(path: path, code: error.code)
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -34,7 +34,7 @@ struct NameServerWatch: Service {
     private func follow(wasUnreadable: Bool) -> Bool {
         guard let upstream = upstream() else { return true }
         do throws(NameServer.Unreadable) {
-            let servers = try NameServer.system(path: path)
+            let servers = try NameServer.systemOrLocalHost(path: path)
             guard servers != upstream.servers else { return true }
             upstream.use(servers)
             let list = servers.map(\.description).joined(separator: ",")

@@ -24,7 +24,8 @@ struct Upstream: Sendable {
         metrics: any MetricsFactory = MetricsSystem.factory
     ) throws(CommandFailure) {
         do {
-            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            let servers =
+                configuration.nameServers.isEmpty ? try NameServer.systemOrLocalHost() : configuration.nameServers
             transport = try DNSTransport(
                 servers: servers,
                 settings: .init(

@@ -64,7 +64,9 @@ import Testing
         throws
     {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("resolv-\(UUID().uuidString)").path
-        #expect(try NameServer.system(path: path).map(\.description) == ["127.0.0.1"])
+        #expect(throws: NameServer.Unreadable(path: path, code: ENOENT)) { try NameServer.system(path: path) }
+        #expect(try NameServer.systemOrLocalHost(path: path).map(\.description) == ["127.0.0.1"])
+        #expect(throws: NameServer.Unreadable.self) { try NameServer.systemOrLocalHost(path: "/proc") }
         #expect(throws: NameServer.Unreadable.self) { try NameServer.system(path: "/proc") }
         try "nameserver 192.0.2.1\n".write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -43,8 +43,8 @@ extension EndToEnd {
         @Test(
             arguments: [
                 (
-                    withoutResolvConf, "", [:],
-                    "/etc/resolv.conf: No such file or directory; expected a readable resolv.conf(5), or DNS servers in"
+                    withoutResolvConf + "\nmkdir /etc/resolv.conf", "", [:],
+                    "/etc/resolv.conf: Is a directory; expected a readable resolv.conf(5), or DNS servers in"
                 ),
                 (
                     "mount -t tmpfs none /etc/ssl", "", [:],
@@ -76,6 +76,7 @@ extension EndToEnd {
 
         @Test(arguments: [
             ("mount --bind /dev/null /etc/resolv.conf", "", "warning resolv.conf names no DNS server, 127.0.0.1 is"),
+            (withoutResolvConf, "", "warning resolv.conf names no DNS server, 127.0.0.1 is"),
             ("", "cache:\n  path: /proc/nowhere/policies.sqlite\n", "error archive failed, going on from memory"),
         ])
         func `where mail can flow it is served, and the log is loud`(

@@ -19,7 +19,8 @@ struct DoctorParts {
 
     init(_ configuration: Configuration) {
         let transport = attempt {
-            let servers = configuration.nameServers.isEmpty ? try NameServer.system() : configuration.nameServers
+            let servers =
+                configuration.nameServers.isEmpty ? try NameServer.systemOrLocalHost() : configuration.nameServers
             return try DNSTransport(servers: servers, settings: .init(timeout: configuration.dnsTimeout))
         }
         let validator = transport.flatMap { transport in
