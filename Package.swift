@@ -50,7 +50,11 @@ let package = Package(
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(
-            name: "CurlHTTPS", dependencies: ["CCurl", "COpenSSL", "Discovery"], swiftSettings: strict),
+            name: "CurlHTTPS",
+            dependencies: [
+                "CCurl", "COpenSSL", "Discovery", .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
         .systemLibrary(name: "CIDN2", providers: [.apt(["libidn2-dev"])]),
         .target(name: "IDNA", dependencies: ["CIDN2"], swiftSettings: strict),
 
@@ -173,7 +177,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ResolverFaultTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "CurlHTTPSTests", dependencies: ["CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport"],
+            name: "CurlHTTPSTests",
+            dependencies: [
+                "CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PolicyServiceTests",

@@ -96,12 +96,12 @@ private final class ThreadStart {
     }
 
     private func run() {
-        // A peer that has gone is an error of its transfer, not a signal for the daemon; with CURLOPT_NOSIGNAL libcurl
-        // leaves this to us, for the writes of OpenSSL.
+        // A peer that has gone is an error of its transfer, not a signal for the daemon: with CURLOPT_NOSIGNAL libcurl
+        // leaves SIGPIPE to us, for the writes of OpenSSL. And a signal that the kernel gave to this thread, such as
+        // SIGHUP, would be lost for those who wait for it.
         var blocked = sigset_t()
-        sigemptyset(&blocked)
-        sigaddset(&blocked, SIGPIPE)
-        pthread_sigmask(SIG_BLOCK, &blocked, nil)
+        sigfillset(&blocked)
+        pthread_sigmask(SIG_SETMASK, &blocked, nil)
 
         CurlLoop(
             multi: multi.pointer, mailbox: mailbox, configuration: configuration, onLoadChange: onLoadChange

@@ -1,3 +1,5 @@
+import HeapModule
+
 /// Fetches that wait for one thing: a key, or a slot.
 ///
 /// The next one is of the class whose turn it is by weight. Within a class the lowest round goes first, and within a round
@@ -28,14 +30,15 @@ struct FetchLine {
 
     mutating func add(_ id: FetchID, _ kind: FetchClass, round: Int = 0) {
         queues[kind.rawValue].rounds[id] = round
-        queues[kind.rawValue].places.push(Place(round: round, id: id))
+        queues[kind.rawValue].places.insert(Place(round: round, id: id))
     }
 
     mutating func remove(_ id: FetchID, _ kind: FetchClass) {
         guard queues[kind.rawValue].rounds.removeValue(forKey: id) != nil else { return }
         let rounds = queues[kind.rawValue].rounds
         if queues[kind.rawValue].places.count > 2 * rounds.count + 32 {
-            queues[kind.rawValue].places.keep { rounds[$0.id] == $0.round }
+            queues[kind.rawValue].places = Heap(
+                queues[kind.rawValue].places.unordered.filter { rounds[$0.id] == $0.round })
         }
     }
 
@@ -53,7 +56,7 @@ struct FetchLine {
     }
 
     private mutating func take(_ kind: FetchClass) -> (id: FetchID, round: Int)? {
-        while let place = queues[kind.rawValue].places.pop() {
+        while let place = queues[kind.rawValue].places.popMin() {
             guard queues[kind.rawValue].rounds[place.id] == place.round else { continue }
             queues[kind.rawValue].rounds[place.id] = nil
             return (place.id, place.round)

@@ -1,4 +1,5 @@
 import Discovery
+import HeapModule
 
 /// Who gets which key and which slot.
 extension FetchSchedule {
@@ -66,7 +67,7 @@ extension FetchSchedule {
     private mutating func setTimer(_ id: FetchID) {
         guard let fetch = fetches[id], !fetch.hasTimer else { return }
         fetches[id]?.hasTimer = true
-        deadlines.push(Timer(at: fetch.deadline, id: id, serial: 0))
+        deadlines.insert(Timer(at: fetch.deadline, id: id, serial: 0))
     }
 
     // MARK: Slots
@@ -101,15 +102,15 @@ extension FetchSchedule {
         fetches[id] = fetch
         inFlight += 1
         if fetch.kind == .retry { retriesInFlight += 1 }
-        turns.push(Timer(at: attempt.turnEnd, id: id, serial: attempt.serial))
-        if turns.count > 2 * limits.slots + 64 { turns.keep { [fetches] in $0.isCurrent(in: fetches) } }
+        turns.insert(Timer(at: attempt.turnEnd, id: id, serial: attempt.serial))
+        if turns.count > 2 * limits.slots + 64 { turns = Heap(turns.unordered.filter { $0.isCurrent(in: fetches) }) }
         actions.append(.dial(id, fetch.request, fetch.addresses[0], attempt.limits))
     }
 
     /// Interrupts an attempt whose turn is over.
     private mutating func interruptOne(of kinds: [FetchClass], _ now: Instant) -> Bool {
         for kind in kinds {
-            while let timer = overdue[kind.overdueIndex].pop() {
+            while let timer = overdue[kind.overdueIndex].popMin() {
                 guard timer.isCurrent(in: fetches) else { continue }
                 displace(timer.id, now)
                 return true
@@ -202,16 +203,16 @@ extension FetchSchedule {
 
     /// Interrupts the attempts whose turn is over and whose keys others wait for, and notes the rest for slots.
     private mutating func endTurns(_ now: Instant) {
-        while let timer = turns.first, timer.at <= now {
-            _ = turns.pop()
+        while let timer = turns.min, timer.at <= now {
+            _ = turns.popMin()
             guard let fetch = fetches[timer.id], timer.isCurrent(in: fetches) else { continue }
             if fetch.keys.contains(where: { keys[$0]?.line.isEmpty == false }) {
                 displace(timer.id, now)
             } else {
                 let index = fetch.kind.overdueIndex
-                overdue[index].push(timer)
+                overdue[index].insert(timer)
                 if overdue[index].count > 2 * limits.slots + 64 {
-                    overdue[index].keep { [fetches] in $0.isCurrent(in: fetches) }
+                    overdue[index] = Heap(overdue[index].unordered.filter { $0.isCurrent(in: fetches) })
                 }
             }
         }
@@ -219,14 +220,16 @@ extension FetchSchedule {
 
     /// Ends those that have waited until their deadline.
     private mutating func endWaiting(_ now: Instant) {
-        while let timer = deadlines.first, timer.at <= now {
-            _ = deadlines.pop()
+        while let timer = deadlines.min, timer.at <= now {
+            _ = deadlines.popMin()
             fetches[timer.id]?.hasTimer = false
             guard let fetch = fetches[timer.id], fetch.attempt == nil else { continue }
             stop(timer.id, now)
             end(timer.id, .failure(fetch.failureAtDeadline(timeout)))
         }
-        if deadlines.count > 2 * fetches.count + 64 { deadlines.keep { [fetches] in fetches[$0.id] != nil } }
+        if deadlines.count > 2 * fetches.count + 64 {
+            deadlines = Heap(deadlines.unordered.filter { fetches[$0.id] != nil })
+        }
     }
 
     /// Ends the fetch that has waited longest, if too many wait.
@@ -234,7 +237,7 @@ extension FetchSchedule {
     /// - Returns: whether one was ended.
     private mutating func dropOldest(_ now: Instant) -> Bool {
         guard waitingCount > limits.waiting else { return false }
-        while let timer = deadlines.pop() {
+        while let timer = deadlines.popMin() {
             fetches[timer.id]?.hasTimer = false
             guard let fetch = fetches[timer.id], fetch.attempt == nil else { continue }
             stop(timer.id, now)

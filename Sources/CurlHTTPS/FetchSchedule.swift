@@ -1,4 +1,5 @@
 import Discovery
+import HeapModule
 
 /// One call of `fetch`. Numbers rise in the order of the calls.
 struct FetchID: Hashable, Sendable {
@@ -127,7 +128,7 @@ struct FetchSchedule {
     /// When `expire` has something to do next. Attempts in flight know their own time.
     var nextDeadline: Instant? {
         guard waitingCount > 0 else { return nil }
-        return [turns.first?.at, deadlines.first?.at].compactMap(\.self).min()
+        return [turns.min?.at, deadlines.min?.at].compactMap(\.self).min()
     }
 
     /// A call whose time began at `start`.

@@ -26,9 +26,9 @@ package struct DNSQuery: Sendable {
         self.octets = octets
     }
 
-    /// A query that libunbound made; `nil` unless it is a query with exactly one whole question.
+    /// A query that libunbound made; `nil` unless it is a standard query with exactly one whole question.
     init?(forwarding octets: [UInt8]) {
-        guard octets.count >= Self.headerSize, octets[2] & 0x80 == 0, octets[4] == 0, octets[5] == 1,
+        guard octets.count >= Self.headerSize, octets[2] & 0xF8 == 0, octets[4] == 0, octets[5] == 1,
             let end = Self.endOfQuestion(octets)
         else { return nil }
         self.octets = octets

@@ -41,10 +41,10 @@ enum DNSReply: Equatable {
         }
     }
 
-    /// A server that does not recurse points at others. That is no proof that there are no records.
+    /// A server that does not recurse points at others, or says nothing. That is no proof that there are no records.
     private static func isReferral(_ message: DNSMessage, code: UInt8) -> Bool {
         code == 0 && message.answers.isEmpty && !message.isAuthoritative && !message.offersRecursion
-            && !message.authority.isEmpty && !message.authority.contains { $0.type == DNSMessage.TypeCode.soa }
+            && !message.authority.contains { $0.type == DNSMessage.TypeCode.soa }
     }
 
     /// Names are compared without regard to case (RFC 1035 §2.3.3).

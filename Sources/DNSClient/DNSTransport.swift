@@ -24,8 +24,9 @@ package final class DNSTransport: Sendable {
     package struct Settings: Equatable, Sendable {
         /// Bounds one question with all servers and retransmissions (`dns.timeout`).
         package var timeout: Duration
-        /// Bounds the sockets of open questions. 16,384 hold 1,000 questions a second that nobody answers for 5 s, with
-        /// two servers, beside their validated twins; a socket costs some 3 KB of kernel memory.
+        /// Bounds the sockets of open questions: one for each question and server. 1,000 names a second that no server
+        /// answers for 5 s take 5,000 with one server, 10,000 with two, and as many again if their MX is validated. A
+        /// socket costs some 3 KB of kernel memory.
         package var maximumSockets: Int
 
         package init(timeout: Duration = .seconds(5), maximumSockets: Int = 16_384) {
@@ -85,9 +86,9 @@ package final class DNSTransport: Sendable {
         let id = queue.newID()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CommandQueue.Continuation) in
-                // A cancellation that came before found nothing to cancel, but has marked the task.
-                if Task.isCancelled { return continuation.resume(returning: .failure(QueryError(.cancelled))) }
                 queue.append(.ask(id, query, until: deadline, continuation))
+                // A cancellation that came before found nothing to cancel, but has marked the task.
+                if Task.isCancelled { queue.append(.cancel(id)) }
             }
         } onCancel: {
             queue.append(.cancel(id))

@@ -18,8 +18,8 @@ struct Exchange {
         case connect(ServerID)
         /// The question is over.
         case finish(Outcome)
-        /// These left the question unanswered, and another server answered it.
-        case demote([ServerID])
+        /// The server left the question without an answer, and another one answered it.
+        case passOver(ServerID, ServerPool.Evidence)
         /// The server gave a usable answer.
         case answered(ServerID)
         /// Nothing more is awaited: close the sockets.
@@ -31,6 +31,14 @@ struct Exchange {
         /// - from: the server whose error this is; `nil`: none answered.
         case failed(DNSFailure.Cause, from: ServerID?)
 
+        /// The server whose answer or error this is.
+        var server: ServerID? {
+            switch self {
+            case .answer(_, _, let server): server
+            case .failed(_, let server): server
+            }
+        }
+
         /// `nil`: it is an answer.
         var cause: DNSFailure.Cause? {
             guard case .failed(let cause, _) = self else { return nil }
@@ -39,12 +47,13 @@ struct Exchange {
     }
 
     private struct Attempt {
-        var transmissions = 0
-        var firstSentAt: Instant
+        let firstSentAt: Instant
         var isOverTCP = false
-        /// The kernel reports that nobody listens there, or that there is no way.
+        /// The kernel reports that nobody listens there.
         var isRefused = false
         var error: DNSFailure.Cause?
+        /// Why this host could not send the last transmission; `nil`: it was sent.
+        var localFailure: String?
     }
 
     private enum Phase: Equatable {
@@ -61,11 +70,10 @@ struct Exchange {
     private var rotation = 0
     private var schedule: RetransmissionSchedule
     private var nextTransmission: Instant
-    /// When an error that one server gave becomes the result, though demoted servers were silent.
+    /// When an error that one server gave becomes the result, though others are silent.
     private var errorStandsAt: Instant?
     private var phase = Phase.asking
     private var malformed: String?
-    private var localFailure: String?
 
     /// Transmissions of this question so far, over UDP.
     private(set) var transmissions = 0
@@ -88,7 +96,7 @@ struct Exchange {
     }
 
     var isOver: Bool { phase == .over }
-    /// Whether somebody waits for the result.
+    /// Whether the result is still open.
     var isAsking: Bool { phase == .asking }
 
     // MARK: Events
@@ -106,7 +114,10 @@ struct Exchange {
         case .asking: break
         }
         if now >= deadline { return finish(failureAtDeadline, at: now) }
-        if let errorStandsAt, now >= errorStandsAt, let error = firstError { return finish(error, at: now) }
+        if let due = errorStandsAt, now >= due {
+            errorStandsAt = nil
+            if let error = firstError { return finish(error, at: now) }
+        }
         return now >= nextTransmission ? transmitNext(at: now) : []
     }
 
@@ -114,8 +125,10 @@ struct Exchange {
     mutating func received(_ reply: DNSReply, _ packet: [UInt8], from server: ServerID, at now: Instant) -> [Action] {
         guard phase != .over, attempts[server] != nil else { return [] }
         if phase == .probing {
-            guard case .answer = reply, server == order.probe else { return [] }
-            return [.answered(server)] + close()
+            switch reply {
+            case .answer, .truncated: return server == order.probe ? [.answered(server)] + close() : []
+            case .unrelated, .malformed, .error: return []
+            }
         }
         switch reply {
         case .unrelated:
@@ -128,6 +141,8 @@ struct Exchange {
             attempts[server]?.isOverTCP = true
             return [.connect(server)]
         case .error(let cause):
+            // The error of a server that was replaced says nothing about the new ones.
+            guard order.servers.contains(server) else { return [] }
             attempts[server]?.error = cause
             return errorReceived(at: now)
         case .answer(let message):
@@ -142,18 +157,32 @@ struct Exchange {
         return transmitToFreshServer(at: now)
     }
 
-    /// The connection to the server failed or ended before the answer: UDP goes on.
-    mutating func connectionFailed(to server: ServerID, at now: Instant) -> [Action] {
+    /// Why TCP gave no answer.
+    enum ConnectionFailure: Equatable {
+        /// Refused, reset, or closed before the answer.
+        case lost
+        /// This host could not connect: no descriptor, no route.
+        case local(String)
+        /// The answer cannot be read.
+        case malformed(String)
+    }
+
+    /// There is no answer over TCP: UDP goes on.
+    mutating func connectionFailed(to server: ServerID, _ failure: ConnectionFailure, at now: Instant) -> [Action] {
         guard phase == .asking else { return [] }
         attempts[server]?.isOverTCP = false
+        switch failure {
+        case .lost: break
+        case .local(let reason): attempts[server]?.localFailure = reason
+        case .malformed(let reason): malformed = reason
+        }
         return transmitToFreshServer(at: now)
     }
 
     /// This host could not send: no descriptor, no route. It is tried again with the next transmission.
     mutating func sendFailed(to server: ServerID, reason: String, at now: Instant) -> [Action] {
         guard phase == .asking else { return [] }
-        localFailure = reason
-        attempts[server]?.transmissions -= 1
+        attempts[server]?.localFailure = reason
         transmissions -= 1
         return transmitToFreshServer(at: now)
     }
@@ -201,7 +230,7 @@ struct Exchange {
     }
 
     private mutating func transmit(to server: ServerID, at now: Instant) -> Action {
-        attempts[server, default: Attempt(firstSentAt: now)].transmissions += 1
+        attempts[server, default: Attempt(firstSentAt: now)].localFailure = nil
         transmissions += 1
         return .transmit(server)
     }
@@ -216,35 +245,48 @@ struct Exchange {
         let open = order.servers.filter { attempts[$0]?.error == nil }
         if open.isEmpty, let error = firstError { return finish(error, at: now) }
         let actions = transmitToFreshServer(at: now)
-        // Servers that were silent lately hardly know more. They get two intervals.
-        let hopes = open.filter { $0 != order.probe && attempts[$0]?.isRefused != true && !order.demoted.contains($0) }
-        if hopes.isEmpty { errorStandsAt = min(errorStandsAt ?? deadline, now + schedule.interval * 2) }
+        // Servers that were silent lately hardly know more: they get two intervals, others half of the time.
+        let mayAnswer = open.filter {
+            $0 != order.probe && attempts[$0]?.isRefused != true && !order.demoted.contains($0)
+        }
+        let wait = mayAnswer.isEmpty ? schedule.interval * 2 : timeout / 2
+        errorStandsAt = min(errorStandsAt ?? deadline, now + wait)
         return actions
     }
 
     private var failureAtDeadline: Outcome {
         if let firstError { return firstError }
         if let malformed { return .failed(.malformedAnswer(malformed), from: nil) }
-        let wasSent = attempts.values.contains { $0.transmissions > 0 }
-        if !wasSent, let localFailure { return .failed(.local(localFailure), from: nil) }
+        let local = attempts.values.compactMap(\.localFailure)
+        if let reason = local.first, local.count == attempts.count { return .failed(.local(reason), from: nil) }
         return .failed(.timedOut(after: timeout), from: nil)
     }
 
     private mutating func finish(_ outcome: Outcome, at now: Instant) -> [Action] {
-        var actions: [Action] = []
-        if case .answer(_, _, let server) = outcome {
-            let failed = attempts.filter { id, attempt in
-                id != server
-                    && (attempt.error != nil || attempt.isRefused || now - attempt.firstSentAt >= schedule.interval)
-            }
-            if !failed.isEmpty { actions.append(.demote(failed.keys.sorted { $0.number < $1.number })) }
-            if let probe = order.probe, probe != server, let attempt = attempts[probe], attempt.error == nil {
-                phase = .probing
-                return actions + [.finish(outcome)]
-            }
+        var actions = passedOver(by: outcome.server, at: now)
+        if case .answer(_, _, let server) = outcome, let probe = order.probe, probe != server,
+            let attempt = attempts[probe], attempt.error == nil
+        {
+            phase = .probing
+            actions.append(.finish(outcome))
+            return actions
         }
         phase = .over
         return actions + [.finish(outcome), .close]
+    }
+
+    /// What the end of this question shows about the servers that did not answer it. The time-out of a question shows
+    /// nothing: the name may be at fault.
+    private func passedOver(by server: ServerID?, at now: Instant) -> [Action] {
+        guard let server else { return [] }
+        let isAnswered = attempts[server]?.error == nil
+        return attempts.sorted { $0.key.number < $1.key.number }.compactMap { id, attempt in
+            guard id != server else { return nil }
+            if attempt.isRefused { return .passOver(id, .refused) }
+            if attempt.error != nil { return isAnswered ? .passOver(id, .error) : nil }
+            let isSilent = attempt.localFailure != nil || now - attempt.firstSentAt >= schedule.interval
+            return isSilent ? .passOver(id, .silence(since: attempt.firstSentAt)) : nil
+        }
     }
 
     private mutating func close() -> [Action] {

@@ -69,6 +69,9 @@ package enum ResponseParser {
         }
         let hasSOA = message.authority.contains { $0.type == DNSMessage.TypeCode.soa }
         let isUnanswered = aliases > 0 && data.isEmpty && message.responseCode == 0 && !hasSOA
+        if data.isEmpty, aliases == 0, message.responseCode == 0, !message.answers.isEmpty, !hasSOA {
+            throw QueryError(.malformedAnswer("only records that were not asked for"))
+        }
         let content: DNSAnswer.Content
         if data.isEmpty {
             if !isUnanswered { timeToLive = min(timeToLive, negativeTimeToLive(message)) }

@@ -7,7 +7,8 @@ struct RetransmissionSchedule: Equatable {
     static let transmissions = 14
     /// A recursive server that answers from its cache, or with one query of its own, is not asked twice.
     static let longestFirstInterval = Duration.milliseconds(350)
-    static let longestInterval = Duration.seconds(5)
+    /// A server that comes back is asked within this time.
+    static let longestInterval = Duration.seconds(1)
 
     private(set) var interval: Duration
     private var sent = 0

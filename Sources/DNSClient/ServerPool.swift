@@ -1,8 +1,8 @@
 /// The configured servers, in the order in which a question tries them.
 ///
-/// A pure value; time is a parameter. The configured order counts (resolv.conf(5)), but a server that left a question
-/// unanswered or answered it with an error, while another server answered it, goes behind the others. It gets a copy of a
-/// question every `probeInterval`, and comes back with its first answer. Where no server answers the order stays.
+/// A pure value; time is a parameter. The configured order counts (resolv.conf(5)). A server that leaves questions without
+/// an answer, while another server answers them, goes behind the others (`Evidence` says when). It gets a copy of a question
+/// every `probeInterval`, and comes back with its first answer. If no server answers, the order stays.
 struct ServerPool {
     typealias Instant = ContinuousClock.Instant
 
@@ -11,8 +11,23 @@ struct ServerPool {
         let number: Int
     }
 
+    /// Why a server did not answer a question that another one answered.
+    enum Evidence: Equatable {
+        /// Nobody listens there: it goes behind the others at once.
+        case refused
+        /// It goes behind the others unless it has answered any other question since.
+        case silence(since: Instant)
+        /// It goes behind the others after `errorsInRow` of them: one name's error is that name's.
+        case error
+    }
+
+    private static let errorsInRow = 3
+
     private struct Entry {
         let id: ServerID
+        var errors = 0
+        /// When it last sent anything that belongs to a question.
+        var lastMessageAt: Instant?
         /// Since when it is behind the others; `nil`: it is not.
         var demotedAt: Instant?
         var probedAt: Instant
@@ -74,18 +89,33 @@ struct ServerPool {
 
     func isDemoted(_ id: ServerID) -> Bool { entries.contains { $0.id == id && $0.demotedAt != nil } }
 
+    /// The server sent a message that belongs to a question.
+    mutating func received(from id: ServerID, at now: Instant) {
+        guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
+        entries[index].lastMessageAt = now
+    }
+
     /// The server gave a usable answer.
     mutating func answered(_ id: ServerID) {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
         entries[index].demotedAt = nil
+        entries[index].errors = 0
     }
 
     /// Another server answered what this one did not.
     ///
-    /// - Returns: whether it was in front before.
-    mutating func demote(_ id: ServerID, at now: Instant) -> Bool {
+    /// - Returns: whether it goes behind the others now.
+    mutating func passOver(_ id: ServerID, _ evidence: Evidence, at now: Instant) -> Bool {
         guard let index = entries.firstIndex(where: { $0.id == id }), entries[index].demotedAt == nil else {
             return false
+        }
+        switch evidence {
+        case .refused: break
+        case .silence(let start):
+            if let last = entries[index].lastMessageAt, last >= start { return false }
+        case .error:
+            entries[index].errors += 1
+            guard entries[index].errors >= Self.errorsInRow else { return false }
         }
         entries[index].demotedAt = now
         entries[index].probedAt = now

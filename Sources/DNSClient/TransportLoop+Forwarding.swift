@@ -20,6 +20,8 @@ extension TransportLoop {
     /// A failed DS or DNSKEY query makes libunbound call the whole zone bogus for a minute. So a silent server gets more
     /// time for them than the question that needs them has.
     static let timeForKeys = Duration.seconds(45)
+    /// Other sockets get their turn between two rounds.
+    private static let queriesAtOnce = 512
     /// The largest payload of a UDP datagram over IPv4.
     private static let maximumDatagram = 65_507
 
@@ -37,12 +39,14 @@ extension TransportLoop {
     /// Tokens of questions' sockets have the highest bit clear.
     private func listenerToken(_ number: Int) -> Poller.Token { 1 << 63 | UInt64(number) }
 
-    /// All queries that have arrived, before anything is sent: the kernel's buffer must not overflow in a burst.
+    /// The queries that have arrived, before anything is sent: the kernel's buffer must not overflow in a burst.
     func forwardQueries(from listener: DNSSocket, at now: Instant) {
         var queries: [(DNSQuery, Requester)] = []
         var peer = sockaddr_in()
-        while let count = listener.receive(into: buffer, from: &peer) {
-            guard let query = DNSQuery(forwarding: Array(buffer[..<count])) else { continue }
+        while queries.count < Self.queriesAtOnce, let count = listener.receive(into: buffer, from: &peer) {
+            guard peer.sin_addr.s_addr == UInt32(0x7F00_0001).bigEndian,
+                let query = DNSQuery(forwarding: Array(buffer[..<count]))
+            else { continue }
             let id = (query.octets[0], query.octets[1])
             queries.append((query, Requester(listener: listener, address: peer, queryID: id)))
         }

@@ -76,7 +76,7 @@ extension TransportLoop {
             try add(entry, to: question)
             return []
         } catch {
-            return question.exchange.connectionFailed(to: server, at: now)
+            return question.exchange.connectionFailed(to: server, .local(error.reason), at: now)
         }
     }
 
@@ -93,7 +93,7 @@ extension TransportLoop {
                 return try receive(received, on: index, entry, of: question, at: now)
             } catch {
                 close(index, of: question)
-                return question.exchange.connectionFailed(to: entry.server, at: now)
+                return question.exchange.connectionFailed(to: entry.server, .lost, at: now)
             }
         }
     }
@@ -103,6 +103,7 @@ extension TransportLoop {
             guard let count = try entry.socket.receive(into: buffer) else { return [] }
             return received(buffer[..<count], on: entry, overTCP: false, of: question, at: now)
         } catch {
+            // Only an ICMP error ends here; it is about an earlier transmission.
             return question.exchange.refused(by: entry.server, at: now)
         }
     }
@@ -115,7 +116,7 @@ extension TransportLoop {
         let reply = DNSReply.classify(packet, query: question.query, id: entry.queryID, overTCP: overTCP)
         switch reply {
         case .unrelated, .malformed: onEvent(.ignored(pool.address(of: entry.server)))
-        case .truncated, .error, .answer: break
+        case .truncated, .error, .answer: pool.received(from: entry.server, at: now)
         }
         return question.exchange.received(reply, packet, from: entry.server, at: now)
     }
@@ -143,16 +144,20 @@ extension TransportLoop {
             close(index, of: question)
             let reply = DNSReply.classify(packet, query: question.query, id: entry.queryID, overTCP: true)
             switch reply {
-            case .unrelated, .malformed, .truncated:
+            case .unrelated, .truncated:
                 onEvent(.ignored(pool.address(of: entry.server)))
-                return question.exchange.connectionFailed(to: entry.server, at: now)
+                return question.exchange.connectionFailed(to: entry.server, .lost, at: now)
+            case .malformed(let reason):
+                onEvent(.ignored(pool.address(of: entry.server)))
+                return question.exchange.connectionFailed(to: entry.server, .malformed(reason), at: now)
             case .error, .answer:
+                pool.received(from: entry.server, at: now)
                 return question.exchange.received(reply, packet, from: entry.server, at: now)
             }
         }
         if count == 0 {
             close(index, of: question)
-            return question.exchange.connectionFailed(to: entry.server, at: now)
+            return question.exchange.connectionFailed(to: entry.server, .lost, at: now)
         }
         sockets[index]?.kind = .stream(unsent: [], received: all)
         return []
@@ -172,7 +177,7 @@ extension SocketTable.Kind {
 }
 
 extension DNSSocket.SystemCallError {
-    /// The server, or a router on the way, says that nobody is there. What connect(2) reports without sending is this
-    /// host's failure.
-    fileprivate var isRefusal: Bool { call == "send" && [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(code) }
+    /// An ICMP error: nobody listens on the port. Linux reports no other one on a UDP socket (`icmp(7)`); what else fails is
+    /// this host's.
+    fileprivate var isRefusal: Bool { code == ECONNREFUSED }
 }

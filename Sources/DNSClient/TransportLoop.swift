@@ -145,14 +145,12 @@ final class TransportLoop {
             case .connect(let server): actions.append(contentsOf: connect(question, to: server, at: now))
             case .finish(let outcome): finish(question, outcome)
             case .answered(let server): pool.answered(server)
-            case .demote(let servers):
-                for server in servers where pool.demote(server, at: now) {
-                    onEvent(.failedOver(from: pool.address(of: server)))
-                }
+            case .passOver(let server, let evidence):
+                if pool.passOver(server, evidence, at: now) { onEvent(.failedOver(from: pool.address(of: server))) }
             case .close: remove(question)
             }
         }
-        setTimer(for: question)
+        setTimer(for: question, after: now)
     }
 
     private func finish(_ question: Question, _ outcome: Exchange.Outcome) {
@@ -183,12 +181,12 @@ final class TransportLoop {
         while let first = inOrder.first, questions[first] == nil { inOrder.removeFirst() }
     }
 
-    /// Ends the oldest question, whose sockets another one needs.
+    /// Ends the oldest question that has a socket, which another question needs.
     ///
-    /// - Returns: `false` when this question is the only one.
+    /// - Returns: `false` when there is none.
     func endOldest(butNot question: Question) -> Bool {
-        guard let id = inOrder.first(where: { $0 != question.id && questions[$0] != nil }), let oldest = questions[id]
-        else { return false }
+        let id = inOrder.first { $0 != question.id && questions[$0]?.sockets.isEmpty == false }
+        guard let id, let oldest = questions[id] else { return false }
         end(oldest)
         return true
     }
@@ -200,9 +198,11 @@ final class TransportLoop {
 
     // MARK: Timers
 
-    private func setTimer(for question: Question) {
-        let next = question.exchange.nextEvent
-        guard let next, next != question.timer else { return }
+    /// Never for a time that has come already: `fireTimers` would not end.
+    private func setTimer(for question: Question, after now: Instant) {
+        guard let event = question.exchange.nextEvent else { return }
+        let next = max(event, now + .milliseconds(1))
+        guard next != question.timer else { return }
         question.timer = next
         timers.insert(Timer(time: next, question: question.id))
     }

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A thread that runs one function and ends.
+/// A thread that runs one function and ends. It blocks all signals: one that the kernel gave to it, such as SIGHUP, would
+/// be lost for those who wait for it.
 final class TransportThread {
     private let body: @Sendable () -> Void
 
@@ -15,6 +16,9 @@ final class TransportThread {
         let code = pthread_create(
             &thread, nil,
             { argument in
+                var signals = sigset_t()
+                sigfillset(&signals)
+                pthread_sigmask(SIG_SETMASK, &signals, nil)
                 if let argument { Unmanaged<TransportThread>.fromOpaque(argument).takeRetainedValue().body() }
                 return nil
             }, this.toOpaque())

@@ -42,17 +42,33 @@ final class DNSSECWatch: Service {
     /// What is known of one subject.
     private struct Watched {
         let subject: Subject
+        let generation: Int
         var looks = DNSSECLooks()
         var next = ContinuousClock.now
+
+        init(_ subject: Subject) {
+            self.subject = subject
+            generation = subject.validator.generation
+        }
+
+        /// Whether it is still about the same servers.
+        func isAbout(_ current: Subject?) -> Bool {
+            subject.validator === current?.validator && generation == current?.validator.generation
+        }
     }
 
     func run() async throws {
         var watched: Watched?
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let current = subject.withLock(\.self)
-            if watched?.subject.validator !== current?.validator {
+            if let current {
+                if watched?.isAbout(current) != true {
+                    metrics.tell(nil)
+                    watched = Watched(current)
+                }
+            } else if watched != nil {
                 metrics.tell(nil)
-                watched = current.map { Watched(subject: $0) }
+                watched = nil
             }
             if let due = watched, due.next <= .now { watched = await look(due) }
             try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.pulse) }
@@ -64,7 +80,7 @@ final class DNSSECWatch: Service {
         let validator = watched.subject.validator
         let answers = await cancelWhenGracefulShutdown { await DNSSECProbe(validator).answers() }
         // Meanwhile the servers may be others, or the daemon stops: then the answers mean nothing.
-        guard !Task.isShuttingDownGracefully, !Task.isCancelled, subject.withLock({ $0?.validator === validator })
+        guard !Task.isShuttingDownGracefully, !Task.isCancelled, subject.withLock({ watched.isAbout($0) })
         else { return watched }
         let found = DNSSECStanding(answers, lastSecureAnswer: validator.lastSecureAnswer, now: .now)
         let before = watched.looks.standing

@@ -17,35 +17,47 @@ struct NameServerWatch: Service {
 
     private static let interval = Duration.seconds(2)
 
-    func run() async throws {
-        var last = FileVersion(of: path)
+    /// What the last look found.
+    private struct State {
+        var version: FileVersion?
+        /// The transport whose servers were compared with the file.
+        var transport: DNSTransport?
         var isUnreadable = false
+        /// The file listed no server: it may be about to be written.
+        var listsNone = false
+    }
+
+    func run() async throws {
+        var state = State()
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
-            let version = FileVersion(of: path)
-            if version != last || isUnreadable {
-                last = version
-                isUnreadable = !follow(wasUnreadable: isUnreadable)
-            }
+            if let upstream = upstream() { look(&state, upstream) } else { state = State() }
             try? await cancelWhenGracefulShutdown { try await sleep(Self.interval) }
         }
     }
 
-    /// - Returns: whether the file could be read.
-    private func follow(wasUnreadable: Bool) -> Bool {
-        guard let upstream = upstream() else { return true }
+    private func look(_ state: inout State, _ upstream: Upstream) {
+        let version = FileVersion(of: path)
+        // A new transport may have read the file before its last change.
+        let isSettled = version == state.version && upstream.transport === state.transport
+        guard !isSettled || state.isUnreadable || state.listsNone else { return }
+        state.version = version
+        state.transport = upstream.transport
         do throws(NameServer.Unreadable) {
             let servers = try NameServer.systemOrLocalHost(path: path)
-            guard servers != upstream.servers else { return true }
+            state.isUnreadable = false
+            // A file that lists none counts when it does so twice: programs empty it before they write it.
+            let waits = NameServer.areNoneListed(path: path) && !state.listsNone
+            state.listsNone = waits
+            guard !waits, servers != upstream.servers else { return }
             upstream.use(servers)
             let list = servers.map(\.description).joined(separator: ",")
             logger.notice("DNS servers changed", metadata: ["servers": "\(list)", "path": "\(path)"])
-            return true
         } catch {
-            if !wasUnreadable {
+            if !state.isUnreadable {
                 logger.warning(
                     "resolv.conf cannot be read, the old DNS servers stay", metadata: ["reason": "\(error)"])
             }
-            return false
+            state.isUnreadable = true
         }
     }
 }

@@ -41,7 +41,7 @@ struct UnboundConfiguration {
         let wait = max(Self.shortestWait, timeout + .seconds(30)).components.seconds * 1_000
         return """
               infra-cache-min-rtt: \(wait)
-              infra-cache-max-rtt: \(2 * wait)
+              infra-cache-max-rtt: \(16 * wait)
               outbound-msg-retry: 1
 
             """

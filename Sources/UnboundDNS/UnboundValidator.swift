@@ -24,6 +24,7 @@ package final class UnboundValidator: ValidatingResolver {
         var inquiry: UnboundInquiry
         var isClosed = false
         var lastSecureAnswer: ContinuousClock.Instant?
+        var generation = 0
     }
 
     /// Opens a port of the transport on 127.0.0.1 for libunbound.
@@ -60,6 +61,8 @@ package final class UnboundValidator: ValidatingResolver {
         let fresh = try UnboundInquiry(configuration, over: transport)
         state.withLock { state in
             if !state.isClosed { state.inquiry = fresh }
+            state.lastSecureAnswer = nil
+            state.generation += 1
         }
     }
 
@@ -80,6 +83,9 @@ package final class UnboundValidator: ValidatingResolver {
         return ValidatedAnswer(
             outcome.reading.answer, isSecure: outcome.isSecure, canonicalName: outcome.reading.canonicalName)
     }
+
+    /// How often everything was forgotten: what was found out before says nothing any more.
+    package var generation: Int { state.withLock(\.generation) }
 
     /// When an answer was last proven by signatures; `nil`: never yet. It shows that the servers let DNSSEC through.
     package var lastSecureAnswer: ContinuousClock.Instant? { state.withLock(\.lastSecureAnswer) }

@@ -246,13 +246,4 @@ struct FetchLineTests {
         #expect(line.next()?.id == id(1))
         #expect(line.next() == nil)
     }
-
-    @Test func `a heap gives its elements in order, whatever was left out`() {
-        var heap = Heap<Int>()
-        for number in 0..<500 { heap.push(number * 7_919 % 500) }
-        heap.keep { $0.isMultiple(of: 3) }
-        var order: [Int] = []
-        while let next = heap.pop() { order.append(next) }
-        #expect(order == Array(stride(from: 0, to: 500, by: 3)))
-    }
 }

@@ -1,4 +1,5 @@
 import Discovery
+import HeapModule
 
 @testable import CurlHTTPS
 
@@ -63,10 +64,10 @@ struct FetchSimulation {
 
     /// Lets time pass.
     mutating func run(until end: ContinuousClock.Instant) {
-        while let next = [schedule.nextDeadline, events.first?.at].compactMap(\.self).min(), next <= end {
+        while let next = [schedule.nextDeadline, events.min?.at].compactMap(\.self).min(), next <= end {
             now = max(now, next)
-            if let event = events.first, event.at <= now {
-                _ = events.pop()
+            if let event = events.min, event.at <= now {
+                _ = events.popMin()
                 guard running[event.id]?.attempt == event.attempt else { continue }
                 running[event.id] = nil
                 carryOut(schedule.ended(event.id, event.ending, now: now))
@@ -115,7 +116,7 @@ struct FetchSimulation {
                             tls: TLSSummary(issuer: nil, notAfter: nil)))
                 )
             }
-        events.push(Event(at: now + delay, id: id, attempt: attempts, ending: ending))
+        events.insert(Event(at: now + delay, id: id, attempt: attempts, ending: ending))
     }
 
     /// The most attempts at once to one registrable domain, one address and one network.

@@ -1,4 +1,5 @@
 import Discovery
+import TestSupport
 import Testing
 
 @testable import DNSClient
@@ -56,7 +57,7 @@ import Testing
         let later = start + .milliseconds(350)
         #expect(exchange.timerFired(at: later) == [.transmit(second)])
         let actions = exchange.received(try answer(), [1], from: second, at: later + .milliseconds(5))
-        #expect(actions.prefix(2) == [.answered(second), .demote([first])])
+        #expect(actions.prefix(2) == [.answered(second), .passOver(first, .silence(since: start))])
         #expect(actions.last == .close)
         #expect(exchange.isOver && exchange.nextEvent == nil)
     }
@@ -65,7 +66,7 @@ import Testing
         var exchange = exchange([first, second])
         _ = exchange.start(at: start)
         let actions = exchange.received(try answer(), [1], from: first, at: start + .milliseconds(5))
-        #expect(actions.allSatisfy { if case .demote = $0 { false } else { true } })
+        #expect(actions.allSatisfy { if case .passOver = $0 { false } else { true } })
     }
 
     @Test func `an error leads to the next server at once, and is the result when all have one`() {
@@ -102,7 +103,7 @@ import Testing
         #expect(exchange.received(.truncated, [], from: first, at: start) == [.connect(first)])
         #expect(exchange.received(.truncated, [], from: first, at: start) == [])
         #expect(exchange.timerFired(at: start + .milliseconds(350)) == [])
-        #expect(exchange.connectionFailed(to: first, at: start + .milliseconds(400)) == [])
+        #expect(exchange.connectionFailed(to: first, .lost, at: start + .milliseconds(400)) == [])
         #expect(exchange.timerFired(at: start + .milliseconds(700)) == [.transmit(first)])
     }
 
@@ -131,5 +132,90 @@ import Testing
         )
         let actions = exchange.received(try answer(), [1], from: first, at: start + .milliseconds(20))
         #expect(actions.last == .close)
+    }
+
+    @Test func `an error of a server that was replaced ends nothing, though the new one refuses`() {
+        var exchange = exchange([first])
+        _ = exchange.start(at: start)
+        let later = start + .milliseconds(10)
+        #expect(exchange.serversReplaced(by: .init(servers: [second]), at: later) == [.transmit(second)])
+        #expect(exchange.refused(by: second, at: later) == [])
+        #expect(exchange.received(.error(.responseCode(2)), [], from: first, at: later) == [])
+        let (_, end) = run(&exchange)
+        #expect(end == [.finish(.failed(.timedOut(after: .seconds(5)), from: nil)), .close])
+    }
+
+    @Test func `an error stands after half of the time if another server stays silent, which then goes behind`() {
+        var exchange = exchange([first, second])
+        _ = exchange.start(at: start)
+        #expect(exchange.received(.error(.responseCode(2)), [], from: first, at: start) == [.transmit(second)])
+        var (now, actions) = (start, [Exchange.Action]())
+        while let next = exchange.nextEvent {
+            now = next
+            actions = exchange.timerFired(at: now)
+        }
+        #expect(now - start == .milliseconds(2_500))
+        #expect(
+            actions == [
+                .passOver(second, .silence(since: start)), .finish(.failed(.responseCode(2), from: first)), .close,
+            ])
+    }
+
+    @Test func `a failure over TCP keeps its reason: this host's, or what cannot be read`() {
+        let failures: [(Exchange.ConnectionFailure, DNSFailure.Cause)] = [
+            (.local("socket: Too many open files"), .local("socket: Too many open files")),
+            (.malformed("it ends too early"), .malformedAnswer("it ends too early")),
+            (.lost, .timedOut(after: .seconds(5))),
+        ]
+        for (failure, cause) in failures {
+            var exchange = exchange([first])
+            _ = exchange.start(at: start)
+            _ = exchange.received(.truncated, [], from: first, at: start)
+            #expect(exchange.connectionFailed(to: first, failure, at: start) == [])
+            #expect(exchange.timerFired(at: start + .seconds(5)) == [.finish(.failed(cause, from: nil)), .close])
+        }
+    }
+
+    /// Whatever happens, time goes on: after each event the next one lies ahead, and the question ends once.
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `random events never stop the clock, and end a question once`(seed: UInt64) throws {
+        var generator = Seeded(seed)
+        let servers = (0..<4).map { ServerPool.ServerID(number: $0) }
+        let serverCount = Int.random(in: 1...4, using: &generator)
+        var exchange = exchange(
+            Array(servers[..<serverCount]), demoted: Bool.random(using: &generator) ? [servers[0]] : [],
+            probe: Bool.random(using: &generator) ? servers[0] : nil)
+        let replies: [DNSReply] = [
+            .unrelated, .malformed("x"), .truncated, .error(.responseCode(2)), .error(.responseCode(5)), try answer(),
+        ]
+        var now = start
+        var ends = 0
+        func count(_ actions: [Exchange.Action]) {
+            for case .finish in actions { ends += 1 }
+        }
+        count(exchange.start(at: now))
+        for _ in 0..<500 where exchange.nextEvent != nil {
+            let server = servers[Int.random(in: 0..<4, using: &generator)]
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0: count(exchange.refused(by: server, at: now))
+            case 1: count(exchange.sendFailed(to: server, reason: "x", at: now))
+            case 2: count(exchange.connectionFailed(to: server, .lost, at: now))
+            case 3:
+                let order = ServerPool.Order(servers: Array(servers.shuffled(using: &generator)[..<serverCount]))
+                count(exchange.serversReplaced(by: order, at: now))
+            case 4, 5:
+                let reply = replies[Int.random(in: replies.indices, using: &generator)]
+                count(exchange.received(reply, [], from: server, at: now))
+            default:
+                now = exchange.nextEvent ?? now
+                count(exchange.timerFired(at: now))
+                #expect(exchange.nextEvent.map { $0 > now } ?? true, "seed \(seed)")
+            }
+        }
+        while let next = exchange.nextEvent {
+            count(exchange.timerFired(at: next))
+            try #require(exchange.nextEvent.map { $0 > next } ?? true, "seed \(seed)")
+        }
+        #expect(ends == 1 && exchange.isOver, "seed \(seed)")
     }
 }

@@ -25,8 +25,8 @@ import Testing
         var pool = ServerPool(servers, at: start)
         var order = pool.order(at: start)
         let first = order.servers[0]
-        let isNew = pool.demote(first, at: start)
-        let isNewAgain = pool.demote(first, at: start)
+        let isNew = pool.passOver(first, .refused, at: start)
+        let isNewAgain = pool.passOver(first, .refused, at: start)
         #expect(isNew && !isNewAgain)
         order = pool.order(at: start)
         #expect(names(pool, order) == ["192.0.2.2", "192.0.2.3", "192.0.2.1"])
@@ -40,7 +40,7 @@ import Testing
         var pool = ServerPool(servers, at: start)
         var order = pool.order(at: start)
         let first = order.servers[0]
-        _ = pool.demote(first, at: start)
+        _ = pool.passOver(first, .refused, at: start)
         pool.answered(first)
         order = pool.order(at: start)
         #expect(names(pool, order) == ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
@@ -49,10 +49,28 @@ import Testing
     @Test func `replaced servers have no history, and keep their number if they were there before`() throws {
         var pool = ServerPool(servers, at: start)
         let first = pool.order(at: start).servers[0]
-        _ = pool.demote(first, at: start)
+        _ = pool.passOver(first, .refused, at: start)
         pool.replace(with: [try NameServer("192.0.2.9"), servers[0]], at: start)
         let order = pool.order(at: start)
         #expect(names(pool, order) == ["192.0.2.9", "192.0.2.1"])
         #expect(order.servers[1] == first && order.demoted.isEmpty)
+    }
+
+    @Test func `one name's error leaves a server in front; three in a row send it behind`() {
+        var pool = ServerPool(servers, at: start)
+        let first = pool.order(at: start).servers[0]
+        var moves = (0..<2).map { _ in pool.passOver(first, .error, at: start) }
+        pool.answered(first)
+        moves += (0..<3).map { _ in pool.passOver(first, .error, at: start) }
+        #expect(moves == [false, false, false, false, true])
+    }
+
+    @Test func `a silent question sends a server behind only if it answered no other one since`() {
+        var pool = ServerPool(servers, at: start)
+        let first = pool.order(at: start).servers[0]
+        pool.received(from: first, at: start + .milliseconds(100))
+        let isAlive = pool.passOver(first, .silence(since: start), at: start + .seconds(1))
+        let isDead = pool.passOver(first, .silence(since: start + .milliseconds(200)), at: start + .seconds(1))
+        #expect(!isAlive && isDead)
     }
 }

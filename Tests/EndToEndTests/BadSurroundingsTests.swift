@@ -92,5 +92,31 @@ extension EndToEnd {
             _ = try await eventually("the log says: \(words)") { daemon.log.text().contains(words) ? true : nil }
             #expect(try await daemon.end() == 0, "\(daemon.log.text())")
         }
+
+        @Test func `a resolv.conf that comes after the start is followed without a reload, with one line`() async throws
+        {
+            let lab = try Lab.running
+            try await lab.publish(LabDomain("late-dns.example", policy: Policy.enforce()))
+            let fetch = """
+                fetch:
+                  ca-file: \(lab.authority.root)
+                  allow-networks: [127.0.0.0/8, "fd00:2::/32"]
+
+                """
+            let daemon = try start(lab, world: Self.withoutResolvConf, settings: fetch)
+            _ = try await eventually("it listens") {
+                TCPConnection.canConnect(to: "127.0.0.1", port: Self.port) ? true : nil
+            }
+            // The daemon's own /etc.
+            let path = "/proc/\(daemon.identifier)/root/etc/resolv.conf"
+            try "nameserver \(KnotServer.address)\n".write(toFile: path, atomically: false, encoding: .utf8)
+            let line = "notice DNS servers changed path=/etc/resolv.conf servers=\(KnotServer.address)"
+            _ = try await eventually("the log says: \(line)", within: .seconds(5)) {
+                daemon.log.text().contains(line) ? true : nil
+            }
+            #expect(try await SocketmapClient.ask("late-dns.example", port: Self.port).hasPrefix("OK secure match="))
+            #expect(daemon.log.lines().count { $0.contains("DNS servers changed") } == 1)
+            #expect(try await daemon.end() == 0, "\(daemon.log.text())")
+        }
     }
 }

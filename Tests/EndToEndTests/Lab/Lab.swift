@@ -152,7 +152,7 @@ struct Surroundings: Sendable {
     var cache: String?
 
     /// Nobody answers: what a bridge says there it knew before.
-    static let cutOff = Surroundings(servers: [Silence.nobody])
+    static let cutOff = Surroundings(servers: [Silence.nobody], timeout: "1s")
 
     /// - Parameter directory: where the bridge keeps its files.
     func configuration(trusting authority: CertificateAuthority, in directory: String) -> String {
