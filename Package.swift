@@ -155,6 +155,9 @@ let package = Package(
         .executableTarget(
             name: "DNSStorm", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
             swiftSettings: strict),
+        .executableTarget(
+            name: "SilentHosts", dependencies: ["CurlHTTPS", "Discovery"], path: "Benchmarks/SilentHosts",
+            exclude: ["server.py"], swiftSettings: strict),
 
         // The twins of the seams, and samples.
         .target(

@@ -166,10 +166,9 @@ package struct Examination: Sendable {
     private func ownServers() async -> Result<[NameServerFacts], Unavailable> {
         var servers = setup.nameServers
         if servers.isEmpty {
-            switch surroundings.nameServers("/etc/resolv.conf") {
-            case .servers(let found): servers = found
-            case .missing: return .failure(Unavailable("there is no /etc/resolv.conf"))
-            case .unreadable(let why): return .failure(Unavailable(why))
+            switch surroundings.nameServers("/etc/resolv.conf").asked {
+            case .success(let found): servers = found
+            case .failure(let trouble): return .failure(trouble)
             }
         }
         let question = DNSQuestion(name: names.domain.name.text, type: .a)

@@ -45,12 +45,20 @@ import Testing
 
     @Test func `one dead server is a warning, all are a failure`() throws {
         let dead = NameServerProbe.Outcome.silent("no answer in time")
-        #expect(try Self.servers(Self.facts(), Self.facts(Self.two, dead)).severities == [.warn])
+        let one = try Self.servers(Self.facts(), Self.facts(Self.two, dead))
+        #expect(one.severities == [.warn])
+        #expect(one.text.contains("asks the other servers"))
         let all = try Self.servers(
             Self.facts(Self.one, dead, dead), Self.facts(Self.two, .answered(code: 5, isAuthenticated: false)))
         #expect(all.severities == [.fail, .fail, .fail])
         #expect(all.text.contains("REFUSED"))
         #expect(try Self.checkup().nameServers(.failure(Unavailable("no resolv.conf"))).severities == [.fail])
+    }
+
+    @Test func `without resolv.conf 127.0.0.1 is asked, an unreadable one lists no server`() {
+        #expect(NameServerList.missing.asked == .success([NameServerAddress(host: "127.0.0.1")]))
+        #expect(NameServerList.servers([Self.two]).asked == .success([Self.two]))
+        #expect(NameServerList.unreadable("it is a directory").asked == .failure(Unavailable("it is a directory")))
     }
 
     @Test func `no TCP is a warning`() throws {

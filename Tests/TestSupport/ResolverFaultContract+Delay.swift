@@ -55,12 +55,13 @@ extension ResolverFaultContract {
     }
 
     /// New silent names at a steady rate beside good names: no good name fails, no silent name fails early. Time-out 1 s,
-    /// factor 0.2; 4 s long, so that for 3 s as many questions are open as ever will be.
+    /// factor 0.2; 3 s of silent names alone, then 3 s beside good names, so that as many questions are open as in a long
+    /// storm.
     package func silentNames(perSecond silent: Int, goodPerSecond good: Int) async throws -> [String] {
         let server = try FaultyDNSServer(behavior: DNSBehavior.byName)
         let timeout: Duration = .seconds(1)
         return try await withClient([server], timeout: timeout) { client in
-            let storm = SilentNameStorm(silentPerSecond: silent, goodPerSecond: good, duration: .seconds(4))
+            let storm = SilentNameStorm(silentPerSecond: silent, goodPerSecond: good, duration: .seconds(3))
             let (silent, good) = await storm.run(on: client, timeout: timeout)
             var violations: [String] = []
             violations.demand(good.asked > 0, "no good name was asked")

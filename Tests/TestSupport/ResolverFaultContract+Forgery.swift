@@ -2,19 +2,19 @@ import Discovery
 
 /// Malformed, forged and refused answers.
 extension ResolverFaultContract {
-    /// A malformed answer to one name hurts that name only. Time-out 1 s, factor 0.2.
+    /// A malformed answer to one name hurts that name only. Time-out 3 s, factor 0.6.
     package func malformedAnswers() async throws -> [String] {
         let server = try FaultyDNSServer { query in
             guard let corruption = Self.corruption(of: query) else { return .echo(query) }
             return .echo(query).corrupted(corruption)
         }
-        return try await withClient([server], timeout: .seconds(1)) { client in
+        return try await withClient([server], timeout: .seconds(3)) { client in
             await besideGoodNames(client) {
                 var violations: [String] = []
                 for result in await client.ask(all: Self.corruptNames) {
                     // trailingGarbage may be accepted.
                     violations.demand(result.isEcho || result.cause != nil, result.summary)
-                    violations.demandEnd(result, .seconds(1))
+                    violations.demandEnd(result, .seconds(3))
                 }
                 return violations
             }
@@ -49,16 +49,16 @@ extension ResolverFaultContract {
         }
     }
 
-    /// Without the real answer a question with forged answers fails like one without answers. Time-out 1 s, factor 0.2.
+    /// Without the real answer a question with forged answers fails like one without answers. Time-out 3 s, factor 0.6.
     package func forgedAnswersAlone() async throws -> [String] {
         let server = try FaultyDNSServer { query in
             query.name.hasSuffix("forged.test") ? .silence.forged(Self.forgeries(of: query)) : .echo(query)
         }
-        return try await withClient([server], timeout: .seconds(1)) { client in
+        return try await withClient([server], timeout: .seconds(3)) { client in
             await besideGoodNames(client) {
                 var violations: [String] = []
                 let names = DNSForgery.impostors.indices.map { "f\($0).forged.test" }
-                for result in await client.ask(all: names) { violations.demandTimeout(result, of: .seconds(1)) }
+                for result in await client.ask(all: names) { violations.demandTimeout(result, of: .seconds(3)) }
                 return violations
             }
         }

@@ -1,10 +1,15 @@
 import Synchronization
 
-/// Silent and good names at a steady rate each.
+/// Silent names at a steady rate, and good names at a steady rate that start 3 s later.
+///
+/// The silent names alone come first so that a resolver that judges the server by them has done so before the first answer.
 package struct SilentNameStorm: Sendable {
     package let silentPerSecond: Int
     package let goodPerSecond: Int
+    /// Of the good names; at least as long as the time-out, it has as many questions open as there ever will be.
     package let duration: Duration
+
+    package static let leadTime: Duration = .seconds(3)
 
     package init(silentPerSecond: Int, goodPerSecond: Int, duration: Duration) {
         self.silentPerSecond = silentPerSecond
@@ -17,7 +22,9 @@ package struct SilentNameStorm: Sendable {
         on client: ResolverUnderTest.Client, timeout: Duration
     ) async -> (silent: AskTally, good: AskTally) {
         async let silent = AskTally(
-            client, zone: "silent.test", perSecond: silentPerSecond, for: duration, timeout: timeout)
+            client, zone: "silent.test", perSecond: silentPerSecond, for: Self.leadTime + duration,
+            timeout: timeout)
+        try? await Task.sleep(for: Self.leadTime)
         async let good = AskTally(client, zone: "fine.test", perSecond: goodPerSecond, for: duration, timeout: timeout)
         return (await silent, await good)
     }

@@ -37,7 +37,9 @@ package struct ResolverCheckup: Sendable {
             let rest =
                 areAllDead
                 ? "no policy can be found."
-                : transport == "TCP" ? "large answers are lost." : "some lookups take longer."
+                : transport == "TCP"
+                    ? "large answers are lost."
+                    : "the bridge asks the other servers, and tries this one again every 5 s."
             return Finding(
                 .nameServers, areAllDead ? .fail : .warn,
                 "\(server) gives no answer over \(transport) (\(why)): \(rest)")

@@ -33,6 +33,15 @@ package enum NameServerList: Equatable, Sendable {
     case missing
     /// In words.
     case unreadable(String)
+
+    /// The servers that the bridge asks: 127.0.0.1 where the file is missing (resolver(3)).
+    package var asked: Result<[NameServerAddress], Unavailable> {
+        switch self {
+        case .servers(let servers): .success(servers)
+        case .missing: .success([NameServerAddress(host: "127.0.0.1")])
+        case .unreadable(let why): .failure(Unavailable(why))
+        }
+    }
 }
 
 /// One DNS server, asked by both transports.
