@@ -2,24 +2,57 @@ import HeapModule
 
 /// Fetches that wait for one thing: a key, or a slot.
 ///
-/// The next one is of the class whose turn it is by weight. Within a class the lowest round goes first, and within a round
-/// the newest fetch: under a flood the newest caller still waits for the result, and whoever flooded came before it.
+/// The next one is of the class whose turn it is by weight. Within a class the lowest round goes first. Within a round the
+/// newest fetch and the oldest one take turns: the newest, since whoever floods the line came before it, and its caller
+/// still waits for the result; the oldest, so that nobody waits for ever while new fetches keep coming.
 /// Cost: O(log n) for each fetch, whatever else waits.
 struct FetchLine {
     private struct Place: Comparable {
         let round: Int
+        /// Within the round the lowest goes first.
+        let order: UInt64
         let id: FetchID
 
-        static func < (left: Place, right: Place) -> Bool {
-            left.round != right.round ? left.round < right.round : left.id.number > right.id.number
-        }
+        static func < (left: Place, right: Place) -> Bool { (left.round, left.order) < (right.round, right.order) }
     }
 
-    /// One class: a heap that holds the removed ones until they come to the front or are too many.
+    /// One class, in both orders. The heaps hold what was taken or removed until it comes to the front or is too much.
     private struct Queue {
-        var places = Heap<Place>()
+        var newest = Heap<Place>()
+        var oldest = Heap<Place>()
         var rounds: [FetchID: Int] = [:]
+        var isOldestNext = false
         var credit = 0
+
+        mutating func add(_ id: FetchID, round: Int) {
+            rounds[id] = round
+            newest.insert(Place(round: round, order: .max - id.number, id: id))
+            oldest.insert(Place(round: round, order: id.number, id: id))
+        }
+
+        mutating func take() -> (id: FetchID, round: Int)? {
+            guard let place = isOldestNext ? firstOldest() : firstNewest() else { return nil }
+            isOldestNext.toggle()
+            rounds[place.id] = nil
+            clean()
+            return (place.id, place.round)
+        }
+
+        private mutating func firstNewest() -> Place? {
+            while let place = newest.popMin() { if rounds[place.id] == place.round { return place } }
+            return nil
+        }
+
+        private mutating func firstOldest() -> Place? {
+            while let place = oldest.popMin() { if rounds[place.id] == place.round { return place } }
+            return nil
+        }
+
+        mutating func clean() {
+            let limit = 2 * rounds.count + 32
+            if newest.count > limit { newest = Heap(newest.unordered.filter { rounds[$0.id] == $0.round }) }
+            if oldest.count > limit { oldest = Heap(oldest.unordered.filter { rounds[$0.id] == $0.round }) }
+        }
     }
 
     private var queues = [Queue](repeating: Queue(), count: FetchClass.allCases.count)
@@ -28,18 +61,11 @@ struct FetchLine {
 
     func isWaiting(_ kind: FetchClass) -> Bool { !queues[kind.rawValue].rounds.isEmpty }
 
-    mutating func add(_ id: FetchID, _ kind: FetchClass, round: Int = 0) {
-        queues[kind.rawValue].rounds[id] = round
-        queues[kind.rawValue].places.insert(Place(round: round, id: id))
-    }
+    mutating func add(_ id: FetchID, _ kind: FetchClass, round: Int = 0) { queues[kind.rawValue].add(id, round: round) }
 
     mutating func remove(_ id: FetchID, _ kind: FetchClass) {
         guard queues[kind.rawValue].rounds.removeValue(forKey: id) != nil else { return }
-        let rounds = queues[kind.rawValue].rounds
-        if queues[kind.rawValue].places.count > 2 * rounds.count + 32 {
-            queues[kind.rawValue].places = Heap(
-                queues[kind.rawValue].places.unordered.filter { rounds[$0.id] == $0.round })
-        }
+        queues[kind.rawValue].clean()
     }
 
     /// Smooth weighted round robin over the classes in which somebody waits.
@@ -52,15 +78,6 @@ struct FetchLine {
             if queues[kind.rawValue].credit > queues[chosen.rawValue].credit { chosen = kind }
         }
         queues[chosen.rawValue].credit -= waiting.reduce(0) { $0 + $1.weight }
-        return take(chosen)
-    }
-
-    private mutating func take(_ kind: FetchClass) -> (id: FetchID, round: Int)? {
-        while let place = queues[kind.rawValue].places.popMin() {
-            guard queues[kind.rawValue].rounds[place.id] == place.round else { continue }
-            queues[kind.rawValue].rounds[place.id] = nil
-            return (place.id, place.round)
-        }
-        return nil
+        return queues[chosen.rawValue].take()
     }
 }

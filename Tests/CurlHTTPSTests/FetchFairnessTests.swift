@@ -185,4 +185,26 @@ struct FetchFairnessTests {
         #expect(simulation.schedule.inFlight == 0)
         #expect(simulation.schedule.retriesInFlight == 0)
     }
+
+    /// A relay's queue full of mail to one hoster: more lookups at once than the hoster's share of slots, and always new ones.
+    @Test func `nobody waits for ever behind newer fetches from one busy address that answers`() throws {
+        let hoster = try #require(IPAddress("192.0.2.1"))
+        var simulation = FetchSimulation(slots: 512) { _ in .answers(after: .milliseconds(100)) }
+        var number = 0
+        for _ in 0..<3_000 {
+            while simulation.endings.count + 100 > number {
+                simulation.submit("customer\(number).example", at: [hoster])
+                number += 1
+            }
+            simulation.run(for: .milliseconds(10))
+        }
+        let times = simulation.endings.values.map(\.after)
+        #expect(times.count > 8_000)
+        #expect(simulation.endings.values.filter { !$0.isAnswer }.isEmpty)
+        let longest = try #require(times.max())
+        #expect(longest < .seconds(2))
+        // Those that still wait came lately, too.
+        #expect(simulation.longestWait < .seconds(2))
+        #expect(simulation.faults.isEmpty)
+    }
 }

@@ -212,7 +212,15 @@ struct FetchKeyTests {
 struct FetchLineTests {
     private func id(_ number: UInt64) -> FetchID { FetchID(number: number) }
 
-    @Test func `the lowest round goes first, within it the newest`() {
+    @Test func `within a round the newest and the oldest take turns`() {
+        var line = FetchLine()
+        for number in 1...5 as ClosedRange<UInt64> { line.add(id(number), .firstContact) }
+        var order: [UInt64] = []
+        while let next = line.next() { order.append(next.id.number) }
+        #expect(order == [5, 1, 4, 2, 3])
+    }
+
+    @Test func `the lowest round goes first, then the newest`() {
         var line = FetchLine()
         for (number, round) in [(1, 1), (2, 0), (3, 1), (4, 0), (5, 2)] as [(UInt64, Int)] {
             line.add(id(number), .firstContact, round: round)

@@ -119,6 +119,11 @@ struct FetchSimulation {
         events.insert(Event(at: now + delay, id: id, attempt: attempts, ending: ending))
     }
 
+    /// Of the fetches that have not ended.
+    var longestWait: Duration {
+        calls.filter { endings[$0.key] == nil }.values.map { now - $0 }.max() ?? .zero
+    }
+
     /// The most attempts at once to one registrable domain, one address and one network.
     var crowds: (domain: Int, address: Int, network: Int) {
         func most(_ keys: [FetchKey]) -> Int {
