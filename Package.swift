@@ -156,7 +156,8 @@ let package = Package(
             name: "DNSStorm", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
             swiftSettings: strict),
         .executableTarget(
-            name: "SilentHosts", dependencies: ["CurlHTTPS", "Discovery"], path: "Benchmarks/SilentHosts",
+            name: "SilentHosts", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"],
+            path: "Benchmarks/SilentHosts",
             exclude: ["server.py"], swiftSettings: strict),
 
         // The twins of the seams, and samples.

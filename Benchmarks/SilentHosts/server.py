@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Policy hosts for SilentHosts.swift, until its standard input ends. server.py MODE DIRECTORY
+"""Policy hosts for SilentHosts, until standard input ends. server.py MODE DIRECTORY
 
-MODE is what the silent hosts 127.1.0.1 to 127.4.231.1 do, a thousand of them: `tcp` accepts, `tls` shakes hands too and
-never answers the request. 127.0.0.1 is a host that answers. All listen on one port, which is the first line of the output;
-DIRECTORY/root.pem is the certificate that they use."""
+MODE is what the silent hosts 127.1.0.1 to 127.4.231.1 do, a thousand of them: `tcp` accepts, `tls` also completes the
+handshake and never answers the request. 127.0.0.1 is a host that answers. All listen on one port, which is the first line of
+the output; DIRECTORY/root.pem is the certificate that they use."""
 
 import asyncio
 import pathlib

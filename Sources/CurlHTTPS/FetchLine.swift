@@ -3,8 +3,8 @@ import HeapModule
 /// Fetches that wait for one thing: a key, or a slot.
 ///
 /// The next one is of the class whose turn it is by weight. Within a class the lowest round goes first. Within a round the
-/// newest fetch and the oldest one take turns: the newest, since whoever floods the line came before it, and its caller
-/// still waits for the result; the oldest, so that nobody waits for ever while new fetches keep coming.
+/// newest fetch and the oldest one take turns: the newest, since a flood came before it, and its caller still waits for the
+/// result; the oldest, so that no fetch waits for ever while new ones keep coming.
 /// Cost: O(log n) for each fetch, whatever else waits.
 struct FetchLine {
     private struct Place: Comparable {
@@ -16,42 +16,37 @@ struct FetchLine {
         static func < (left: Place, right: Place) -> Bool { (left.round, left.order) < (right.round, right.order) }
     }
 
-    /// One class, in both orders. The heaps hold what was taken or removed until it comes to the front or is too much.
+    /// One class. Each heap holds all that wait, and those that were taken or removed until they come to the front or are
+    /// too many.
     private struct Queue {
-        var newest = Heap<Place>()
-        var oldest = Heap<Place>()
+        /// The newest first, and the oldest first.
+        var heaps = [Heap<Place>(), Heap<Place>()]
+        /// The heap that the next fetch comes from.
+        var turn = 0
         var rounds: [FetchID: Int] = [:]
-        var isOldestNext = false
         var credit = 0
 
         mutating func add(_ id: FetchID, round: Int) {
             rounds[id] = round
-            newest.insert(Place(round: round, order: .max - id.number, id: id))
-            oldest.insert(Place(round: round, order: id.number, id: id))
+            heaps[0].insert(Place(round: round, order: .max - id.number, id: id))
+            heaps[1].insert(Place(round: round, order: id.number, id: id))
         }
 
         mutating func take() -> (id: FetchID, round: Int)? {
-            guard let place = isOldestNext ? firstOldest() : firstNewest() else { return nil }
-            isOldestNext.toggle()
-            rounds[place.id] = nil
-            clean()
-            return (place.id, place.round)
-        }
-
-        private mutating func firstNewest() -> Place? {
-            while let place = newest.popMin() { if rounds[place.id] == place.round { return place } }
+            while let place = heaps[turn].popMin() {
+                guard rounds[place.id] == place.round else { continue }
+                turn = 1 - turn
+                remove(place.id)
+                return (place.id, place.round)
+            }
             return nil
         }
 
-        private mutating func firstOldest() -> Place? {
-            while let place = oldest.popMin() { if rounds[place.id] == place.round { return place } }
-            return nil
-        }
-
-        mutating func clean() {
-            let limit = 2 * rounds.count + 32
-            if newest.count > limit { newest = Heap(newest.unordered.filter { rounds[$0.id] == $0.round }) }
-            if oldest.count > limit { oldest = Heap(oldest.unordered.filter { rounds[$0.id] == $0.round }) }
+        mutating func remove(_ id: FetchID) {
+            guard rounds.removeValue(forKey: id) != nil else { return }
+            for index in heaps.indices where heaps[index].count > 2 * rounds.count + 32 {
+                heaps[index] = Heap(heaps[index].unordered.filter { rounds[$0.id] == $0.round })
+            }
         }
     }
 
@@ -63,10 +58,7 @@ struct FetchLine {
 
     mutating func add(_ id: FetchID, _ kind: FetchClass, round: Int = 0) { queues[kind.rawValue].add(id, round: round) }
 
-    mutating func remove(_ id: FetchID, _ kind: FetchClass) {
-        guard queues[kind.rawValue].rounds.removeValue(forKey: id) != nil else { return }
-        queues[kind.rawValue].clean()
-    }
+    mutating func remove(_ id: FetchID, _ kind: FetchClass) { queues[kind.rawValue].remove(id) }
 
     /// Smooth weighted round robin over the classes in which somebody waits.
     mutating func next(of classes: [FetchClass] = FetchClass.allCases) -> (id: FetchID, round: Int)? {

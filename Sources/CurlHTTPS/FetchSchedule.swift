@@ -25,9 +25,9 @@ struct FetchID: Hashable, Sendable {
 ///
 /// It follows that a first contact whose address and domain no other fetch uses is dialled at once while slots are free,
 /// and else within one turn: all slots that are not a retry's change hands in 1 s, and it has the first or second of those
-/// that its class gets. So it has its policy within 2 s if its host answers within 1 s, however many fetches wait, from however few or many addresses,
-/// as long as these came before it. Fetches that come after it and name fresh addresses, more of them each second than
-/// there are slots, can delay it further; nothing local can tell those from it.
+/// that its class gets. So it has its policy within 2 s if its host answers within 1 s, however many fetches wait, from
+/// however few or many addresses, as long as these came before it. Fetches that come after it and name fresh addresses,
+/// more of them each second than there are slots, can delay it further; nothing local can tell those from it.
 ///
 /// Addresses of one host are tried one after another, an address that has its share of attempts later than others; only a
 /// transport failure leads to the next.

@@ -164,12 +164,13 @@ package struct Examination: Sendable {
     // MARK: The world
 
     private func ownServers() async -> Result<[NameServerFacts], Unavailable> {
-        var servers = setup.nameServers
-        if servers.isEmpty {
-            switch surroundings.nameServers("/etc/resolv.conf").asked {
-            case .success(let found): servers = found
-            case .failure(let trouble): return .failure(trouble)
-            }
+        let listed =
+            setup.nameServers.isEmpty
+            ? surroundings.nameServers("/etc/resolv.conf").asked : .success(setup.nameServers)
+        let servers: [NameServerAddress]
+        switch listed {
+        case .success(let found): servers = found
+        case .failure(let error): return .failure(error)
         }
         let question = DNSQuestion(name: names.domain.name.text, type: .a)
         async let overUDP = asked(servers.map { NameServerProbe($0, timeLimit: setup.dnsTimeout) }, question)

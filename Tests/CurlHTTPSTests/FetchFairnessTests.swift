@@ -187,7 +187,7 @@ struct FetchFairnessTests {
     }
 
     /// A relay's queue full of mail to one hoster: more lookups at once than the hoster's share of slots, and always new ones.
-    @Test func `nobody waits for ever behind newer fetches from one busy address that answers`() throws {
+    @Test func `no fetch waits for ever behind newer ones from one busy address that answers`() throws {
         let hoster = try #require(IPAddress("192.0.2.1"))
         var simulation = FetchSimulation(slots: 512) { _ in .answers(after: .milliseconds(100)) }
         var number = 0

@@ -39,7 +39,7 @@ package enum NameServerList: Equatable, Sendable {
         switch self {
         case .servers(let servers): .success(servers)
         case .missing: .success([NameServerAddress(host: "127.0.0.1")])
-        case .unreadable(let why): .failure(Unavailable(why))
+        case .unreadable(let reason): .failure(Unavailable(reason))
         }
     }
 }

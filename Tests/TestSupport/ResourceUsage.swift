@@ -2,23 +2,28 @@ import Foundation
 import Synchronization
 
 /// What this process uses, from the time this value was made.
-final class ResourceUsage: Sendable {
+package final class ResourceUsage: Sendable {
     private struct Maxima {
         var descriptors = 0
         var memory = 0
     }
 
     private let maxima = Mutex(Maxima())
+    private let memoryAtStart = residentOctets()
     private let processorTimeAtStart = processorTime()
 
-    var maximumDescriptors: Int { maxima.withLock(\.descriptors) }
-    /// Resident octets.
-    var maximumMemory: Int { maxima.withLock(\.memory) }
-    /// User and system time.
-    var processorTime: Duration { Self.processorTime() - processorTimeAtStart }
+    package init() {}
 
-    /// Measures ten times a second until the task is cancelled.
-    func sample() async {
+    package var maximumDescriptors: Int { maxima.withLock(\.descriptors) }
+    /// Resident octets.
+    package var maximumMemory: Int { maxima.withLock(\.memory) }
+    /// Resident octets now, less those at the start.
+    package var memoryGrowth: Int { Self.residentOctets() - memoryAtStart }
+    /// User and system time.
+    package var processorTime: Duration { Self.processorTime() - processorTimeAtStart }
+
+    /// Measures descriptors and memory ten times a second until the task is cancelled.
+    package func sample() async {
         while !Task.isCancelled {
             let descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
             let memory = Self.residentOctets()
