@@ -58,10 +58,19 @@ extension FetchSchedule {
         guard let fetch = fetches[id] else { return }
         let kind = fetch.kind.rawValue
         let address = FetchKey.address(fetch.addresses[0])
-        let round = max(rounds[kind], fetch.round, (keys[address]?.lastRounds[kind] ?? -1) + 1)
+        // An address that answers keeps a slot for a short time only, so its fetches need not wait for the next round.
+        let next = keys[address]?.isProven == true ? 0 : (keys[address]?.lastRounds[kind] ?? -1) + 1
+        let round = max(rounds[kind], fetch.round, next)
         keys[address]?.lastRounds[kind] = round
         slotLine.add(id, fetch.kind, round: round)
         setTimer(id)
+    }
+
+    /// Chooses the round anew for a fetch that waits for a slot.
+    mutating func bringForward(_ id: FetchID) {
+        guard let fetch = fetches[id], fetch.attempt == nil, fetch.held == fetch.keys.count else { return }
+        slotLine.remove(id, fetch.kind)
+        waitForSlot(id)
     }
 
     private mutating func setTimer(_ id: FetchID) {

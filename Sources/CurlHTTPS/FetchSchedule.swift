@@ -21,13 +21,15 @@ struct FetchID: Hashable, Sendable {
 /// 3. **Classes.** Fetches for cached policies and first contacts get four slots for each one that a retry gets. Retries
 ///    take at most half of the slots, so the other half changes hands once a second.
 /// 4. **Rounds.** Among those that wait for a slot, addresses take turns (start-time fair queueing): no address gets its
-///    second attempt before all others got their first. Within a round the newest and the oldest fetch take turns.
+///    second attempt before all others got their first, unless its last attempt was answered. Within a round the newest and
+///    the oldest fetch take turns.
 ///
-/// It follows that a first contact whose address and domain no other fetch uses is dialled at once while slots are free,
-/// and else within one turn: all slots that are not a retry's change hands in 1 s, and it has the first or second of those
-/// that its class gets. So it has its policy within 2 s if its host answers within 1 s, however many fetches wait, from
-/// however few or many addresses, as long as these came before it. Fetches that come after it and name fresh addresses,
-/// more of them each second than there are slots, can delay it further; nothing local can tell those from it.
+/// It follows that a first contact whose address answers, or is used by no other fetch, and whose domain none uses is
+/// dialled at once while slots are free, and else within one turn: all slots that are not a retry's change hands in 1 s,
+/// and it has the first or second of those that its class gets. So it has its policy within 2 s if its host answers within
+/// 1 s, however many fetches wait, from however few or many addresses, as long as these came before it. Fetches that come
+/// after it and name fresh addresses, more of them each second than there are slots, can delay it further; nothing local
+/// can tell those from it.
 ///
 /// Addresses of one host are tried one after another, an address that has its share of attempts later than others; only a
 /// transport failure leads to the next.
@@ -188,10 +190,12 @@ struct FetchSchedule {
 
     // MARK: The end of an attempt
 
-    /// Remembers whether the fetch's address answers.
+    /// Remembers whether the fetch's address answers. If it does, its fetches that wait for a slot need not wait for a later
+    /// round.
     mutating func prove(_ id: FetchID, _ isProven: Bool) {
-        guard let address = fetches[id]?.addresses.first else { return }
+        guard let address = fetches[id]?.addresses.first, let key = keys[.address(address)] else { return }
         keys[.address(address)]?.isProven = isProven
+        if isProven, !key.isProven { key.holders.forEach { bringForward($0) } }
     }
 
     private mutating func tryNextAddress(_ id: FetchID, after failure: TransportFailure, _ now: Instant) {

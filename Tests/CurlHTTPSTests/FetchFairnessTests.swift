@@ -186,6 +186,26 @@ struct FetchFairnessTests {
         #expect(simulation.schedule.retriesInFlight == 0)
     }
 
+    @Test(arguments: SilentFlood.allCases)
+    func `after a burst of 10,000 silent domains each new domain of one hoster is answered within 2 s`(
+        _ kind: SilentFlood
+    ) throws {
+        var simulation = simulation(slots: 512, answers: .milliseconds(200))
+        try flood(&simulation, kind)
+        var good: [FetchID] = []
+        for number in 0..<40 {
+            good.append(simulation.submit("customer\(number).test", at: healthy))
+            simulation.run(for: .milliseconds(500))
+        }
+        simulation.run(for: .seconds(20))
+        let endings = good.compactMap { simulation.endings[$0] }
+        #expect(endings.count == 40)
+        #expect(endings.filter { !$0.isAnswer }.isEmpty)
+        let longest = try #require(endings.map(\.after).max())
+        #expect(longest <= .seconds(2))
+        #expect(simulation.faults == [])
+    }
+
     /// A relay's queue full of mail to one hoster: more lookups at once than the hoster's share of slots, and always new ones.
     @Test func `no fetch waits for ever behind newer ones from one busy address that answers`() throws {
         let hoster = try #require(IPAddress("192.0.2.1"))
