@@ -5,35 +5,35 @@ import TestSupport
 
 /// What policy hosts that stay silent cost, and what they do to a host that answers. Real sockets, real TLS.
 ///
-///     swift run --configuration release SilentHosts [SLOTS]      512 without it
+///     swift run --configuration release SilentHosts MODE [SLOTS]      512 slots without the last
 ///
-/// First as many fetches as there are slots, to hosts that accept connections and to hosts that also complete the TLS
-/// handshake: memory and CPU time. Then 10,000 domains at once (`Flood`), and meanwhile a first contact twice a second: how
-/// long each takes. Needs python3 and openssl; server.py beside this file is the hosts.
+/// MODE says what the hosts do: `tcp` or `tls`. A process measures one of them, since memory that one has freed would be
+/// used again by the other and not count as growth.
+/// First as many fetches as there are slots, to hosts that accept connections (`tcp`) or that also complete the TLS
+/// handshake (`tls`): memory and CPU time. Then 10,000 domains at once (`Flood`), and meanwhile a first contact twice a
+/// second: how long each takes. Needs python3 and openssl; server.py beside this file is the hosts.
 @main
 enum SilentHosts {
     static func main() async throws {
-        let slots = try slots(CommandLine.arguments.dropFirst())
+        guard let (mode, slots) = settings(CommandLine.arguments.dropFirst()) else {
+            print("usage: SilentHosts tcp|tls [SLOTS], 1 to 10000 slots")
+            exit(2)
+        }
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        for mode in ["tcp", "tls"] {
-            let hosts = try PolicyHosts(mode: mode)
-            try await cost(of: hosts, slots: slots)
-            for flood in Flood.allCases { try await latency(beside: flood, of: hosts, slots: slots) }
-            hosts.close()
-        }
+        let hosts = try PolicyHosts(mode: mode)
+        try await cost(of: hosts, slots: slots)
+        for flood in Flood.allCases { try await latency(beside: flood, of: hosts, slots: slots) }
+        hosts.close()
     }
 
-    private struct UsageError: Error, CustomStringConvertible {
-        let description = "usage: SilentHosts [SLOTS], 1 to 10000"
-    }
-
-    private static func slots(_ arguments: ArraySlice<String>) throws(UsageError) -> Int {
-        guard let text = arguments.first else { return 512 }
-        guard arguments.count == 1, let slots = Int(text), (1...10_000).contains(slots) else { throw UsageError() }
-        return slots
+    /// - Returns: `nil` when the arguments cannot be used.
+    private static func settings(_ arguments: ArraySlice<String>) -> (mode: String, slots: Int)? {
+        guard let mode = arguments.first, ["tcp", "tls"].contains(mode), arguments.count <= 2 else { return nil }
+        guard arguments.count == 2 else { return (mode, 512) }
+        return arguments.last.flatMap { Int($0) }.flatMap { (1...10_000).contains($0) ? (mode, $0) : nil }
     }
 
     private static func cost(of hosts: PolicyHosts, slots: Int) async throws {
