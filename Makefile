@@ -1,18 +1,27 @@
 # make run    builds sts-bridge and runs it beside Postfix with its defaults
 # make test   installs what the tests need, and passes them all
-# make deb    builds a Debian package, .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
+# make deb    builds a package for this Debian (12), .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
+# make deb-trixie  builds one for Debian 13 in a tree of it, .build/deb/sts-bridge_VERSION+deb13u1_ARCHITECTURE.deb
 # make image-test  builds the images from the Dockerfiles and sends mail through both; needs neither Docker nor a registry
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
 TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus \
-	mandoc man-db zsh fish
+	mandoc man-db zsh fish debootstrap
+# Of the Debian 13 that the end-to-end tests send from: its Postfix, and the libraries that sts-bridge is linked with.
+TREE_PACKAGES = postfix ca-certificates dns-root-data libcurl4t64 libidn2-0 libsqlite3-0 libssl3t64 libstdc++6 \
+	libunbound8 zlib1g
 IMAGE_PACKAGES = podman crun buildah debootstrap knot openssl iproute2 util-linux python3-yaml
 DEB_PACKAGES = debhelper dpkg-dev chrpath lintian
 
 TESTS = Tests/in-namespace swift test --skip-build
-BINARY = .build/release/sts-bridge
+# Where SwiftPM builds; a package for another Debian has a directory of its own.
+BUILD = .build
+BINARY = $(BUILD)/release/sts-bridge
 VERSION = $(shell sed -n 's/.*current = "\(.*\)"/\1/p' Sources/STSBridge/Version.swift)
+# What the version of a package for another Debian ends with: it sorts after the one for the Debian before.
+DEB_SUFFIX =
+DEB_VERSION = $(VERSION)$(DEB_SUFFIX)
 
 PREFIX = /usr/local
 DESTDIR =
@@ -38,7 +47,7 @@ PAPERS = README.md LICENSE $(sort $(shell find Documentation postfix/main.cf-* -
 INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
 	$(SERVICE) $(SOCKET) $(SYSUSERS) $(TMPFILES) $(addprefix $(DOC)/,$(PAPERS))
 
-.PHONY: run build packages test deb image-test install uninstall
+.PHONY: run build packages test trees deb deb-trixie image-test install uninstall
 
 run: build
 	mkdir -p .run
@@ -47,7 +56,7 @@ run: build
 
 # With Swift's own libraries inside: it runs where no toolchain is.
 build: packages
-	swift build --configuration release --static-swift-stdlib --product sts-bridge
+	swift build --scratch-path $(BUILD) --configuration release --static-swift-stdlib --product sts-bridge
 
 packages:
 	.ci/install-packages $(BUILD_PACKAGES)
@@ -67,17 +76,24 @@ test:
 	.ci/test-without-skips $(TESTS) --filter '^MonitoringTests'
 	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
 	.ci/test-without-skips $(TESTS) --skip '^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
+	$(MAKE) trees
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
+
+trees:
+	.ci/debian-tree trixie postfix $(TREE_PACKAGES)
 
 deb: build
 	.ci/install-packages $(DEB_PACKAGES)
-	printf 'sts-bridge ($(VERSION)) stable; urgency=medium\n\n  * Version $(VERSION).\n\n -- %s  %s\n' \
+	printf 'sts-bridge ($(DEB_VERSION)) stable; urgency=medium\n\n  * Version $(VERSION).\n\n -- %s  %s\n' \
 		"$$(sed -n 's/^Maintainer: //p' debian/control)" "$$(date -uR -r Sources/STSBridge/Version.swift)" > debian/changelog
 	mkdir -p .build/deb
 # Not `debian/rules clean`, which removes files of any name ending in .orig or ~ in the whole directory.
 	rm -rf debian/.debhelper debian/sts-bridge debian/files debian/*.substvars debian/*.debhelper debian/debhelper-build-stamp
 	debian/rules binary BINARY=$(BINARY)
-	lintian --fail-on error --info .build/deb/sts-bridge_$(VERSION)_*.deb
+	lintian --fail-on error --info .build/deb/sts-bridge_$(DEB_VERSION)_*.deb
+
+deb-trixie:
+	.ci/make-in-tree trixie deb BUILD=.build/trixie DEB_SUFFIX=+deb13u1
 
 image-test:
 	.ci/install-packages $(IMAGE_PACKAGES)

@@ -47,6 +47,9 @@ static inline CURLcode sts_curl_set_ca_cache_seconds(CURL *easy, long seconds) {
 #endif
 }
 
+// For CURLOPT_NETRC. An enumeration constant until 8.11, a macro since (Debian 13): Swift reads them differently.
+static const long sts_curl_netrc_ignored = (long)CURL_NETRC_IGNORED;
+
 static inline CURLcode sts_curl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }

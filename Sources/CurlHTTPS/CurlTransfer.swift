@@ -76,7 +76,7 @@ final class CurlTransfer {
         easy.set(CURLOPT_FOLLOWLOCATION, false)
         // The empty text means no proxy and keeps https_proxy and its kin from being read.
         easy.set(CURLOPT_PROXY, text: "")
-        easy.set(CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+        easy.set(CURLOPT_NETRC, sts_curl_netrc_ignored)
         // No Accept-Encoding, and nothing decoded that comes encoded nevertheless (STS-3.3-l).
         easy.set(CURLOPT_ACCEPT_ENCODING, text: nil)
         easy.set(CURLOPT_HTTP_CONTENT_DECODING, false)

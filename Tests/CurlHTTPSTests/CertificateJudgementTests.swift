@@ -30,7 +30,7 @@ private func own(_ host: String) -> [String] { ["DNS:\(host)"] }
 /// The first is also what a laboratory's server shows without SNI.
 let certificateCases = [
     CertificateCase(
-        "STS-8.2-a, NAME-6.1.1-b, pitfall 18: the provider's name only", "mta-sts.delegated.test",
+        "STS-8.2-a, NAME-6.1.1-a, NAME-6.1.1-b, pitfall 18: the provider's name only", "mta-sts.delegated.test",
         ["DNS:pages.provider.test"], .nameMismatch),
     CertificateCase("STS-3.3-a: the very name", "mta-sts.good.test", own("mta-sts.good.test"), nil),
     CertificateCase("NAME-6.2-a: one of a hundred names", "mta-sts.many.test", manyNames, nil),

@@ -27,11 +27,12 @@ import Testing
 
     @Test func `every step is looked at, from where the process stands`() throws {
         try inDirectory { directory in
+            // Not by mkdir's mode: the umask would take from it.
+            #expect(chmod(directory, 0o755) == 0)
             let path = SocketPath("/run/s", from: directory)
             #expect(path.steps.map(\.path) == [directory, directory + "/run", directory + "/run/s"])
             #expect(path.access(for: Self.user) == .missing(directory + "/run"))
             #expect(mkdir(directory + "/run", 0o700) == 0)
-            #expect(chmod(directory, 0o755) == 0)
             let closed = SocketPath("run/s", from: directory)
             guard case .denied(directory + "/run", .search, _) = closed.access(for: Self.user) else {
                 Issue.record("\(closed.access(for: Self.user))")

@@ -9,6 +9,13 @@ extension EndToEnd {
             try await lab.expectVerified(try await lab.sender.send(to: "u@good.example"), at: .good)
         }
 
+        @Test func `STS-7.1-b: a host that chooses its certificate by SNI gets its mail`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("sni.example", mx: [.needsSNI], policy: Policy.enforce(MXHost.needsSNI.name)))
+            try await lab.expectVerified(try await lab.sender.send(to: "u@sni.example"), at: .needsSNI)
+        }
+
         @Test func `STS-4.2-b: a host whose certificate names another gets nothing`() async throws {
             let lab = try Lab.running
             try await lab.publish(

@@ -24,7 +24,9 @@ extension EndToEnd {
                 try await lab.sender.send(to: "u@Upper-Bad.EXAMPLE"), because: "Server certificate not verified")
         }
 
-        @Test func `STS-3.4-a, STS-3.4-b: a smart host has its own policy, not the recipient's`() async throws {
+        @Test func `STS-1.1-a, STS-3.4-a, STS-3.4-b: a smart host has its own policy, not the recipient's`()
+            async throws
+        {
             let lab = try Lab.running
             try await lab.publish(
                 LabDomain("relay.example", policy: Policy.enforce("relay.example")).with { $0.mx = [] },

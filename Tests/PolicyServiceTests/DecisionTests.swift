@@ -88,7 +88,7 @@ import TestSupport
         }
     }
 
-    @Test func `STS-2-a STS-5-a STS-5-b STS-5-c STS-3.3-m every row without an override`() throws {
+    @Test func `STS-2-a STS-5-a STS-5-b STS-5-c STS-3.3-m D2 every row without an override`() throws {
         var rows = 0
         for policy in Policy.allCases {
             for coverage in Self.coverages {

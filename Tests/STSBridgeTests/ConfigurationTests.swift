@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import STSBridge
+
 /// The configuration as an operator meets it: through `config check` and `config print` of the built command.
 @Suite(.timeLimit(.minutes(1))) struct ConfigurationTests {
     @Test func `without a file the defaults are in force, and are a file that gives the same`() async throws {
@@ -15,6 +17,15 @@ import Testing
         let (outcome, _) = try await Binary.run(["config", "print"], yaml: Self.everythingElse)
         #expect(outcome.errors == "")
         #expect(outcome.output == Self.everythingElse)
+    }
+
+    /// A new key that weakens the check of a policy host's certificate must not slip in.
+    @Test func `NAME-6.6-b: no key ignores a certificate's mismatch`() {
+        let keys = ConfigurationKey.all.map(\.name).filter { $0.hasPrefix("fetch.") }
+        #expect(
+            keys == [
+                "fetch.timeout", "fetch.retry-after", "fetch.ca-file", "fetch.allow-networks", "fetch.max-in-flight",
+            ])
     }
 
     @Test func `the environment wins over the file, lists by commas`() async throws {

@@ -12,24 +12,30 @@ actor BridgeProcess {
     private let ready: UInt16
     /// Beside what the tests themselves have.
     private let environment: [String: String]
+    /// The command line of the program, without the arguments; nil: `binary()`.
+    private let program: [String]?
     private var process: ChildProcess?
 
-    /// - Parameter ready: the port that is listened on last; sockets are opened in the order of the configuration.
+    /// - Parameters:
+    ///   - ready: the port that is listened on last; sockets are opened in the order of the configuration.
+    ///   - program: the command line that takes the place of `binary()`.
     init(
-        in directory: String, configuration: String, ready: UInt16 = port, environment: [String: String] = [:]
+        in directory: String, configuration: String, ready: UInt16 = port, environment: [String: String] = [:],
+        program: [String]? = nil
     ) throws {
         self.directory = directory
         self.configuration = configuration
         self.ready = ready
         self.environment = environment
+        self.program = program
         self.log = LogFile(path: directory + "/bridge.log")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try configuration.write(toFile: directory + "/config.yaml", atomically: false, encoding: .utf8)
     }
 
     func start() async throws {
-        let process = try ChildProcess(
-            Self.binary(), ["serve", "--config", directory + "/config.yaml"], environment: environment, log: log)
+        let command = try (program ?? [Self.binary()]) + ["serve", "--config", directory + "/config.yaml"]
+        let process = try ChildProcess(command[0], Array(command[1...]), environment: environment, log: log)
         self.process = process
         _ = try await eventually("sts-bridge listens on port \(ready)") { [log, ready] in
             if let status = process.status { throw LabFailure("sts-bridge ended with \(status): \(log.text())") }

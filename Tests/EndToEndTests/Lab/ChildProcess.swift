@@ -80,6 +80,12 @@ final class ChildProcess: Sendable {
         return output
     }
 
+    /// As `must`, with program and arguments in one list.
+    @discardableResult
+    static func must(_ command: [String], input: Data = Data()) async throws -> String {
+        try await must(command[0], Array(command.dropFirst()), input: input)
+    }
+
     private static func spawn(
         _ program: String, _ arguments: [String], _ additions: [String: String], input: String, passing: [Int32],
         output: String

@@ -8,13 +8,20 @@ actor PostfixInstance {
     nonisolated let log: LogFile
     nonisolated var configuration: String { directory + "/etc" }
     nonisolated var queue: String { directory + "/spool" }
+    nonisolated let programs: PostfixPrograms
     /// Its own resolv.conf; nil: that of the laboratory.
     private let resolver: String?
     private var process: ChildProcess?
 
-    /// - Parameter resolver: the address of the DNS server that this Postfix alone asks.
-    init(in directory: String, main: [String], master: [String], resolver: String? = nil) async throws {
+    /// - Parameters:
+    ///   - programs: of this host or of another Debian release.
+    ///   - resolver: the address of the DNS server that this Postfix alone asks.
+    init(
+        in directory: String, programs: PostfixPrograms = .host, main: [String], master: [String],
+        resolver: String? = nil
+    ) async throws {
         self.directory = directory
+        self.programs = programs
         self.log = LogFile(path: directory + "/mail.log")
         for part in ["etc", "spool", "data"] {
             try FileManager.default.createDirectory(
@@ -25,12 +32,11 @@ actor PostfixInstance {
             try Self.write(
                 ["nameserver \(resolver)", "options timeout:2 attempts:2"], to: directory + "/etc/resolv.conf")
         }
-        try await ChildProcess.must("/bin/chown", ["postfix", directory + "/data"])
+        // The user has a number of its own in each tree.
+        try await ChildProcess.must(programs.command("/bin/chown", ["postfix", directory + "/data"]))
         let common = [
             "compatibility_level = 3.6",
             "queue_directory = \(directory)/spool", "data_directory = \(directory)/data",
-            "daemon_directory = /usr/lib/postfix/sbin", "command_directory = /usr/sbin",
-            "meta_directory = /etc/postfix", "shlib_directory = /usr/lib/postfix",
             "mail_owner = postfix", "setgid_group = postdrop",
             "maillog_file = \(log.path)", "maillog_file_prefixes = \(directory)",
             "mydestination =", "alias_maps =", "alias_database =", "inet_protocols = ipv4",
@@ -43,10 +49,8 @@ actor PostfixInstance {
     func start() async throws {
         let console = LogFile(path: directory + "/console.log")
         let offset = log.end
-        let postfix = ["/usr/sbin/postfix", "-c", configuration, "start-fg"]
-        // Programs know of one resolv.conf only: this one gets it in a mount namespace of its own.
-        let ownResolver = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", Self.bindResolver, resolver ?? ""]
-        let command = resolver == nil ? postfix : ownResolver + postfix
+        let command = programs.command(
+            "/usr/sbin/postfix", ["-c", configuration, "start-fg"], resolver: resolver)
         let process = try ChildProcess(command[0], Array(command[1...]), log: console)
         self.process = process
         _ = try await eventually("Postfix in \(directory) starts") { [log] in
@@ -72,8 +76,6 @@ actor PostfixInstance {
     private static func write(_ lines: [String], to path: String) throws {
         try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)
     }
-
-    private static let bindResolver = #"mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@""#
 
     /// What both instances need of master.cf; services that talk to the world are added by each.
     private static let services = [

@@ -7,6 +7,8 @@ struct MXHost: Sendable {
     var port: UInt16 = 25
     /// Nil: it offers no STARTTLS.
     let certificate: Certificate?
+    /// What it shows to clients that name it in SNI; nil: the same certificate.
+    var sniCertificate: Certificate?
     /// What DNS says of its certificate at `_25._tcp.`
     var tlsa = TLSA.absent
 
@@ -41,6 +43,10 @@ struct MXHost: Sendable {
     /// A host that no policy lists, which holds the certificate of one that is listed.
     static let impostor = MXHost(
         name: "impostor.other.example", address: "127.0.3.8", certificate: .naming([good.name]))
+    /// Its certificate names it only if the client sends its name as SNI.
+    static let needsSNI = MXHost(
+        name: "needs-sni.mx.example", address: "127.0.3.9", certificate: .naming(["somebody-else.example"]),
+        sniCertificate: .naming(["needs-sni.mx.example"]))
     /// Smart hosts, on a port of their own.
     static let relay = MXHost(
         name: "relay.example", address: "127.0.3.11", port: 2525, certificate: .naming(["relay.example"]))
@@ -51,7 +57,8 @@ struct MXHost: Sendable {
         certificate: .selfSigned(["bare-relay.example"]))
 
     static let all = [
-        good, second, wrongName, expired, selfSigned, plaintext, stranger, impostor, relay, badRelay, bareRelay,
+        good, second, wrongName, expired, selfSigned, plaintext, stranger, impostor, needsSNI, relay, badRelay,
+        bareRelay,
     ]
 
     /// Hosts of the signed Internet (`SignedInternet`).
@@ -118,6 +125,11 @@ struct PostfixMX: Sendable {
                 let path = try await authority.issue(certificate, as: "mx-\(host.name)")
                 options.append("-o smtpd_tls_security_level=may")
                 options.append("-o smtpd_tls_chain_files=\(authority.key),\(path)")
+            }
+            if let certificate = host.sniCertificate {
+                let path = try await authority.issue(certificate, as: "mx-sni-\(host.name)")
+                let map = "inline:{{\(host.name) = \(authority.key),\(path)}}"
+                options.append("-o { tls_server_sni_maps = \(map) }")
             }
             master.append("\(host.address):\(host.port) inet n - n - - smtpd \(options.joined(separator: " "))")
         }

@@ -44,10 +44,16 @@ struct PostfixSender: Sendable {
     let instance: PostfixInstance
 
     /// - Parameters:
+    ///   - programs: of this host or of another Debian release.
     ///   - port: where it finds the bridge's socketmap.
+    ///   - map: the name of the socketmap, which chooses the dialect.
     ///   - dnssec: the validating resolver that it asks, for DANE of its own; nil: it knows nothing of DNSSEC.
+    ///   - onlySocketmap: whether `Route.socketmap` is the only way, as on an ordinary host.
+    ///   - settings: more lines of main.cf.
     init(
-        in directory: String, authority: CertificateAuthority, port: UInt16 = BridgeProcess.port, dnssec: String? = nil
+        in directory: String, programs: PostfixPrograms = .host, authority: CertificateAuthority,
+        port: UInt16 = BridgeProcess.port, map: String = "postfix", dnssec: String? = nil, onlySocketmap: Bool = false,
+        settings: [String] = []
     ) async throws {
         let transports = "inline:{{\(Route.tcp.address) = smtp-tcp:}, {\(Route.jail.address) = smtp-jail:}}"
         let relays = [
@@ -57,7 +63,7 @@ struct PostfixSender: Sendable {
             "myhostname = sender.example", "inet_interfaces = 127.0.0.1",
             "smtp_tls_security_level = may", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
             "smtp_tls_session_cache_database =",
-            "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):postfix",
+            "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):\(map)",
             "sender_dependent_default_transport_maps = \(transports)",
             "sender_dependent_relayhost_maps = inline:{\(relays.joined(separator: ", "))}",
             "default_destination_concurrency_failed_cohort_limit = 0",
@@ -65,12 +71,10 @@ struct PostfixSender: Sendable {
         ]
         let jailed = "-o smtp_tls_policy_maps=socketmap:unix:\(Self.jailSocket):postfix -o syslog_name=postfix/jail"
         let overTCP = "-o smtp_tls_policy_maps=tcp:127.0.0.1:\(BridgeProcess.tcpTablePort) -o syslog_name=postfix/tcp"
-        let master = [
-            "smtp      unix - - n - - smtp",
-            "smtp-tcp  unix - - n - - smtp \(overTCP)",
-            "smtp-jail unix - - y - - smtp \(jailed)",
-        ]
-        instance = try await PostfixInstance(in: directory, main: main, master: master, resolver: dnssec)
+        let others = ["smtp-tcp  unix - - n - - smtp \(overTCP)", "smtp-jail unix - - y - - smtp \(jailed)"]
+        let master = ["smtp      unix - - n - - smtp"] + (onlySocketmap ? [] : others)
+        instance = try await PostfixInstance(
+            in: directory, programs: programs, main: main + settings, master: master, resolver: dnssec)
         // Debian's start-up script copies these into the jail; a chrooted smtp(8) cannot resolve names without.
         for file in ["resolv.conf", "nsswitch.conf", "hosts", "services", "host.conf"] {
             guard let content = FileManager.default.contents(atPath: "/etc/\(file)") else { continue }
@@ -87,9 +91,9 @@ struct PostfixSender: Sendable {
         let message = MessageID()
         let offset = instance.log.end
         let text = "Message-ID: <\(message.text)>\nFrom: <\(route.address)>\nSubject: test\n\nHello.\n"
+        let sendmail = ["-C", instance.configuration, "-f", route.address, recipient]
         try await ChildProcess.must(
-            "/usr/sbin/sendmail", ["-C", instance.configuration, "-f", route.address, recipient],
-            input: Data(text.utf8))
+            instance.programs.command("/usr/sbin/sendmail", sendmail), input: Data(text.utf8))
         let mark = ": message-id=<\(message.text)>"
         let identifier = try await eventually("the message gets a queue id") { [log = instance.log] in
             log.lines(from: offset).first { $0.contains(mark) }?
@@ -102,7 +106,8 @@ struct PostfixSender: Sendable {
     /// Tries a deferred message again, now.
     func retry(_ delivery: Delivery) async throws -> Verdict {
         let offset = instance.log.end
-        try await ChildProcess.must("/usr/sbin/postqueue", ["-c", instance.configuration, "-i", delivery.queueID])
+        let postqueue = ["-c", instance.configuration, "-i", delivery.queueID]
+        try await ChildProcess.must(instance.programs.command("/usr/sbin/postqueue", postqueue))
         return try await verdict(of: delivery.queueID, from: offset)
     }
 

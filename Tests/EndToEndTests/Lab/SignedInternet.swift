@@ -82,7 +82,7 @@ actor SignedInternet {
         try await publish(domains)
     }
 
-    private func publish(_ changed: [LabDomain]) async throws {
+    func publish(_ changed: [LabDomain]) async throws {
         for domain in changed { domains[domain.name] = domain }
         try await dns.serve(zones)
         try await lab.publish(changed)

@@ -117,7 +117,8 @@ extension EndToEnd {
             }
         }
 
-        @Test func `pitfall 15, STS-5.1-c: an id that was not changed does not keep the old policy alive`() async throws
+        @Test func `pitfall 15, STS-5.1-c, D10: an id that was not changed does not keep the old policy alive`()
+            async throws
         {
             try await Self.after("same-id.example", policy: Policy.enforce(maxAge: "3")) {
                 $0.policyHost?.body = Data(Policy.enforce(MXHost.second.name).utf8)
