@@ -180,7 +180,8 @@ struct Daemon: Sendable {
         guard let path = setup.configuration.adminSocket else { return nil }
         let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
         let seams = AdminSeams(
-            setup: { reloader.setup }, isAskedForFewerWords: { server.isAskedForFewerWords }
+            setup: { reloader.setup }, services: { reloader.setup.services },
+            isAskedForFewerWords: { server.isAskedForFewerWords }
         ) { () throws(ReloadRefusal) in
             switch await reloader.reload() {
             case .reloaded(let changes, let needsRestart):

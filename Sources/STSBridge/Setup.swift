@@ -11,12 +11,15 @@ struct Setup: Sendable {
     let configuration: Configuration
     let postfix: PostfixAtHand
     let upstream: Upstream
+    /// Of this host, by which keys name ports.
+    let services: ServiceTable
 
     /// - Parameter before: the setup in force, where this one is to take its place.
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
     init(_ configuration: Configuration, before: Setup? = nil, logger: Logger) throws(CommandFailure) {
         self.configuration = configuration
         postfix = PostfixAtHand(configuration, before: before?.postfix)
+        services = .system()
         upstream = try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger)
     }
 
@@ -32,6 +35,7 @@ struct Setup: Sendable {
         var lookup = configuration.lookup
         lookup.dialect = postfix.dialect
         lookup.understood = postfix.understood
+        lookup.services = services
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
         return lookup
