@@ -2,6 +2,8 @@ import DNSClient
 import Logging
 import LookupServer
 import PolicyService
+import PostfixSettings
+import PostfixTable
 
 /// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
 ///
