@@ -116,11 +116,14 @@ private enum ExportedRow {
                 guard kept.text.count <= TransferFormat.maximumText else {
                     throw .textTooLong(octets: kept.text.count)
                 }
-                let behind = kept.fetchedAt > now ? min(kept.clockBehindSince ?? now, now) : nil
+                // One that cannot be written counts as now, too.
+                let fetchedAt =
+                    RFC3339.text(of: kept.fetchedAt) == nil ? min(kept.fetchedAt, now) : kept.fetchedAt
+                let behind = fetchedAt > now ? min(kept.clockBehindSince ?? now, now) : nil
                 let held = HeldPolicy(
                     FetchedPolicy(policy: try Self.policy(kept.text), text: kept.text), id: kept.id,
-                    fetchedAt: kept.fetchedAt, clockBehindSince: behind)
-                guard held.applies(at: now), let fetched = RFC3339.text(of: kept.fetchedAt),
+                    fetchedAt: fetchedAt, clockBehindSince: behind)
+                guard held.applies(at: now), let fetched = RFC3339.text(of: fetchedAt),
                     let asked = RFC3339.text(of: max(RFC3339.earliest, min(kept.askedAt, now)))
                 else {
                     self = .expired

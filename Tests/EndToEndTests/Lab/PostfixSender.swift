@@ -45,9 +45,11 @@ struct PostfixSender: Sendable {
 
     /// - Parameters:
     ///   - port: where it finds the bridge's socketmap.
+    ///   - level: its own `smtp_tls_security_level`.
     ///   - dnssec: the validating resolver that it asks, for DANE of its own; nil: it knows nothing of DNSSEC.
     init(
-        in directory: String, authority: CertificateAuthority, port: UInt16 = BridgeProcess.port, dnssec: String? = nil
+        in directory: String, authority: CertificateAuthority, port: UInt16 = BridgeProcess.port, level: String = "may",
+        dnssec: String? = nil
     ) async throws {
         let transports = "inline:{{\(Route.tcp.address) = smtp-tcp:}, {\(Route.jail.address) = smtp-jail:}}"
         let relays = [
@@ -55,7 +57,7 @@ struct PostfixSender: Sendable {
         ].map { "{\($0.0.address) = \($0.1.asRelayhost)}" }
         let main = [
             "myhostname = sender.example", "inet_interfaces = 127.0.0.1",
-            "smtp_tls_security_level = may", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
+            "smtp_tls_security_level = \(level)", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
             "smtp_tls_session_cache_database =",
             "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):postfix",
             "sender_dependent_default_transport_maps = \(transports)",
