@@ -76,7 +76,7 @@ let package = Package(
             swiftSettings: strict),
 
         // Policies as JSON lines.
-        .target(name: "PolicyTransfer", dependencies: ["MTASTS", "PolicyService"], swiftSettings: strict),
+        .target(name: "PolicyTransfer", dependencies: ["Discovery", "MTASTS", "PolicyService"], swiftSettings: strict),
 
         // What Postfix says and hears.
         .target(

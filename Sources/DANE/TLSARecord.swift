@@ -42,11 +42,11 @@ extension TLSARecord {
         case matchingType(UInt8)
         /// A digest of a wrong length, or nothing to compare with.
         case dataLength(Int)
+        /// Full data that is no certificate (selector 0) or no public key (selector 1).
+        case notParsable(selector: UInt8)
     }
 
     /// What makes the record unusable for SMTP (RFC 6698 §4.1, RFC 7672 §3.1); `nil`: it is usable.
-    ///
-    /// Whether the data is a certificate or a key is left to TLS, which compares it.
     package var defect: Defect? {
         // DANE-TA(2), DANE-EE(3): RFC 7672 §3.1.1, §3.1.2.
         guard usage == 2 || usage == 3 else { return .usage(usage) }
@@ -54,11 +54,18 @@ extension TLSARecord {
         guard selector <= 1 else { return .selector(selector) }
         let length = associationData.count
         switch matchingType {
-        case 0: return length > 0 ? nil : .dataLength(length)
+        case 0: return length > 0 ? fullDataDefect : .dataLength(length)
         case 1: return length == Self.sha256Length ? nil : .dataLength(length)
         case 2: return length == Self.sha512Length ? nil : .dataLength(length)
         default: return .matchingType(matchingType)
         }
+    }
+
+    /// OpenSSL, and so Postfix, refuses full data that it cannot parse.
+    private var fullDataDefect: Defect? {
+        let isParsable =
+            selector == 0 ? FullData.isCertificate(associationData) : FullData.isPublicKey(associationData)
+        return isParsable ? nil : .notParsable(selector: selector)
     }
 
     private static let sha256Length = 32
@@ -72,6 +79,8 @@ extension TLSARecord.Defect: CustomStringConvertible {
         case .selector(let value): "unknown selector \(value)"
         case .matchingType(let value): "unknown matching type \(value)"
         case .dataLength(let octets): "\(octets) octets of association data do not fit the matching type"
+        case .notParsable(selector: 0): "the full data (matching type 0) is no certificate"
+        case .notParsable: "the full data (matching type 0) is no public key"
         }
     }
 }

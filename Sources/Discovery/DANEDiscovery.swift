@@ -34,6 +34,7 @@ package struct DANEDiscovery: Sendable {
         on destination: DANEDestination, onProgress: @escaping OnProgress = { _ in }
     ) async -> DANEReport {
         let start = ContinuousClock.now
+        guard let port = destination.port else { return .notApplicable(to: destination) }
         let set = await mxSet(of: destination)
         let (looked, leftOut) = limited(set.hosts)
         onProgress(
@@ -41,7 +42,7 @@ package struct DANEDiscovery: Sendable {
                 DANEFinding(
                     destination: destination, mx: set.finding, hosts: looked.map(\.unfinished), leftOut: leftOut,
                     timeToLive: 0)))
-        let inquiries = await inquire(looked, port: destination.port, onProgress)
+        let inquiries = await inquire(looked, port: port, onProgress)
         let steps = (set.step.map { [$0] } ?? []) + inquiries.flatMap(\.steps)
         let finding = DANEFinding(
             destination: destination, mx: set.finding, hosts: inquiries.map(\.finding), leftOut: leftOut,

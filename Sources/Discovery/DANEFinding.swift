@@ -4,11 +4,12 @@ import MTASTS
 /// Where mail is to go: what DANE findings are about.
 package struct DANEDestination: Hashable, Sendable {
     package let domain: PolicyDomain
-    package let port: UInt16
+    /// `nil`: not known, so that there is no name to look for TLSA records at, and no DANE.
+    package let port: UInt16?
     /// No MX lookup is made: the one candidate host is the domain itself.
     package let isHost: Bool
 
-    package init(domain: PolicyDomain, port: UInt16 = 25, isHost: Bool = false) {
+    package init(domain: PolicyDomain, port: UInt16? = 25, isHost: Bool = false) {
         self.domain = domain
         self.port = port
         self.isHost = isHost
@@ -60,6 +61,20 @@ package struct DANEFinding: Equatable, Sendable {
         if case .failed = later.mx { return sawSignature }
         let failing = Set(later.hosts.lazy.filter { $0.failure != nil }.map(\.name))
         return hosts.contains { $0.isSigned && failing.contains($0.name) }
+    }
+
+    /// The finding with an earlier one's answers in place of those that failed now: of the whole MX set where that is
+    /// unknown, else host by host. A host of which the earlier one knows nothing stays failed.
+    package func completed(by earlier: DANEFinding) -> DANEFinding {
+        if case .failed = mx { return earlier }
+        guard !isComplete else { return self }
+        let known = Dictionary(earlier.hosts.map { ($0.name, $0) }) { first, _ in first }
+        let hosts = hosts.map { host in
+            guard host.failure != nil, let answer = known[host.name], answer.failure == nil else { return host }
+            return HostFinding(
+                name: host.name, preference: host.preference, ground: answer.ground, isSigned: answer.isSigned)
+        }
+        return DANEFinding(destination: destination, mx: mx, hosts: hosts, leftOut: leftOut, timeToLive: timeToLive)
     }
 
     /// No question failed.
@@ -147,6 +162,12 @@ package struct DANEReport: Sendable {
     }
 
     package var steps: [DNSStep] { (mx.map { [$0] } ?? []) + hosts.joined() }
+
+    /// Of a destination whose port is unknown: nothing was asked, and DANE does not apply.
+    static func notApplicable(to destination: DANEDestination) -> DANEReport {
+        DANEReport(
+            finding: DANEFinding(destination: destination, mx: .notAsked, timeToLive: 0), mx: nil, hosts: [])
+    }
 }
 
 extension HostJudgement where Failure == DNSFailure {

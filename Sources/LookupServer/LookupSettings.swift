@@ -8,6 +8,8 @@ package struct LookupSettings: Equatable, Sendable {
     package var dialect: Dialect
     /// All the words that the Postfix on this host knows; `nil`: not known. To tell of a map name that wastes them.
     package var understood: Dialect?
+    /// The service names that a key may have in place of a port.
+    package var services: ServiceTable
     /// Connections at once, all listeners together.
     package var maximumConnections: Int
     /// Replies owed on one connection before it is read no further. Postfix asks one at a time; 100 is for others.
@@ -21,6 +23,7 @@ package struct LookupSettings: Equatable, Sendable {
 
     package init(
         deadline: Duration = .seconds(20), dialect: Dialect = .classic, understood: Dialect? = nil,
+        services: ServiceTable = .wellKnown,
         maximumConnections: Int = 10_000, maximumPending: Int = 100, lingering: Duration = .seconds(5),
         socketMode: UInt32 = 0o660,
         socketGroup: String? = "postfix"
@@ -28,6 +31,7 @@ package struct LookupSettings: Equatable, Sendable {
         self.deadline = deadline
         self.dialect = dialect
         self.understood = understood
+        self.services = services
         self.maximumConnections = maximumConnections
         self.maximumPending = maximumPending
         self.lingering = lingering

@@ -179,7 +179,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         wasAsked = true
         let since = NIODeadline.now()
         if let dialect = request.dialect { state.chosen(dialect) }
-        guard let nextHop = NextHop(key: request.key) else {
+        guard let nextHop = NextHop(key: request.key, services: settings.services) else {
             log(request, nil, .notFound, rule: ReplyWord.notFound.ruleWithoutDecision, since: since)
             return owe(.notFound, to: request, by: nil, since: since, ticket: replies.open())
         }
@@ -358,6 +358,6 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 extension NextHop {
     /// What is asked about it: policies go by domain, DANE findings by domain, port and whether there is an MX lookup.
     package var destination: DANEDestination {
-        DANEDestination(domain: domain, port: port ?? 25, isHost: isHost)
+        DANEDestination(domain: domain, port: port, isHost: isHost)
     }
 }

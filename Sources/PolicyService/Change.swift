@@ -15,6 +15,8 @@ package enum Change: Equatable, Sendable {
     case fetchFailedLocally(PolicyFailure, held: HeldPolicy?)
     /// So much of its life, in percent, has gone by, and it still cannot be fetched again (RFC 8461 §10.2).
     case lifeRunsOut(percent: Int, PolicyFailure, held: HeldPolicy)
+    /// Its life is over, and no fetch has renewed it. `failure`: the last fetch, if it failed.
+    case lifeEnded(HeldPolicy, failure: PolicyFailure?)
     /// It can be fetched again.
     case fetchRecovered
     /// The record is gone or unusable while we hold a policy, which is applied until its life ends (RFC 8461 §3.1).
@@ -69,6 +71,18 @@ extension LedgerEntry {
     /// The first failure of this host since the last fetch.
     func localFailureChange(to failure: PolicyFailure, at now: WallTime) -> [Change] {
         localFetchFailure == nil ? [.fetchFailedLocally(failure, held: applicable(at: now))] : []
+    }
+
+    /// The end of the policy's life, once. A clock that was ahead may come back, and the policy lives again.
+    mutating func endChange(at now: WallTime) -> [Change] {
+        guard let held, held.policy.mode != .none else { return [] }
+        guard !held.applies(at: now) else {
+            isEndLogged = false
+            return []
+        }
+        guard !isEndLogged else { return [] }
+        isEndLogged = true
+        return [.lifeEnded(held, failure: failedFetch?.failure)]
     }
 
     /// What there is to tell of a life that cannot be renewed; it is told once.

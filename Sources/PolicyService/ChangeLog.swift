@@ -18,6 +18,23 @@ struct ChangeLog: Sendable {
         for change in news.changes { record(change, of: news.domain, at: now, decisions, logger) }
     }
 
+    /// The wall clock has jumped.
+    func clockStepped(by step: Duration) {
+        let facts: Logger.Metadata = ["seconds": "\(abs(step.components.seconds))"]
+        if step < .zero {
+            logger.notice("clock was set back", metadata: facts)
+        } else {
+            logger.notice("clock was set forward", metadata: facts)
+        }
+    }
+
+    /// The clock is behind the fetch times of policies that are held.
+    func clockIsBehind(by span: Duration) {
+        logger.warning(
+            "policies were fetched in the future, the clock is behind: they apply and are fetched again",
+            metadata: ["seconds": "\(span.components.seconds)"])
+    }
+
     func archiveFailed(_ failure: ArchiveFailure) {
         logger.error("archive failed, going on from memory", metadata: ["reason": "\(failure)"])
     }
@@ -70,8 +87,14 @@ struct ChangeLog: Sendable {
         case .lifeRunsOut(let percent, let failure, let held):
             var facts = Self.facts(domain, reason: "\(failure)", held: held)
             facts["passed"] = "\(percent)%"
-            facts["expires-in"] = "\(max(.zero, held.expiresAt - now).components.seconds / 60)m"
+            facts["expires-in"] = "\(max(.zero, held.end(asOf: now) - now).components.seconds / 60)m"
             logger.warning("policy cannot be renewed, its life runs out", metadata: facts)
+        case .lifeEnded(let held, let failure):
+            // One that was not enforced protected nothing.
+            guard Decision(.policy(held), settings: decisions).rule == .enforce || decisions.enforceTesting else { return }
+            var facts = Self.facts(of: held, domain)
+            facts["reason"] = failure.map { "\($0)" }
+            logger.warning("enforced policy expired, mail goes without it", metadata: facts)
         case .fetchRecovered:
             logger.info("policy fetch recovered", metadata: ["domain": "\(domain)"])
         case .recordLost(let absence, let held):

@@ -122,25 +122,35 @@ package struct DecisionSettings: Equatable, Sendable {
         case none
     }
 
+    /// What DANE may answer without an enforced policy. It depends on the site's own level (`smtp_tls_security_level`),
+    /// which a map's answer replaces.
+    package enum DANEReply: Sendable, CaseIterable {
+        /// The level is empty, `none` or `may`: `dane`, which falls to `may` on hosts without TLSA records, is stronger.
+        case dane
+        /// The level is `encrypt`, `verify` or `secure`: `dane` could weaken it. Where every host has usable TLSA records
+        /// the answer is `dane-only`; they authenticate hosts that the level would refuse (RFC 7672 §2.2).
+        case daneOnly
+        /// The level does DANE itself (`dane`, `dane-only`), asks for fingerprints, or is unknown: it stays in force.
+        case notFound
+    }
+
     package var onUnknown = OnUnknown.deliver
     /// Treat `testing` like `enforce`.
     package var enforceTesting = false
     package var noPolicyReply = NoPolicyReply.notFound
-    /// Whether the site's own level (`smtp_tls_security_level`) demands less than `dane` would fall to: it is empty, `none`
-    /// or `may`. A map's answer replaces the level, so a stronger one must not be answered with `dane`.
-    package var mayAnswerDANE = true
+    package var daneReply = DANEReply.dane
     /// Observe mode: Postfix is told nothing, and what it would have been told is logged and counted. Where this is off the
     /// operator's order counts (`PolicyService.observe`).
     package var observes = false
 
     package init(
         onUnknown: OnUnknown = .deliver, enforceTesting: Bool = false, noPolicyReply: NoPolicyReply = .notFound,
-        mayAnswerDANE: Bool = true, observes: Bool = false
+        daneReply: DANEReply = .dane, observes: Bool = false
     ) {
         self.onUnknown = onUnknown
         self.enforceTesting = enforceTesting
         self.noPolicyReply = noPolicyReply
-        self.mayAnswerDANE = mayAnswerDANE
+        self.daneReply = daneReply
         self.observes = observes
     }
 }

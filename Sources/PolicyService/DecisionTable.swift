@@ -36,15 +36,27 @@ extension Decision {
         case .notApplicable:
             return nil
         case .complete:
-            return Decision(rule: .dane, action: enforced == nil ? settings.dane : .daneOnly)
+            return Decision(rule: .dane, action: enforced.map { action(of: .complete, $0) } ?? settings.daneEverywhere)
         case .partial:
-            // `secure` protects every host; `dane` would leave those without TLSA open.
-            return Decision(rule: .danePartial, action: enforced.map(Action.secure) ?? settings.dane)
-        case .unknown(let someHostHasNone):
+            return Decision(rule: .danePartial, action: enforced.map { action(of: .partial, $0) } ?? settings.dane)
+        case .unknown(let completions):
             guard let enforced else { return Decision(rule: .daneUnknown, action: settings.dane) }
-            if someHostHasNone { return Decision(rule: .daneUnknown, action: .secure(enforced)) }
+            // Mail waits only where the missing answers can change what Postfix is to do.
+            let actions = completions.map { action(of: $0, enforced) }
+            if let first = actions.first, actions.allSatisfy({ $0 == first }) {
+                return Decision(rule: .daneUnknown, action: first)
+            }
             return Decision(
                 rule: .daneUnknown, action: .deferred(.dane(reason ?? "discovery not finished in time")))
+        }
+    }
+
+    /// What a coverage means beside an enforced policy. `secure` protects every host; `dane` would leave those without
+    /// TLSA records open.
+    private static func action(of coverage: Coverage.Completion, _ enforced: HeldPolicy) -> Action {
+        switch coverage {
+        case .complete: .daneOnly
+        case .partial, .notApplicable: .secure(enforced)
         }
     }
 
@@ -89,14 +101,23 @@ extension Standing {
 
 extension DANEStanding {
     /// DANE is looked for, and something could not be found out, or not yet.
-    fileprivate var isMissingAnswers: Bool {
+    var isMissingAnswers: Bool {
         guard case .known(_, let reason) = self else { return false }
         return reason != nil
     }
 }
 
 extension DecisionSettings {
-    fileprivate var dane: Decision.Action { mayAnswerDANE ? .dane : .notFound }
+    fileprivate var dane: Decision.Action { daneReply == .dane ? .dane : .notFound }
+
+    /// Where every host has usable TLSA records, so that no site's level is weakened by asking for them (RFC 7672 §2.2).
+    fileprivate var daneEverywhere: Decision.Action {
+        switch daneReply {
+        case .dane: .dane
+        case .daneOnly: .daneOnly
+        case .notFound: .notFound
+        }
+    }
 
     fileprivate var withoutPolicy: Decision.Action {
         switch noPolicyReply {

@@ -6,8 +6,9 @@ import MTASTS
 ///
 /// A pure value like `PolicyLedger`, and apart from it: findings have a life of their own, in memory only. A finding lives
 /// for the least TTL of its answers. After that the next lookup asks again and waits 2 seconds at most; where news is late
-/// or fails, the last complete finding counts for at most another `maximumTTL`. Without one a lookup that cannot wait gets
-/// what the discovery has found by then, with each missing answer as a failed one.
+/// or fails, the last complete finding counts for at most another `maximumTTL`: as a whole, or for the hosts that failed.
+/// Without one a lookup that cannot wait gets what the discovery has found by then, with each missing answer as a failed
+/// one.
 /// Concurrency: none of its own; `PolicyService` keeps it behind a mutex.
 package struct FindingLedger: Sendable {
     package enum Asked: Equatable, Sendable {
@@ -30,6 +31,9 @@ package struct FindingLedger: Sendable {
         var latest: Kept?
         /// The last one in which no question failed.
         var complete: Kept?
+        /// What the latest finding comes to with the complete one's answers in place of failed ones, for as long as that
+        /// one counts; `nil`: it says no more than the complete one.
+        var combined: DANEStanding?
         var flight: FlightID?
 
         func isFresh(at now: WallTime) -> Bool {
@@ -40,9 +44,9 @@ package struct FindingLedger: Sendable {
         /// `nil`: nobody has asked for long, so what was found out then says nothing of now.
         func standing(at now: WallTime, _ settings: LedgerSettings) -> DANEStanding? {
             let (latest, complete) = (inForce(latest, at: now, settings), inForce(complete, at: now, settings))
-            // TLSA records that were seen are news, though another question failed.
-            if let latest, latest.standing.hasTLSA { return latest.standing }
-            return (complete ?? latest)?.standing
+            guard let complete else { return latest?.standing }
+            guard latest != nil, let combined else { return complete.standing }
+            return combined
         }
 
         private func inForce(_ kept: Kept?, at now: WallTime, _ settings: LedgerSettings) -> Kept? {
@@ -71,6 +75,9 @@ package struct FindingLedger: Sendable {
         mutating func learn(_ finding: DANEFinding, lifetime: Duration, at now: WallTime) {
             latest = Kept(finding: finding, standing: standing(of: finding), at: now, lifetime: lifetime)
             if finding.isComplete { complete = latest }
+            let combined = complete.map { standing(of: finding.completed(by: $0.finding)) }
+            // TLSA records that were seen are news, though another question failed.
+            self.combined = combined.flatMap { $0.hasTLSA || !$0.isMissingAnswers ? $0 : nil }
         }
     }
 

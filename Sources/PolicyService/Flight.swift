@@ -96,6 +96,8 @@ package struct News: Equatable, Sendable {
 package struct Due: Equatable, Sendable {
     package var refreshes: [FlightPlan] = []
     package var news: [News] = []
+    /// How far the clock is behind the latest fetch of a policy; `nil`: it is not, or the log has it already.
+    package var clockBehind: Duration?
 }
 
 extension Flight.Outcome {

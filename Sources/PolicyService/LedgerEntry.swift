@@ -75,8 +75,6 @@ struct LedgerEntry: Sendable {
     var localFetchFailure: LocalFetchFailure?
     /// When the last fetch ended, well or badly.
     var lastFetch: WallTime?
-    /// Held although its time of fetching lay in the future: it is to be fetched again whatever the id says.
-    var heldIsSuspect = false
     /// What the archive has of it could not be read: there may be a policy that we do not know.
     var isUnread = false
     /// The discovery under way.
@@ -89,23 +87,35 @@ struct LedgerEntry: Sendable {
     var refreshAt: WallTime?
     /// The entry's minute in the calendar.
     var appointment: RefreshCalendar.Minute?
+    /// The entry's minute in the calendar of ends.
+    var endMinute: RefreshCalendar.Minute?
     /// How much of a life that cannot be renewed the log was told of.
     var told = LifeMark.start
+    /// The log has the end of this policy's life.
+    var isEndLogged = false
 
     init(askedAt: WallTime) {
         self.askedAt = askedAt
     }
 
-    /// Whether the policy was fetched after `now`: the clock was set back since.
-    func isFromTheFuture(at now: WallTime) -> Bool {
-        guard let held else { return false }
-        return held.fetchedAt.isAhead(of: now)
+    /// The policy as it is to be remembered by now, where that differs: the clock is newly behind its fetch, or has gone
+    /// further back, or is right again.
+    private func heldByTheClock(at now: WallTime) -> HeldPolicy? {
+        guard let held else { return nil }
+        guard held.isAhead(of: now) else {
+            return held.clockBehindSince == nil ? nil : held.clockBehind(since: nil)
+        }
+        if let since = held.clockBehindSince, !since.isAhead(of: now) { return nil }
+        return held.clockBehind(since: now)
     }
 
-    /// Takes a policy from the future as fetched now, and to be fetched again (the clock was set back).
-    mutating func redate(at now: WallTime) {
-        held = held?.fetched(at: now)
-        heldIsSuspect = true
+    /// Notes whether the clock is behind the fetch of the policy. The time of the fetch stays.
+    ///
+    /// - Returns: whether that is new.
+    mutating func noteClock(at now: WallTime) -> Bool {
+        guard let new = heldByTheClock(at: now) else { return false }
+        held = new
+        return true
     }
 
     /// The policy, if it is alive.
@@ -143,12 +153,12 @@ struct LedgerEntry: Sendable {
     func needsFetch(_ id: RecordID, at now: WallTime, _ pauses: FetchPauses) -> Bool {
         if pause(for: id, at: now, pauses) != nil { return false }
         guard let held = applicable(at: now) else { return true }
-        return held.id != id || heldIsSuspect
+        return held.id != id || held.isAhead(of: now)
     }
 
     /// What can be answered because nothing has to be found out; `nil` where something has.
     func answer(at now: WallTime, _ pauses: FetchPauses) -> Standing? {
-        guard !isFromTheFuture(at: now), let record, record.isFresh(at: now) else { return nil }
+        guard heldByTheClock(at: now) == nil, let record, record.isFresh(at: now) else { return nil }
         if case .published(let id) = record.finding, needsFetch(id, at: now, pauses) { return nil }
         return standing(at: now, pauses)
     }

@@ -17,7 +17,7 @@ extension LedgerEntry {
                 ArchivedPolicy.Failure(
                     id: failed.id, at: failed.at, count: failed.count, category: failed.category,
                     reason: "\(failed.failure)")
-            })
+            }, clockBehindSince: policy.clockBehindSince, isEndLogged: policy === held && isEndLogged)
     }
 
     /// Only a published id is kept: after a restart, what else DNS said is asked for again.
@@ -32,7 +32,9 @@ extension LedgerEntry {
     init(_ kept: ArchivedPolicy) throws(PolicyError) {
         let fetched = FetchedPolicy(policy: try STSPolicy(kept.text), text: kept.text)
         self.init(askedAt: kept.askedAt)
-        held = HeldPolicy(fetched, id: kept.id, fetchedAt: kept.fetchedAt)
+        held = HeldPolicy(
+            fetched, id: kept.id, fetchedAt: kept.fetchedAt, clockBehindSince: kept.clockBehindSince)
+        isEndLogged = kept.isEndLogged
         record = kept.record.map { Record(finding: .published($0.id), at: $0.at, lifetime: $0.lifetime) }
         failedFetch = kept.failure.map { failed in
             FailedFetch(

@@ -39,11 +39,22 @@ extension LedgerEntry {
             let interval = refresh.interval(forLife: held.lifetime)
         else { return nil }
         let pauseEnd = pauseEnd(at: now, settings, jitter)
-        if heldIsSuspect || isFromTheFuture(at: now) { return pauseEnd ?? now }
-        let due =
-            pauseEnd ?? held.fetchedAt + max(refresh.leastInterval, interval * (0.75 + jitter / 4))
-        guard due <= now else { return due < held.expiresAt ? due : nil }
-        return now + min(interval, (held.expiresAt - now) / 2) * jitter
+        let end = held.end(asOf: now)
+        let retry = pauseEnd.map { atLatestHalfway(to: end, at: now, settings, $0) }
+        if held.isAhead(of: now) { return retry ?? now }
+        let due = retry ?? held.fetchedAt + max(refresh.leastInterval, interval * (0.75 + jitter / 4))
+        guard due <= now else { return due < end ? due : nil }
+        return now + min(interval, (end - now) / 2) * jitter
+    }
+
+    /// The end of a pause, but when half of the rest of the life is over at the latest: so attempts become more frequent
+    /// towards the end, down to the first pause after a failure.
+    private func atLatestHalfway(
+        to end: WallTime, at now: WallTime, _ settings: LedgerSettings, _ pauseEnd: WallTime
+    ) -> WallTime {
+        guard let failedFetch else { return pauseEnd }
+        let earliest = min(failedFetch.at, now) + settings.retryAfter
+        return min(pauseEnd, max(earliest, now + (end - now) / 2))
     }
 
     /// The end of the pause after failed fetches; never shorter than RFC 8461 §3.3 asks, so the jitter only adds. A failure

@@ -99,6 +99,7 @@ package struct ArchivedPolicy: Equatable, Sendable {
     /// The octets as published.
     package let text: [UInt8]
     package let id: RecordID
+    /// Never changed by what the clock does later.
     package let fetchedAt: WallTime
     /// The end of its life, for `purge`; whether it applies is worked out from the text.
     package let expiresAt: WallTime
@@ -106,10 +107,14 @@ package struct ArchivedPolicy: Equatable, Sendable {
     package let askedAt: WallTime
     package let record: Record?
     package let failure: Failure?
+    /// When the clock was first seen behind `fetchedAt`, by that clock; `nil`: it was not.
+    package let clockBehindSince: WallTime?
+    /// The log has the end of its life.
+    package let isEndLogged: Bool
 
     package init(
         domain: PolicyDomain, text: [UInt8], id: RecordID, fetchedAt: WallTime, expiresAt: WallTime, askedAt: WallTime,
-        record: Record? = nil, failure: Failure? = nil
+        record: Record? = nil, failure: Failure? = nil, clockBehindSince: WallTime? = nil, isEndLogged: Bool = false
     ) {
         self.domain = domain
         self.text = text
@@ -119,6 +124,8 @@ package struct ArchivedPolicy: Equatable, Sendable {
         self.askedAt = askedAt
         self.record = record
         self.failure = failure
+        self.clockBehindSince = clockBehindSince
+        self.isEndLogged = isEndLogged
     }
 }
 

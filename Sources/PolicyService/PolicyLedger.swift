@@ -23,6 +23,11 @@ package struct PolicyLedger: Sendable {
     var flights: [FlightID: Flight] = [:]
     private var lastFlight: UInt64 = 0
     var calendar = RefreshCalendar()
+    /// When lives end, of policies whose end the log is to have.
+    var ends = RefreshCalendar()
+    var clock = ClockNotice()
+    /// What was found out with nobody to tell it to yet, for the next `due`.
+    var news: [News] = []
     var budget: RefreshBudget
     var jitter: Jitter
     /// When `due` was last asked.
@@ -76,6 +81,7 @@ package struct PolicyLedger: Sendable {
             return start(first, of: domain, LedgerEntry(askedAt: now), known: nil, at: now)
         }
         entry.askedAt = now
+        if note(clock: now, in: &entry) { entries.replace(entry, for: domain) }
         if let flight = entry.flight, !entry.isRefreshing { return asked(during: flight, entry, at: now) }
         if let answer = entry.answer(at: now, settings.pauses) { return .answer(answer) }
         if let flight = entry.flight {
@@ -84,11 +90,8 @@ package struct PolicyLedger: Sendable {
             flights[flight]?.isAwaited = true
             return asked(during: flight, entry, at: now)
         }
-        if entry.isFromTheFuture(at: now) {
-            // The clock was set back: the fetch counts as now, and is done again at once.
-            entry.redate(at: now)
-            keep(entry, of: domain)
-        }
+        // A life that counts from now on does so across a restart too.
+        if entry.held?.isAhead(of: now) == true { keep(entry, of: domain) }
         let known = entry.standing(at: now, settings.pauses)
         return start(firstStep(for: entry, at: now), of: domain, entry, known: known, at: now)
     }
@@ -168,6 +171,7 @@ package struct PolicyLedger: Sendable {
             let record = entry.record
             entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now)
             entry.record = record ?? entry.record
+            note(clock: now, in: &entry)
         case .policy, .nothing:
             entry.isUnread = false
         case .unreadable:
@@ -256,7 +260,7 @@ package struct PolicyLedger: Sendable {
         case .policy(let held):
             changes += entry.policyChange(to: held)
             entry.held = held.policy.maxAge > 0 ? held : nil
-            entry.heldIsSuspect = false
+            entry.isEndLogged = false
             entry.failedFetch = nil
             entry.localFetchFailure = nil
             entry.told = .start
@@ -277,6 +281,7 @@ package struct PolicyLedger: Sendable {
         case nil:
             break
         }
+        changes += end(of: &entry, domain, at: now)
         let wasFetched = flight.landing?.isOfThePolicyHost ?? false
         if flight.origin == .refresh, !wasFetched {
             postpone(&entry, of: domain, at: now)

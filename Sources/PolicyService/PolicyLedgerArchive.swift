@@ -33,10 +33,11 @@ extension PolicyLedger {
             if let known = entries.peek(domain) {
                 guard policy.isNewer(than: known, at: now) else { continue }
                 let askedAt = max(known.askedAt, policy.entry.askedAt)
+                removeAppointments(known, of: domain)
                 var entry = restored(policy, askedAt: askedAt, flight: known.flight, at: now)
                 entry.record = known.record ?? entry.record
                 entry.failedFetch = known.failedFetch ?? entry.failedFetch
-                if known.flight == nil { plan(&entry, of: domain, afterFetch: true, at: now) }
+                if known.flight == nil { takeIn(&entry, of: domain, at: now) }
                 store(entry, for: domain, at: now)
             } else {
                 var entry = restored(policy, askedAt: policy.entry.askedAt, flight: nil, at: now)
@@ -44,10 +45,18 @@ extension PolicyLedger {
                     leaveOut()
                     continue
                 }
-                plan(&entry, of: domain, afterFetch: true, at: now)
+                takeIn(&entry, of: domain, at: now)
                 store(entry, for: domain, at: now)
             }
         }
+    }
+
+    /// What comes back from the archive may have ended while nobody looked.
+    private mutating func takeIn(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
+        note(clock: now, in: &entry)
+        let changes = end(of: &entry, domain, at: now)
+        if !changes.isEmpty { news.append(News(domain: domain, changes: changes, origin: .start)) }
+        plan(&entry, of: domain, afterFetch: true, at: now)
     }
 
     /// Loading pushes out what is worth less, nothing else.
@@ -105,7 +114,7 @@ extension PolicyLedger {
     /// Memory was short. An enforced policy is only forgotten here, and read again when it is asked for; even where its
     /// life is over it is left to the archive to delete, because a clock that was ahead may come back.
     mutating func evicted(_ domain: PolicyDomain, _ entry: LedgerEntry) {
-        if let appointment = entry.appointment { calendar.remove(domain, at: appointment) }
+        removeAppointments(entry, of: domain)
         guard isArchived, let held = entry.held else { return }
         switch held.policy.mode {
         case .enforce: leaveOut()

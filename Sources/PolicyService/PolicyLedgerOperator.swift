@@ -37,7 +37,7 @@ extension PolicyLedger {
             forgetInArchive(domain)
             return false
         }
-        if let appointment = entry.appointment { calendar.remove(domain, at: appointment) }
+        removeAppointments(entry, of: domain)
         guard let id = entry.flight, let flight = flights[id], flight.mustLand else {
             entries.remove(domain)
             forgetInArchive(domain)

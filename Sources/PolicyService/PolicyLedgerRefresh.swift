@@ -9,6 +9,10 @@ extension PolicyLedger {
         if let lookedAt, now + Self.setBack < lookedAt { planAgain(at: now) }
         lookedAt = now
         var due = Due()
+        due.news = news
+        news = []
+        for domain in ends.take(at: now, atMost: Self.maximumEnds) { noteEnd(of: domain, &due, at: now) }
+        due.clockBehind = clock.takeSpan(at: now)
         var available = budget.available(of: calendar.count, at: now)
         while available > 0 {
             let domains = calendar.take(at: now, atMost: available)
@@ -21,10 +25,46 @@ extension PolicyLedger {
     /// A clock that is set back by more than this makes a new calendar; less is what NTP does all the time.
     private static let setBack = Duration.seconds(60)
 
+    /// Ends that are noted in one call; after a jump of the clock the rest follows with the next ones.
+    private static let maximumEnds = 1_000
+
+    /// The minute has begun in which a life was to end.
+    private mutating func noteEnd(of domain: PolicyDomain, _ due: inout Due, at now: WallTime) {
+        guard var entry = entries.peek(domain) else { return }
+        entry.endMinute = nil
+        // A flight that is under way may renew it; it notes the end when it settles.
+        if entry.flight == nil {
+            let changes = end(of: &entry, domain, at: now)
+            if !changes.isEmpty { due.news.append(News(domain: domain, changes: changes, origin: .refresh)) }
+            appointEnd(&entry, of: domain, at: now)
+            entries.replace(entry, for: domain, rank: entry.rank(at: now))
+        } else {
+            entries.replace(entry, for: domain)
+        }
+    }
+
+    /// The end of a life that the log does not have yet; the archive is to know that it has it now.
+    mutating func end(of entry: inout LedgerEntry, _ domain: PolicyDomain, at now: WallTime) -> [Change] {
+        let changes = entry.endChange(at: now)
+        if !changes.isEmpty { keep(entry, of: domain) }
+        return changes
+    }
+
+    /// Notes whether the clock is behind the fetch of an entry's policy.
+    ///
+    /// - Returns: whether that is new.
+    @discardableResult
+    mutating func note(clock now: WallTime, in entry: inout LedgerEntry) -> Bool {
+        guard entry.noteClock(at: now) else { return false }
+        if let held = entry.held, held.isAhead(of: now) { clock.isBehind(held.fetchedAt) }
+        return true
+    }
+
     /// - Returns: whether a refresh was begun.
     private mutating func keepAppointment(of domain: PolicyDomain, _ due: inout Due, at now: WallTime) -> Bool {
         guard var entry = entries.peek(domain) else { return false }
         entry.appointment = nil
+        note(clock: now, in: &entry)
         let changes = entry.lifeChange(at: now)
         if !changes.isEmpty { due.news.append(News(domain: domain, changes: changes, origin: .refresh)) }
         // A flight that is under way makes the next appointment when it settles.
@@ -35,10 +75,7 @@ extension PolicyLedger {
             entries.replace(entry, for: domain)
             return false
         }
-        if entry.isFromTheFuture(at: now) {
-            entry.redate(at: now)
-            keep(entry, of: domain)
-        }
+        if held.isAhead(of: now) { keep(entry, of: domain) }
         due.refreshes.append(startRefresh(of: domain, entry, held, at: now))
         return true
     }
@@ -86,6 +123,7 @@ extension PolicyLedger {
 
     /// Never for a minute that has begun: `due`, which takes those, would not come to an end.
     mutating func appoint(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
+        appointEnd(&entry, of: domain, at: now)
         if let old = entry.appointment { calendar.remove(domain, at: old) }
         entry.appointment = nil
         guard entry.isInUse(at: now, settings.refresh), let held = entry.applicable(at: now) else { return }
@@ -96,14 +134,43 @@ extension PolicyLedger {
         entry.appointment = minute
     }
 
-    /// The clock was set back: what was planned by it is worth nothing.
+    /// Whatever else is planned for a policy, the end of its life is noted, once.
+    private mutating func appointEnd(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
+        removeEnd(entry, of: domain)
+        entry.endMinute = nil
+        guard let held = entry.held, held.policy.mode != .none, !entry.isEndLogged else { return }
+        let end = RefreshCalendar.minute(notBefore: held.end(asOf: now))
+        let minute = max(end, RefreshCalendar.current(at: now) + 1)
+        ends.add(domain, at: minute)
+        entry.endMinute = minute
+    }
+
+    /// The entry goes: nothing is planned for it any more.
+    mutating func removeAppointments(_ entry: LedgerEntry, of domain: PolicyDomain) {
+        if let appointment = entry.appointment { calendar.remove(domain, at: appointment) }
+        removeEnd(entry, of: domain)
+    }
+
+    private mutating func removeEnd(_ entry: LedgerEntry, of domain: PolicyDomain) {
+        if let minute = entry.endMinute { ends.remove(domain, at: minute) }
+    }
+
+    /// The clock was set back: what was planned by it is worth nothing. An earlier time at which it was behind is too,
+    /// unless it was still behind then.
     private mutating func planAgain(at now: WallTime) {
         calendar.removeAll()
+        ends.removeAll()
         for domain in Array(entries.keys) {
-            guard var entry = entries.peek(domain), entry.held != nil, entry.flight == nil else { continue }
+            guard var entry = entries.peek(domain), let held = entry.held else { continue }
+            if let lookedAt, !held.isAhead(of: lookedAt) { entry.held = held.clockBehind(since: nil) }
+            note(clock: now, in: &entry)
+            if held.applies(at: now) { entry.isEndLogged = false }
             entry.appointment = nil
-            entry.refreshAt = nil
-            plan(&entry, of: domain, afterFetch: true, at: now)
+            entry.endMinute = nil
+            if entry.flight == nil {
+                entry.refreshAt = nil
+                plan(&entry, of: domain, afterFetch: true, at: now)
+            }
             entries.replace(entry, for: domain)
         }
     }

@@ -60,7 +60,7 @@ extension LedgerEntry {
     /// Until when it is answered with nothing to find out, given that it is now.
     fileprivate func end(of record: Record, _ settings: LedgerSettings, at now: WallTime) -> WallTime {
         let end = record.at + record.lifetime
-        return [end, applicable(at: now)?.expiresAt, nextTry(record, settings, at: now)].compactMap(\.self).min() ?? end
+        return [end, applicable(at: now)?.end(asOf: now), nextTry(record, settings, at: now)].compactMap(\.self).min() ?? end
     }
 
     /// When a fetch that failed is tried again; `nil`: the record asks for none.

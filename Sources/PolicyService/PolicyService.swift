@@ -37,6 +37,8 @@ package final class PolicyService: Service {
     /// Wall time.
     package let now: @Sendable () -> WallTime
     let sleep: @Sendable (Duration) async throws -> Void
+    /// `nil`: the wall clock is compared with nothing.
+    private let bootTime: (@Sendable () -> Duration)?
     let log: ChangeLog
     let observedLookups: ObservedLookups
     private let onLoaded: @Sendable () -> Void
@@ -57,6 +59,7 @@ package final class PolicyService: Service {
 
     /// - Parameter dane: `nil`: DANE is never looked for. Else it is from `useDANE` on.
     /// - Parameter now: wall time.
+    /// - Parameter bootTime: the time since boot by a clock that nobody sets, to notice steps of the wall clock.
     /// - Parameter sleep: lets a span pass; throws when its task is cancelled.
     /// - Parameter seed: of the numbers that spread refreshes over the day.
     /// - Parameter onLoaded: called when everything that was kept is in memory, and when it is clear that it cannot be now.
@@ -64,7 +67,7 @@ package final class PolicyService: Service {
     package init(
         discovery: PolicyDiscovery, dane: DANEDiscovery? = nil, archive: any PolicyArchive = NoArchive(),
         ledger: LedgerSettings = LedgerSettings(), decisions: DecisionSettings = DecisionSettings(), logger: Logger,
-        now: @escaping @Sendable () -> WallTime,
+        now: @escaping @Sendable () -> WallTime, bootTime: (@Sendable () -> Duration)? = nil,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         seed: UInt64 = .random(in: 0 ... .max), metrics: any MetricsFactory = MetricsSystem.factory,
         onLoaded: @escaping @Sendable () -> Void = {}
@@ -77,6 +80,7 @@ package final class PolicyService: Service {
         settings = Mutex(
             ServiceSettings(discovery: discovery, dane: dane, decisions: decisions, ledger: ledger))
         self.now = now
+        self.bootTime = bootTime
         self.sleep = sleep
         log = ChangeLog(logger: logger)
         observedLookups = ObservedLookups(logger: logger, metrics: metrics)
@@ -279,9 +283,12 @@ package final class PolicyService: Service {
 
     private func lookAfterPolicies() async {
         var purgedAt: WallTime?
+        var clocks = ClockComparison()
         while !Task.isCancelled {
             let now = now()
+            if let bootTime, let step = clocks.step(wall: now, boot: bootTime()) { log.clockStepped(by: step) }
             let (due, settings) = withState { ($0.ledger.due(at: now), $0.decisions) }
+            if let behind = due.clockBehind { log.clockIsBehind(by: behind) }
             for news in due.news { log.record(news, at: now, settings) }
             lookAfterOrders(at: now)
             for plan in due.refreshes { start.yield(.fly(plan)) }

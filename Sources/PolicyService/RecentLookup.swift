@@ -26,7 +26,7 @@ package struct RecentFailure: Equatable, Sendable {
         /// The fetch of the policy.
         case policy(PolicyFailure)
         /// A question of the DANE discovery for this port.
-        case dane(DNSFailure, port: UInt16)
+        case dane(DNSFailure, port: UInt16?)
     }
 
     package let domain: PolicyDomain

@@ -25,6 +25,8 @@ package struct ImportFailure: Error, Equatable, Sendable {
     package enum Reason: Error, Equatable, Sendable {
         /// This host's clock is so wrong that everything would count as fetched then.
         case clock
+        /// The export is dated later than this host's clock.
+        case fromTheFuture(exportedAt: WallTime, now: WallTime)
         /// The archive is one that keeps nothing.
         case nowhere
         case empty
@@ -60,6 +62,9 @@ extension ImportFailure.Reason: CustomStringConvertible {
     package var description: String {
         switch self {
         case .clock: "the clock of this host is wrong: the year is not within 2000 and 9999"
+        case .fromTheFuture(let exportedAt, let now):
+            "the export is dated \(RFC3339.shown(exportedAt)), and the clock of this host says \(RFC3339.shown(now)): no life "
+                + "could be counted; set the clock that is wrong, here or where the export was made, and export again"
         case .nowhere: "cache.store is memory, so that there is nothing to import into"
         case .empty: "the file is empty; expected an export of sts-bridge"
         case .header(let line, let fault):

@@ -15,6 +15,9 @@ struct ImportReading {
         case end
     }
 
+    /// By how much the clocks of two hosts may differ.
+    private static let clockTolerance = Duration.seconds(300)
+
     private let now: WallTime
     private var place = Place.header
     /// Lines between the first and the last.
@@ -31,7 +34,11 @@ struct ImportReading {
         lastLine = line.number
         switch place {
         case .header:
-            place = .policies(exportedAt: try Self.header(line))
+            let exportedAt = try Self.header(line)
+            guard exportedAt <= now + Self.clockTolerance else {
+                throw .fromTheFuture(exportedAt: exportedAt, now: now)
+            }
+            place = .policies(exportedAt: exportedAt)
             return nil
         case .policies(let exportedAt):
             return try read(line, exportedAt)

@@ -1,3 +1,4 @@
+import Discovery
 import Foundation
 import MTASTS
 import PolicyService
@@ -8,6 +9,8 @@ struct PolicyEntry: Equatable {
     let id: RecordID
     let fetchedAt: WallTime
     let askedAt: WallTime?
+    /// Since when the exporting host's clock was behind `fetchedAt`, by that clock; `nil`: it was not.
+    let clockBehindSince: WallTime?
     let text: [UInt8]
     let policy: STSPolicy
 
@@ -22,6 +25,8 @@ struct PolicyEntry: Equatable {
         } else {
             askedAt = nil
         }
+        clockBehindSince =
+            if let time = fields.clockBehindSince { try Self.time(time, .clockBehindSince) } else { nil }
         text = try fields.text()
         do throws(PolicyError) {
             policy = try STSPolicy(text)
@@ -41,28 +46,32 @@ struct PolicyEntry: Equatable {
     /// As it is kept. Nothing was fetched or asked for after the export, nor is it known to have been after now.
     ///
     /// The export's time too is needed: else a moment in the future would count as a later now each time the same file is
-    /// imported, and the policy would never end.
+    /// imported, and the policy would never end. Where the exporting host's clock was behind the fetch, the time of the fetch
+    /// stays: by a clock that is right the life counts from it, and by one that is behind from when that was noticed.
     ///
     /// - Returns: `nil` when its life is over.
     func archived(exportedAt: WallTime, now: WallTime) -> ArchivedPolicy? {
         let latest = min(exportedAt, now)
-        let fetchedAt = min(fetchedAt, latest)
-        let lifetime = Duration.seconds(policy.maxAge)
-        guard now.isWithin(lifetime, of: fetchedAt) else { return nil }
+        let since = clockBehindSince.map { min($0, latest) }
+        let fetchedAt = since == nil ? min(fetchedAt, latest) : fetchedAt
+        let held = HeldPolicy(
+            FetchedPolicy(policy: policy, text: text), id: id, fetchedAt: fetchedAt, clockBehindSince: since)
+        guard held.applies(at: now) else { return nil }
         return ArchivedPolicy(
-            domain: domain, text: text, id: id, fetchedAt: fetchedAt, expiresAt: fetchedAt + lifetime,
-            askedAt: min(askedAt ?? fetchedAt, latest))
+            domain: domain, text: text, id: id, fetchedAt: fetchedAt, expiresAt: held.expiresAt,
+            askedAt: min(askedAt ?? fetchedAt, latest), clockBehindSince: fetchedAt > now ? since : nil)
     }
 }
 
 extension TransferFields {
     /// - Parameters:
-    ///   - fetchedAt: as it is to be written, likewise `askedAt`.
-    init(_ policy: ArchivedPolicy, fetchedAt: String, askedAt: String) {
+    ///   - fetchedAt: as it is to be written, likewise `askedAt` and `clockBehindSince`.
+    init(_ policy: ArchivedPolicy, fetchedAt: String, askedAt: String, clockBehindSince: String? = nil) {
         domain = policy.domain.name.text
         id = policy.id.text
         self.fetchedAt = fetchedAt
         self.askedAt = askedAt
+        self.clockBehindSince = clockBehindSince
         self.policy = String(validating: policy.text, as: UTF8.self)
         policyBase64 = self.policy == nil ? Data(policy.text).base64EncodedString() : nil
     }

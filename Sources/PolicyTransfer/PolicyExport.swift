@@ -1,3 +1,4 @@
+import Discovery
 import MTASTS
 import PolicyService
 import Synchronization
@@ -104,25 +105,32 @@ private enum ExportedRow {
     case expired
     case omitted(ExportOmission)
 
-    /// A moment in the future counts as now, for us and for whoever imports it.
+    /// A fetch in the future (the clock is behind) keeps its time, beside the moment since when the clock is behind. Any
+    /// other moment in the future counts as now.
     init(_ row: ArchivedRow, now: WallTime) {
         switch row {
         case .unreadable(let domain, let reason):
             self = .omitted(ExportOmission(domain: domain, reason: RemoteText.printable(reason, limit: 200)))
         case .policy(let kept):
             do throws(LineFault) {
-                let fetchedAt = min(kept.fetchedAt, now)
                 guard kept.text.count <= TransferFormat.maximumText else {
                     throw .textTooLong(octets: kept.text.count)
                 }
-                guard now.isWithin(.seconds(try Self.policy(kept.text).maxAge), of: fetchedAt),
-                    let fetched = RFC3339.text(of: fetchedAt),
+                // One that cannot be written counts as now, too.
+                let fetchedAt =
+                    RFC3339.text(of: kept.fetchedAt) == nil ? min(kept.fetchedAt, now) : kept.fetchedAt
+                let behind = fetchedAt > now ? min(kept.clockBehindSince ?? now, now) : nil
+                let held = HeldPolicy(
+                    FetchedPolicy(policy: try Self.policy(kept.text), text: kept.text), id: kept.id,
+                    fetchedAt: fetchedAt, clockBehindSince: behind)
+                guard held.applies(at: now), let fetched = RFC3339.text(of: fetchedAt),
                     let asked = RFC3339.text(of: max(RFC3339.earliest, min(kept.askedAt, now)))
                 else {
                     self = .expired
                     return
                 }
-                self = .line(TransferFields(kept, fetchedAt: fetched, askedAt: asked))
+                self = .line(TransferFields(
+                        kept, fetchedAt: fetched, askedAt: asked, clockBehindSince: behind.flatMap(RFC3339.text)))
             } catch {
                 self = .omitted(ExportOmission(domain: kept.domain.name.text, reason: error.description))
             }

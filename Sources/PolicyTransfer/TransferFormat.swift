@@ -8,6 +8,7 @@
 ///
 /// The first line says what follows, the last how many lines are between them: a file that was cut or edited is noticed.
 /// `policy` is the text as published; where that is not UTF-8 there is `policy-base64` instead. `asked-at` may be missing.
+/// `clock-behind-since` is there where the exporting host's clock was behind `fetched-at`: since when, by that clock.
 /// Keys that are not known here are ignored, so that a later version 1 may say more; what an older reader would get
 /// wrong needs version 2. Blank lines, CRLF and a missing final LF are borne.
 enum TransferFormat {

@@ -48,12 +48,15 @@ struct TransferFields: Codable, Equatable {
     let askedAt: String?
     let policy: String?
     let policyBase64: String?
+    /// Since when the clock of the exporting host was behind `fetchedAt`.
+    var clockBehindSince: String?
 
     enum CodingKeys: String, CodingKey {
         case domain, id, policy
         case fetchedAt = "fetched-at"
         case askedAt = "asked-at"
         case policyBase64 = "policy-base64"
+        case clockBehindSince = "clock-behind-since"
     }
 }
 

@@ -54,4 +54,13 @@ package enum SecurityLevel: Hashable, Sendable {
         case .other: false
         }
     }
+
+    /// Whether `dane-only` may replace it where every host has usable TLSA records: it demands TLS, and authenticates hosts
+    /// by certificates or not at all.
+    package var givesWayToDANEOnly: Bool {
+        switch self {
+        case .opportunistic: false
+        case .other(let level): ["encrypt", "verify", "secure"].contains(level)
+        }
+    }
 }

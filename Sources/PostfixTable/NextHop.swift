@@ -9,12 +9,15 @@ import MTASTS
 package struct NextHop: Hashable, Sendable {
     /// Whose policy applies (RFC 8461 §3.4).
     package let domain: PolicyDomain
-    /// The port of the destination where the key names one; `nil`: SMTP's own, 25.
+    /// The port of the destination; `nil`: the key names a service that is unknown here.
     package let port: UInt16?
     /// Written in brackets: Postfix makes no MX lookup, the one candidate host is the domain itself.
     package let isHost: Bool
 
-    package init(domain: PolicyDomain, port: UInt16? = nil, isHost: Bool = false) {
+    /// SMTP's own port, of a key that names none.
+    package static let defaultPort: UInt16 = 25
+
+    package init(domain: PolicyDomain, port: UInt16? = defaultPort, isHost: Bool = false) {
         self.domain = domain
         self.port = port
         self.isHost = isHost
@@ -22,19 +25,20 @@ package struct NextHop: Hashable, Sendable {
 
     /// `nil` for a key that can have no policy and is answered "not found" without any DNS: empty, a leading dot (RFC
     /// 8461 §3.4: a parent's policy does not cover a subdomain), an IP literal, a single label, not a host name.
-    package init?(key: [UInt8]) {
+    ///
+    /// - Parameter services: the service names that Postfix knows by getservbyname(3).
+    package init?(key: [UInt8], services: ServiceTable) {
         guard let first = key.first, first != UInt8(ascii: ".") else { return nil }
         if first == UInt8(ascii: "[") {
             guard let bracket = key.lastIndex(of: UInt8(ascii: "]")),
-                let port = Self.port(ofSuffix: key[(bracket + 1)...]),
+                let port = Self.port(ofSuffix: key[(bracket + 1)...], services),
                 let domain = Self.domain(key[1..<bracket])
             else { return nil }
             self.init(domain: domain, port: port.number, isHost: true)
         } else {
             let colon = key.firstIndex(of: UInt8(ascii: ":")) ?? key.endIndex
-            guard let port = Self.port(ofSuffix: key[colon...]), let domain = Self.domain(key[..<colon]) else {
-                return nil
-            }
+            guard let port = Self.port(ofSuffix: key[colon...], services), let domain = Self.domain(key[..<colon])
+            else { return nil }
             self.init(domain: domain, port: port.number)
         }
     }
@@ -55,8 +59,8 @@ package struct NextHop: Hashable, Sendable {
     }
 
     /// What stands behind the host: nothing, or a colon and a port number or service name.
-    private static func port(ofSuffix suffix: ArraySlice<UInt8>) -> Port? {
-        guard let colon = suffix.first else { return Port(number: nil) }
+    private static func port(ofSuffix suffix: ArraySlice<UInt8>, _ services: ServiceTable) -> Port? {
+        guard let colon = suffix.first else { return Port(number: defaultPort) }
         let service = suffix.dropFirst()
         guard colon == UInt8(ascii: ":"), (1...32).contains(service.count), service.allSatisfy(\.isServiceCharacter)
         else { return nil }
@@ -65,13 +69,8 @@ package struct NextHop: Hashable, Sendable {
             guard let number = UInt16(text), number > 0 else { return nil }
             return Port(number: number)
         }
-        return Port(number: wellKnownServices[text])
+        return Port(number: services[text])
     }
-
-    /// The services of mail submission and relay (IANA's registry); others keep their host and lose their port.
-    private static let wellKnownServices: [String: UInt16] = [
-        "smtp": 25, "smtps": 465, "submissions": 465, "submission": 587,
-    ]
 }
 
 extension UInt8 {

@@ -12,11 +12,25 @@ enum ArchiveSchema {
         var migrator = DatabaseMigrator().disablingDeferredForeignKeyChecks()
         migrator.registerMigration(first) { try $0.execute(sql: policies) }
         migrator.registerMigration("2 orders") { try $0.execute(sql: orders) }
+        migrator.registerMigration(clock) { try $0.execute(sql: clockColumns) }
         return migrator
     }()
 
     /// From it on there is something to read: what came later is there or not.
     private static let first = "1 policies"
+
+    /// From it on a policy's row says whether the clock was seen behind its fetch, and whether the log has its end.
+    private static let clock = "3 clock"
+
+    private static let clockColumns = """
+        ALTER TABLE policy ADD COLUMN clock_behind_since INTEGER;
+        ALTER TABLE policy ADD COLUMN end_logged INTEGER NOT NULL DEFAULT 0;
+        """
+
+    /// Whether a file that is only read has these columns: one that an older version wrote has not.
+    static func hasClock(_ database: Database) throws -> Bool {
+        try migrator.appliedIdentifiers(database).contains(clock)
+    }
 
     /// With rowids: at 100,000 policies of 120 to 250 octets 317 octets a row (328 after three rounds of refreshes), without
     /// them 325 (326); but new rows come twice as fast, and a policy of 64 KiB fills fewer pages.

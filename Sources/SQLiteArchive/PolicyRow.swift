@@ -14,7 +14,8 @@ enum PolicyRow {
     /// The order of `arguments`.
     private static let written = [
         "domain", "id", "fetched_at", "expires_at", "asked_at", "record_id", "record_at", "record_lifetime",
-        "failure_id", "failure_at", "failure_count", "failure_category", "failure_reason", "text",
+        "failure_id", "failure_at", "failure_count", "failure_category", "failure_reason", "clock_behind_since",
+        "end_logged", "text",
     ]
 
     static let keep = """
@@ -27,18 +28,27 @@ enum PolicyRow {
     static let remove = "DELETE FROM policy WHERE domain = ?"
 
     /// In the order of `Column`. As octets, since a text ends at its first NUL otherwise; a text too long stays where it is.
-    private static let selection = """
-        SELECT CAST(domain AS BLOB), \(written.dropFirst().dropLast().joined(separator: ", ")), \
+    private static func selection(_ columns: [String]) -> String {
+        """
+        SELECT CAST(domain AS BLOB), \(columns.dropFirst().dropLast().joined(separator: ", ")), \
         CASE WHEN length(text) <= \(maximumLength) THEN text END FROM policy
         """
+    }
 
-    static let all = selection
-    static let one = selection + " WHERE domain = ?"
+    private static let new = selection(written)
+    /// Of a file that an older version wrote, and that is only read.
+    private static let old = selection(
+        written.map { ["clock_behind_since": "NULL", "end_logged": "0"][$0] ?? $0 })
+
+    /// - Parameter hasClock: whether the file has the columns of this version.
+    static func all(hasClock: Bool) -> String { hasClock ? new : old }
+    static func one(hasClock: Bool) -> String { all(hasClock: hasClock) + " WHERE domain = ?" }
 
     private enum Column: Int {
         case domain, id, fetchedAt, expiresAt, askedAt
         case recordID, recordAt, recordLifetime
         case failureID, failureAt, failureCount, failureCategory, failureReason
+        case clockBehindSince, endLogged
         case text
     }
 
@@ -54,6 +64,7 @@ enum PolicyRow {
             policy.record?.id.text, policy.record?.at.milliseconds, policy.record?.lifetime.milliseconds,
             policy.failure?.id.text, policy.failure?.at.milliseconds, policy.failure?.count,
             policy.failure?.category.rawValue, policy.failure?.reason,
+            policy.clockBehindSince?.milliseconds, policy.isEndLogged ? 1 : 0,
             Data(policy.text),
         ]
     }
@@ -77,7 +88,10 @@ enum PolicyRow {
         return ArchivedPolicy(
             domain: domain, text: text, id: try id(row, .id), fetchedAt: try row.time(Column.fetchedAt),
             expiresAt: try row.time(Column.expiresAt), askedAt: try row.time(Column.askedAt), record: try record(row),
-            failure: try failure(row))
+            failure: try failure(row),
+            clockBehindSince: try isPresent([.clockBehindSince], in: row)
+                ? try row.time(Column.clockBehindSince) : nil,
+            isEndLogged: try row.number(Column.endLogged, in: 0...1) == 1)
     }
 
     private static func record(_ row: Row) throws(UnreadableRow) -> ArchivedPolicy.Record? {

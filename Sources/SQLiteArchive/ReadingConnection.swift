@@ -72,7 +72,8 @@ final class ReadingConnection: Sendable {
             var rows: [ArchivedRow] = []
             var length = 0
             defer { if !rows.isEmpty { take(rows) } }
-            let cursor = try Row.fetchCursor(database, sql: PolicyRow.all)
+            let all = PolicyRow.all(hasClock: try ArchiveSchema.hasClock(database))
+            let cursor = try Row.fetchCursor(database, sql: all)
             while let row = try cursor.next() {
                 rows.append(PolicyRow.read(row))
                 length += rows.last?.length ?? 0
@@ -86,7 +87,8 @@ final class ReadingConnection: Sendable {
 
     func row(of domain: PolicyDomain) throws(ArchiveFailure) -> ArchivedRow? {
         try reading { database in
-            let statement = try database.cachedStatement(sql: PolicyRow.one)
+            let one = PolicyRow.one(hasClock: try ArchiveSchema.hasClock(database))
+            let statement = try database.cachedStatement(sql: one)
             return try Row.fetchOne(statement, arguments: [domain.name.text]).map(PolicyRow.read)
         }
     }

@@ -10,17 +10,19 @@ extension AdminSeams {
     ///
     /// - Parameters:
     ///   - setup: the one in force, which a reload replaces.
+    ///   - services: the service names in force, by which keys name ports.
     ///   - isAskedForFewerWords: whether Postfix asks for fewer than it understands.
     ///   - reload: what SIGHUP does.
     init(
         setup: @escaping @Sendable () async -> Setup,
+        services: @escaping @Sendable () -> ServiceTable,
         isAskedForFewerWords: @escaping @Sendable () -> Bool,
         reload: @escaping @Sendable () async throws(ReloadRefusal) -> Reloaded
     ) {
         self.init(
             version: Version.current,
             setup: { SetupFacts(await setup(), isAskedForFewerWords: isAskedForFewerWords()) },
-            destination: { NextHop(key: Array($0.utf8))?.destination },
+            destination: { NextHop(key: Array($0.utf8), services: services())?.destination },
             replies: { decision, domain in
                 let reply = TableReply(decision, for: domain)
                 return Dictionary(Dialect.allCases.map { ($0.rawValue, reply.text(in: $0)) }) { first, _ in first }

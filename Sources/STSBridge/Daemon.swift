@@ -64,7 +64,7 @@ struct Daemon: Sendable {
         let policies = PolicyService(
             discovery: setup.upstream.discovery, dane: setup.upstream.dane,
             archive: archive, ledger: setup.ledger, decisions: setup.postfix.decisions,
-            logger: logger, now: { .current }, onLoaded: { [readiness] in readiness.fulfil(.archive) })
+            logger: logger, now: { .current }, bootTime: { .sinceBoot }, onLoaded: { [readiness] in readiness.fulfil(.archive) })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
@@ -180,7 +180,8 @@ struct Daemon: Sendable {
         guard let path = setup.configuration.adminSocket else { return nil }
         let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
         let seams = AdminSeams(
-            setup: { reloader.setup }, isAskedForFewerWords: { server.isAskedForFewerWords }
+            setup: { reloader.setup }, services: { reloader.setup.services },
+            isAskedForFewerWords: { server.isAskedForFewerWords }
         ) { () throws(ReloadRefusal) in
             switch await reloader.reload() {
             case .reloaded(let changes, let needsRestart):

@@ -41,7 +41,7 @@ struct PostfixAtHand {
         self.local = local
         var decisions = configuration.decisions
         // Without a Postfix to ask: what most have, `may`.
-        decisions.mayAnswerDANE = (configuration.securityLevel ?? local?.securityLevel)?.givesWayToDANE ?? true
+        decisions.daneReply = (configuration.securityLevel ?? local?.securityLevel)?.daneReply ?? .dane
         self.decisions = decisions
     }
 
@@ -55,6 +55,14 @@ struct PostfixAtHand {
         guard let conflict = conflicts(looksForDANE: wantsDANE).first(where: { $0.consequence == .stopsTheStart })
         else { return }
         throw CommandFailure(.usage, "\(conflict)")
+    }
+}
+
+extension SecurityLevel {
+    /// What DANE may answer where this level is the site's own.
+    fileprivate var daneReply: DecisionSettings.DANEReply {
+        if givesWayToDANE { return .dane }
+        return givesWayToDANEOnly ? .daneOnly : .notFound
     }
 }
 

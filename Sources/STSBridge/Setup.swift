@@ -2,6 +2,8 @@ import DNSClient
 import Logging
 import LookupServer
 import PolicyService
+import PostfixSettings
+import PostfixTable
 
 /// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
 ///
@@ -11,12 +13,15 @@ struct Setup: Sendable {
     let configuration: Configuration
     let postfix: PostfixAtHand
     let upstream: Upstream
+    /// Of this host, by which keys name ports.
+    let services: ServiceTable
 
     /// - Parameter before: the setup in force, where this one is to take its place.
     /// - Throws: `CommandFailure` when something the configuration names cannot be had.
     init(_ configuration: Configuration, before: Setup? = nil, logger: Logger) throws(CommandFailure) {
         self.configuration = configuration
         postfix = PostfixAtHand(configuration, before: before?.postfix)
+        services = .system()
         upstream = try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger)
     }
 
@@ -32,6 +37,7 @@ struct Setup: Sendable {
         var lookup = configuration.lookup
         lookup.dialect = postfix.dialect
         lookup.understood = postfix.understood
+        lookup.services = services
         lookup.maximumConnections = DescriptorLimit.connections(
             wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
         return lookup

@@ -5,21 +5,21 @@ import Testing
 @Suite struct CoverageTests {
     typealias Judgement = HostJudgement<String>
 
-    /// What follows from which judgements occur (by hand): `u`sable, unusable `x`, `n`one, `f`ailed. `N` is an
-    /// unknown with a host that has no DANE. The columns: what is known of the MX set, and whether a signature was seen.
+    /// What follows from which judgements occur (by hand): `u`sable, unusable `x`, `n`one, `f`ailed. `unknownP` is an
+    /// unknown that cannot become `dane`. The columns: what is known of the MX set, and whether a signature was seen.
     static let table = """
         hosts  secure,signed  secure  insecure,signed  insecure  failed,signed  failed
         -      -              -       -                -         unknown        -
         u      dane           dane    partial          partial   partial        partial
         x      partial        partial partial          partial   partial        partial
-        n      -              -       -                -         unknownN       -
-        f      unknown        -       unknown          -         unknown        -
+        n      -              -       -                -         unknown        -
+        f      unknown        -       unknownP         -         unknown        -
         ux     partial        partial partial          partial   partial        partial
         un     partial        partial partial          partial   partial        partial
         uf     dane           dane    partial          partial   partial        partial
         xn     partial        partial partial          partial   partial        partial
         xf     partial        partial partial          partial   partial        partial
-        nf     unknownN       -       unknownN         -         unknownN       -
+        nf     unknownP       -       unknownP         -         unknown        -
         uxn    partial        partial partial          partial   partial        partial
         uxf    partial        partial partial          partial   partial        partial
         unf    partial        partial partial          partial   partial        partial
@@ -28,8 +28,8 @@ import Testing
         """
 
     static let words: [Substring: Coverage] = [
-        "dane": .complete, "partial": .partial, "unknown": .unknown(someHostHasNone: false),
-        "unknownN": .unknown(someHostHasNone: true), "-": .notApplicable,
+        "dane": .complete, "partial": .partial, "unknown": .unknown(.all),
+        "unknownP": .unknown([.partial, .notApplicable]), "-": .notApplicable,
     ]
     static let letters: [(Character?, Judgement)] = [
         ("u", .usable), ("x", .unusable), ("n", .none), (nil, .absent), ("f", .failed("SERVFAIL")),
@@ -68,6 +68,48 @@ import Testing
         }
         // 1 + 5 + 15 + 35 + 70 multisets, three kinds of MX answer, signed or not.
         #expect(rows == 126 * 6)
+    }
+
+    /// The same hosts with every failed one as each of the four things that it may turn out to be.
+    static func completed(_ hosts: [Judgement]) -> [[Judgement]] {
+        hosts.reduce([[]]) { sets, host in
+            let possible: [Judgement] = if case .failed = host { [.usable, .unusable, .none, .absent] } else { [host] }
+            return sets.flatMap { set in possible.map { set + [$0] } }
+        }
+    }
+
+    private static func completion(_ coverage: Coverage) -> Coverage.Completion? {
+        switch coverage {
+        case .complete: .complete
+        case .partial: .partial
+        case .notApplicable: .notApplicable
+        case .unknown: nil
+        }
+    }
+
+    @Test func `DANE-2.1.2-c DANE-2.2-d an unknown coverage names exactly what its failed answers can lead to`() {
+        var unknown = 0
+        for multiset in Self.multisets(upTo: 4) {
+            let hosts = multiset.map { Self.letters[$0].1 }
+            for mx in MXSecurity.allCases {
+                guard case .unknown(let found) = Coverage(mx: mx, hosts: hosts, isKnownSigned: true) else { continue }
+                unknown += 1
+                // After a failed MX query there may be any hosts, signed or not.
+                let sets = mx == .failed ? Self.multisets(upTo: 2).map { $0.map { Self.letters[$0].1 } } : [hosts]
+                let securities: [MXSecurity] = mx == .failed ? [.secure, .insecure] : [mx]
+                let expected = sets.flatMap(Self.completed).flatMap { hosts in
+                    securities.map { Coverage(mx: $0, hosts: hosts, isKnownSigned: true) }
+                }.compactMap(Self.completion)
+                #expect(found == Set(expected), "hosts \(hosts), MX \(mx)")
+            }
+        }
+        // 1 + 5 + 15 + 35 + 70 multisets less those with usable or unusable hosts; with a host that fails, or no MX answer.
+        #expect(unknown == 2 * 20 + 35)
+    }
+
+    @Test func `a set of a thousand failed hosts is judged at once`() {
+        let hosts = [Judgement](repeating: .failed("SERVFAIL"), count: 1_000)
+        #expect(Coverage(mx: .secure, hosts: hosts, isKnownSigned: true) == .unknown(.all))
     }
 
     @Test func `DANE-2.2.1-b the order of the hosts plays no part`() {

@@ -109,7 +109,7 @@ extension SignedZoneTests {
             }
             defer { stub.stop() }
             let finding = try await report(on: "full.signed", port: stub.port).finding
-            #expect(finding.coverage(wasSigned: false) == .unknown(someHostHasNone: false))
+            #expect(finding.coverage(wasSigned: false) == .unknown(.all))
             #expect(
                 finding.reason
                     == "_25._tcp.mx1.signed TLSA: SERVFAIL (servers 127.0.0.1@\(stub.port))")
@@ -134,14 +134,14 @@ extension SignedZoneTests {
                 return
             }
             #expect(!why.isEmpty)
-            #expect(finding.coverage(wasSigned: true) == .unknown(someHostHasNone: false))
+            #expect(finding.coverage(wasSigned: true) == .unknown(.all))
             #expect(finding.coverage(wasSigned: false) == .notApplicable)
         }
 
         @Test func `a signed domain at a host of a broken zone is unknown, not unprotected`() async throws {
             let finding = try await report(on: "hosted.signed").finding
             #expect(finding.mx == .records(isSecure: true))
-            #expect(finding.coverage(wasSigned: false) == .unknown(someHostHasNone: false))
+            #expect(finding.coverage(wasSigned: false) == .unknown(.all))
         }
 
         // MARK: Bad input
@@ -151,7 +151,7 @@ extension SignedZoneTests {
             #expect(address.hosts.map(\.ground) == [.noHostName])
             let loop = try await report(on: "loop.signed").finding
             #expect(loop.failure != nil)
-            #expect(loop.coverage(wasSigned: false) == .unknown(someHostHasNone: false))
+            #expect(loop.coverage(wasSigned: false) == .unknown(.all))
         }
 
         @Test func `of 1,000 signed hosts the best are looked at`() async throws {

@@ -98,6 +98,40 @@ extension EndToEnd {
             try await world.lab.expectVerified(try await world.sender.send(to: "u@trying.signed"), at: .signed)
         }
 
+        // MARK: A strict level of the site
+
+        @Test(arguments: ["verify", "secure"])
+        func `DANE-2.2-a at a strict level of the site DANE authenticates where every host has usable TLSA records`(
+            level: String
+        ) async throws {
+            let world = try SignedInternet.running
+            let port: UInt16 = level == "verify" ? 8494 : 8495
+            let names = ["self", "wrong", "partial", "nothing"].map { "\(level)-\($0).signed" }
+            try await world.publish(
+                .plain(names[0], mx: [.signedSelfSigned]), .plain(names[1], mx: [.wrongTLSA]),
+                .plain(names[2], mx: [.signedSelfSigned, .withoutTLSA]), .plain(names[3], mx: [.withoutTLSA]))
+            let sender = try await PostfixSender(
+                in: world.lab.directory + "/signed/sender-\(level)", authority: world.lab.authority, port: port,
+                level: level, dnssec: UnboundServer.address)
+            try await sender.instance.start()
+            let surroundings = Surroundings(
+                servers: [SignedInternet.address], trustAnchorFile: world.trustAnchorFile)
+            try await world.lab.withBridge(
+                port: port, surroundings: surroundings, environment: ["MAIL_CONFIG": sender.instance.configuration]
+            ) { _ in
+                try await world.lab.expectVerified(
+                    try await sender.send(to: "u@\(names[0])"), at: .signedSelfSigned)
+                world.lab.expectDeferred(
+                    try await sender.send(to: "u@\(names[1])"), because: "no matching DANE TLSA records")
+                // Where DANE does not protect the whole way the site's own level stays in force.
+                let answers = [("OK dane-only", names[0]), ("OK dane-only", names[1]), ("NOTFOUND ", names[2]), ("NOTFOUND ", names[3])]
+                for (answer, name) in answers {
+                    #expect(try await SocketmapClient.ask(name, port: port) == answer)
+                }
+            }
+            try await sender.instance.stop()
+        }
+
         // MARK: What changes
 
         @Test func `a TLSA record published later goes before the policy that is held`() async throws {

@@ -33,9 +33,12 @@ import TestSupport
         }
     }
 
-    private static let coverages: [Coverage?] = [
-        nil, .notApplicable, .complete, .partial, .unknown(someHostHasNone: false), .unknown(someHostHasNone: true),
-    ]
+    /// Of an unknown one every set of what it may turn out to be.
+    private static let coverages: [Coverage?] =
+        [nil, .notApplicable, .complete, .partial]
+        + (1..<8).map { bits in
+            .unknown(Set(Coverage.Completion.allCases.enumerated().filter { bits & (1 << $0.offset) != 0 }.map(\.element)))
+        }
 
     private func dane(_ coverage: Coverage?, reason: String? = nil) -> DANEStanding {
         coverage.map { .known($0, reason: reason) } ?? .off
@@ -45,10 +48,10 @@ import TestSupport
         DecisionSettings.OnUnknown.allCases.flatMap { onUnknown in
             [false, true].flatMap { enforceTesting in
                 DecisionSettings.NoPolicyReply.allCases.flatMap { reply in
-                    [true, false].map { mayAnswerDANE in
+                    DecisionSettings.DANEReply.allCases.map { daneReply in
                         DecisionSettings(
                             onUnknown: onUnknown, enforceTesting: enforceTesting, noPolicyReply: reply,
-                            mayAnswerDANE: mayAnswerDANE)
+                            daneReply: daneReply)
                     }
                 }
             }
@@ -59,7 +62,8 @@ import TestSupport
     private func expected(
         _ policy: Policy, _ coverage: Coverage?, isMissing: Bool, _ settings: DecisionSettings
     ) throws -> (Rule, Action) {
-        let dane: Action = settings.mayAnswerDANE ? .dane : .notFound
+        let dane: Action = settings.daneReply == .dane ? .dane : .notFound
+        let everywhere: Action = settings.daneReply == .daneOnly ? .daneOnly : dane
         let isEnforced = policy == .enforce || policy == .testing && settings.enforceTesting
         let secure: Action = isEnforced ? .secure(try held(policy == .enforce ? "enforce" : "testing")) : .notFound
         let without: Action =
@@ -72,10 +76,13 @@ import TestSupport
             }
         let reason = isMissing ? reason : "discovery not finished in time"
         switch coverage {
-        case .complete: return (.dane, isEnforced ? .daneOnly : dane)
+        case .complete: return (.dane, isEnforced ? .daneOnly : everywhere)
         case .partial: return (.danePartial, isEnforced ? secure : dane)
-        case .unknown(true): return (.daneUnknown, isEnforced ? secure : dane)
-        case .unknown(false): return (.daneUnknown, isEnforced ? .deferred(.dane(reason)) : dane)
+        case .unknown where !isEnforced: return (.daneUnknown, dane)
+        case .unknown([.complete]): return (.daneUnknown, .daneOnly)
+        case .unknown(let completions) where completions.contains(.complete):
+            return (.daneUnknown, .deferred(.dane(reason)))
+        case .unknown: return (.daneUnknown, secure)
         case .notApplicable, nil: break
         }
         switch policy {
@@ -106,7 +113,7 @@ import TestSupport
                 }
             }
         }
-        #expect(rows == 5 * 11 * 40)
+        #expect(rows == 5 * 21 * 60)
     }
 
     @Test func `DANE-2.1.2-c TLS is never switched off while something about DANE is missing`() throws {
@@ -116,11 +123,34 @@ import TestSupport
                     let dane = dane(coverage, reason: reason)
                     let decision = Decision(try standing(policy), dane: dane, settings: settings)
                     #expect(decision.action != .cleartext)
-                    guard coverage != .notApplicable, settings.mayAnswerDANE else { continue }
+                    guard coverage != .notApplicable, settings.daneReply == .dane else { continue }
                     #expect(decision.action != .notFound, "known to be signed: \(decision)")
                 }
             }
         }
+    }
+
+    @Test func `DANE-2.2-a at a strict level of the site complete TLSA coverage is answered with dane-only`() throws {
+        let settings = DecisionSettings(daneReply: .daneOnly)
+        for policy in Policy.allCases {
+            let complete = Decision(try standing(policy), dane: dane(.complete), settings: settings)
+            #expect(complete == Decision(rule: .dane, action: .daneOnly), "\(policy)")
+        }
+        for coverage in [Coverage.partial, .unknown(.all), .unknown([.partial, .notApplicable])] {
+            let decision = Decision(.noPolicy(.nameError), dane: dane(coverage), settings: settings)
+            #expect(decision.action == .notFound, "\(coverage)")
+        }
+    }
+
+    @Test func `DANE-2.2.1-d an unsigned MX set whose TLSA fails is no reason to hold mail to an enforced policy`() throws {
+        let held = try held("enforce")
+        let hosts: [HostJudgement<String>] = [.failed("SERVFAIL")]
+        func decide(_ mx: MXSecurity) -> Decision {
+            let coverage = Coverage(mx: mx, hosts: hosts, isKnownSigned: true)
+            return Decision(.policy(held), dane: dane(coverage, reason: reason), settings: DecisionSettings())
+        }
+        #expect(decide(.insecure) == Decision(rule: .daneUnknown, action: .secure(held)))
+        #expect(decide(.secure) == Decision(rule: .daneUnknown, action: .deferred(.dane(reason))))
     }
 
     @Test func `an override goes before all that was found out`() throws {

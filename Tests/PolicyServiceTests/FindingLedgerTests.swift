@@ -69,7 +69,7 @@ import TestSupport
             #expect(try tests.learn(failed) == .known(.complete, reason: nil))
         }
         clock.advance(.seconds(300))
-        #expect(try tests.learn(failed) == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+        #expect(try tests.learn(failed) == .known(.unknown(.all), reason: failed.reason))
     }
 
     @Test func `what failed is asked again after min-ttl`() throws {
@@ -88,7 +88,7 @@ import TestSupport
         clock.advance(.seconds(60))
         _ = try tests.learn(finding(usable))
         clock.advance(.seconds(2 * 3_600))
-        #expect(try tests.learn(failed) == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+        #expect(try tests.learn(failed) == .known(.unknown(.all), reason: failed.reason))
     }
 
     @Test func `ports and smart hosts are destinations of their own`() throws {
@@ -124,7 +124,7 @@ import TestSupport
         let many = DANEFinding(
             destination: destination, mx: .records(isSecure: true), hosts: [absent], leftOut: 980, timeToLive: 300)
         let standing = try tests.learn(many)
-        #expect(standing == .known(.unknown(someHostHasNone: false), reason: many.reason))
+        #expect(standing == .known(.unknown(.all), reason: many.reason))
         #expect(many.reason?.contains("980 hosts too many") == true)
     }
 
@@ -135,7 +135,7 @@ import TestSupport
         _ = try tests.learn(finding(usable))
         clock.advance(.seconds(2 * 3_600))
         let unfinished = DANEStanding.known(
-            .unknown(someHostHasNone: false), reason: "example.com MX: not answered yet")
+            .unknown(.all), reason: "example.com MX: not answered yet")
         let flight = try tests.start()
         #expect(flight.atMost == nil)
         #expect(tests.ledger.standing(of: destination, at: clock.now) == unfinished)
@@ -154,7 +154,8 @@ import TestSupport
         clock.advance(.seconds(2 * 3_600))
         let failed = found(.lookupFailed(serverFailure), isSigned: false)
         let standing = try tests.learn(failed)
-        #expect(standing == .known(.unknown(someHostHasNone: false), reason: failed.reason))
+        let possible: Set<Coverage.Completion> = mx == .notAsked ? .all : [.partial, .notApplicable]
+        #expect(standing == .known(.unknown(possible), reason: failed.reason))
     }
 
     @Test func `another host's signature says nothing of an unsigned one that fails`() throws {
@@ -187,6 +188,32 @@ import TestSupport
             ], timeToLive: 300)
         let standing = try tests.learn(news)
         #expect(standing == .known(.complete, reason: news.reason))
+    }
+
+    /// Two hosts of a secure MX set.
+    private func pair(_ first: HostFinding.Ground, _ second: HostFinding.Ground) -> DANEFinding {
+        let hosts = zip(["mx1.example.com", "mx2.example.com"], [first, second]).map {
+            HostFinding(name: $0, preference: 10, ground: $1, isSigned: true)
+        }
+        return DANEFinding(destination: destination, mx: .records(isSecure: true), hosts: hosts, timeToLive: 300)
+    }
+
+    @Test func `DANE-2.2.1-e a host that had no TLSA records still has none in the minute in which its query fails`() throws {
+        var tests = self
+        #expect(try tests.learn(pair(usable, .noTLSA)) == .known(.partial, reason: nil))
+        clock.advance(.seconds(300))
+        let failed = pair(usable, .lookupFailed(serverFailure))
+        #expect(try tests.learn(failed) == .known(.partial, reason: nil))
+        // The last complete finding counts for max-ttl after its life, and no longer.
+        clock.advance(.seconds(3_600))
+        #expect(try tests.learn(failed) == .known(.complete, reason: failed.reason))
+    }
+
+    @Test func `a secure denial counts at once, though another host fails`() throws {
+        var tests = self
+        _ = try tests.learn(pair(usable, usable))
+        clock.advance(.seconds(300))
+        #expect(try tests.learn(pair(.noTLSA, .lookupFailed(serverFailure))) == .known(.partial, reason: nil))
     }
 
     @Test func `a failure of long ago is no answer at hand`() throws {

@@ -122,6 +122,10 @@ import TestSupport
         try lab.restart([try archived("example.com", at: lab.clock.now)])
         lab.clock.advance(.seconds(604_800))
         try lab.learn(.failed(.hostWithoutAddress))
+        // Once, with the note that the log has its end.
+        #expect(lab.ledger.takeChanges().count == 1)
+        lab.clock.advance(.seconds(300))
+        try lab.learn(.failed(.hostWithoutAddress))
         #expect(lab.ledger.takeChanges() == [])
     }
 
@@ -143,23 +147,6 @@ import TestSupport
         #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).isUnknown)
         lab.clock.advance(.seconds(-10 * 365 * 86_400))
         #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
-    }
-
-    @Test func `a policy fetched in the future counts as fetched now, is kept so, and is fetched again at once`() throws
-    {
-        var lab = try LedgerLab(isArchived: true)
-        let future = lab.clock.now + .seconds(365 * 86_400)
-        try lab.restart([try archived("example.com", at: future)])
-        guard case .start(let plan, .some(.seconds(2))) = lab.ask() else { throw Unexpected(what: "no bounded flight") }
-        guard case .keep(let kept)? = lab.ledger.takeChanges().first else { throw Unexpected(what: "not kept") }
-        #expect(kept.fetchedAt == lab.clock.now)
-        #expect(kept.expiresAt == lab.clock.now + .seconds(604_800))
-        #expect(lab.land(plan, record: .published(try recordID("1"))) == .fetch(try recordID("1"), delay: .zero))
-        // A fetch that fails does not prolong it: it lives from now on, once.
-        _ = try lab.land(plan, id: "1", .failed(.hostWithoutAddress))
-        _ = try lab.settle(plan)
-        lab.clock.advance(.seconds(604_800))
-        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == nil)
     }
 
     @Test func `what is known already is not replaced by what the archive kept`() throws {

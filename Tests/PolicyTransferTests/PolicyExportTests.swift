@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func `moments in the future, or before all time, are written as what they count for`() async throws {
-        for moment in [Int64.max, now.milliseconds + 1] {
+        for moment in [Int64.max, now.milliseconds] {
             let policy = ArchivedPolicy(
                 domain: try domain("example.com"), text: Array(policyText().utf8), id: try recordID("1"),
                 fetchedAt: WallTime(milliseconds: moment), expiresAt: WallTime(milliseconds: moment),
@@ -68,6 +68,32 @@ import Testing
         }
         let old = try kept("example.com", age: .milliseconds(now.milliseconds) + .seconds(1))
         #expect(try await exported(try await opened(old)).summary == ExportSummary(expired: 1))
+    }
+
+    @Test func `STS-3.2-ab a clock that is behind takes nothing from a policy that is exported and imported elsewhere`()
+        async throws
+    {
+        let fetchedAt = now - .seconds(3_600)
+        let text = Array(policyText().utf8)
+        let (behind, since) = (now - .seconds(30 * 86_400), now - .seconds(30 * 86_400 + 60))
+        let policy = ArchivedPolicy(
+            domain: try domain("example.com"), text: text, id: try recordID("1"), fetchedAt: fetchedAt,
+            expiresAt: fetchedAt + .seconds(604_800), askedAt: behind, clockBehindSince: since)
+        let octets = try await exported(try await opened(policy), at: behind).sink.octets
+        // Where the clock is right the life counts from the fetch.
+        let right = try await opened()
+        #expect(await imported(octets, into: right).summary == ImportSummary(imported: 1))
+        let row = try #require(right[policy.domain])
+        #expect(row.fetchedAt == fetchedAt)
+        #expect(row.expiresAt == policy.expiresAt)
+        #expect(row.clockBehindSince == nil)
+        // On a host whose clock is behind too it counts from when that was noticed, however often it is imported.
+        let wrong = try await opened()
+        #expect(await imported(octets, into: wrong, at: behind).summary == ImportSummary(imported: 1))
+        #expect(wrong[policy.domain]?.clockBehindSince == since)
+        #expect(await imported(octets, into: wrong, at: behind + .seconds(60)).summary == ImportSummary(older: 1))
+        let late = await imported(octets, into: try await opened(), at: since + .seconds(604_800))
+        #expect(late.summary == ImportSummary(expired: 1))
     }
 
     @Test(arguments: 0...4) func `a broken pipe stops it: nothing more is written, and it is told`(lines: Int)

@@ -106,6 +106,28 @@ import Testing
         #expect(archive[name]?.expiresAt == now + .seconds(604_800))
     }
 
+    @Test func `an export that is dated in the future is refused, whatever its policies say`() async throws {
+        let archive = try await opened()
+        for (header, isTaken) in [("2099-01-01T00:00:00.000Z", false), ("2026-11-21T07:05:00.124Z", false), ("2026-11-21T07:05:00.123Z", true)] {
+            let octets = Array(
+                """
+                {"exported-at":"\(header)","format":"sts-bridge-policies","version":1}
+                \(line(fetchedAt: "\"\(header)\""))
+                {"policies":1}
+                """.utf8)
+            let result = await imported(octets, into: archive)
+            if isTaken {
+                #expect(result.summary == ImportSummary(imported: 1))
+                #expect(archive[name]?.fetchedAt == now)
+            } else {
+                let exportedAt = try #require(RFC3339.read(header))
+                #expect(result.failure == .fromTheFuture(exportedAt: exportedAt, now: now))
+                #expect(result.summary == ImportSummary())
+                #expect(archive[name] == nil)
+            }
+        }
+    }
+
     @Test func `a fetch in the future does not live longer for being imported again`() async throws {
         let archive = try await opened()
         let octets = file(line(fetchedAt: #""2027-01-01T00:00:00.000Z""#))

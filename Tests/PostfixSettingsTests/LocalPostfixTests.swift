@@ -38,6 +38,14 @@ import Testing
         #expect(SecurityLevel(level).givesWayToDANE == givesWay)
     }
 
+    @Test(arguments: [
+        ("", false), ("may", false), ("encrypt", true), ("Verify", true), ("secure", true), ("dane", false),
+        ("dane-only", false), ("fingerprint", false), ("?", false),
+    ])
+    func `DANE-2.2-a only levels that judge by certificates give way to dane-only`(level: String, givesWay: Bool) {
+        #expect(SecurityLevel(level).givesWayToDANEOnly == givesWay)
+    }
+
     @Test func `the old parameter counts where the level is empty`() {
         let postfix = LocalPostfix(postconf: "smtp_tls_security_level =\nsmtp_enforce_tls = yes\n")
         #expect(postfix.securityLevel == .other("encrypt"))

@@ -4,28 +4,32 @@ import Testing
 import TestSupport
 
 @Suite struct NextHopTests {
+    private let services = ServiceTable(["smtp-alt": 2526]).merged(with: .wellKnown)
+
     @Test(
         arguments: [
-            ("example.com", "example.com", nil, false),
-            ("EXAMPLE.Com", "example.com", nil, false),
-            ("example.com.", "example.com", nil, false),
-            ("bücher.example", "xn--bcher-kva.example", nil, false),
-            ("BÜCHER.Example.", "xn--bcher-kva.example", nil, false),
-            ("bücher.example。", "xn--bcher-kva.example", nil, false),
-            ("XN--BCHER-KVA.example", "xn--bcher-kva.example", nil, false),
-            ("straße.de", "xn--strae-oqa.de", nil, false),
+            ("example.com", "example.com", 25, false),
+            ("EXAMPLE.Com", "example.com", 25, false),
+            ("example.com.", "example.com", 25, false),
+            ("bücher.example", "xn--bcher-kva.example", 25, false),
+            ("BÜCHER.Example.", "xn--bcher-kva.example", 25, false),
+            ("bücher.example。", "xn--bcher-kva.example", 25, false),
+            ("XN--BCHER-KVA.example", "xn--bcher-kva.example", 25, false),
+            ("straße.de", "xn--strae-oqa.de", 25, false),
             ("relay.example:587", "relay.example", 587, false),
-            ("[relay.example]", "relay.example", nil, true),
+            ("[relay.example]", "relay.example", 25, true),
             ("[Relay.Example]:2525", "relay.example", 2525, true),
             ("[bücher.example]:submission", "xn--bcher-kva.example", 587, true),
             ("relay.example:smtp", "relay.example", 25, false),
+            ("[relay.example]:smtp-alt", "relay.example", 2526, true),
             ("relay.example:unheard-of", "relay.example", nil, false),
+            ("[relay.example]:SMTP", "relay.example", nil, true),
         ] as [(String, String, UInt16?, Bool)])
     func `STS-3.4-a STS-3.4-b STS-3.4-g a key names a domain, a port, and whether it is a host`(
         key: String, name: String, port: UInt16?, isHost: Bool
     ) throws {
         let expected = NextHop(domain: try domain(name), port: port, isHost: isHost)
-        #expect(NextHop(key: Array(key.utf8)) == expected)
+        #expect(NextHop(key: Array(key.utf8), services: services) == expected)
     }
 
     @Test(arguments: [
@@ -42,21 +46,21 @@ import TestSupport
         String(repeating: "a", count: 64) + ".example", String(repeating: "ü", count: 64) + ".example",
     ])
     func `IDN-b a key that can have no policy is no next-hop`(key: String) {
-        #expect(NextHop(key: Array(key.utf8)) == nil)
+        #expect(NextHop(key: Array(key.utf8), services: services) == nil)
     }
 
     @Test func `octets that are no UTF-8 are no next-hop`() {
-        #expect(NextHop(key: [0x62, 0xfc, 0x2e, 0x64, 0x65]) == nil)
-        #expect(NextHop(key: [0xff, 0xfe]) == nil)
-        #expect(NextHop(key: Array(repeating: 0xc3, count: 9_000)) == nil)
+        #expect(NextHop(key: [0x62, 0xfc, 0x2e, 0x64, 0x65], services: services) == nil)
+        #expect(NextHop(key: [0xff, 0xfe], services: services) == nil)
+        #expect(NextHop(key: Array(repeating: 0xc3, count: 9_000), services: services) == nil)
     }
 
     @Test func `IDN-c a name is as long as its record's name may be, and no longer`() {
         let label = String(repeating: "a", count: 49)
         let fits = Array(repeating: label, count: 4).joined(separator: ".") + "." + String(repeating: "b", count: 44)
         #expect(fits.utf8.count == 244)
-        #expect(NextHop(key: Array(fits.utf8)) != nil)
-        #expect(NextHop(key: Array((fits + "b").utf8)) == nil)
-        #expect(NextHop(key: Array(repeating: UInt8(ascii: "a"), count: 10_000)) == nil)
+        #expect(NextHop(key: Array(fits.utf8), services: services) != nil)
+        #expect(NextHop(key: Array((fits + "b").utf8), services: services) == nil)
+        #expect(NextHop(key: Array(repeating: UInt8(ascii: "a"), count: 10_000), services: services) == nil)
     }
 }

@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `migrations are only ever added`() {
-        #expect(ArchiveSchema.migrator.migrations == ["1 policies", "2 orders"])
+        #expect(ArchiveSchema.migrator.migrations == ["1 policies", "2 orders", "3 clock"])
     }
 
     @Test func `what the first version left is read where it cannot be brought up to date, and has no orders`()

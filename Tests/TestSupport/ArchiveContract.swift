@@ -47,6 +47,12 @@ package struct ArchiveContract: Sendable {
             samples.append(try sample("\(failure.category.rawValue).example", failure: failure))
         }
         samples.append(try sample("both.example", record: record, failure: failures[0]))
+        samples.append(
+            ArchivedPolicy(
+                domain: try domain("clock.example"), text: Array(policyText().utf8), id: try recordID("1"),
+                fetchedAt: WallTime(milliseconds: later), expiresAt: WallTime(milliseconds: later + 604_800_000),
+                askedAt: WallTime(milliseconds: 1), clockBehindSince: WallTime(milliseconds: 1_795_000_000_004),
+                isEndLogged: true))
         samples.append(try sample("xn--strae-oqa.example", id: String(repeating: "Z", count: 32)))
         return samples
     }

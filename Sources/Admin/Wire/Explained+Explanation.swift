@@ -13,7 +13,7 @@ extension Explained {
     ) {
         self.key = RemoteText.escaped(key)
         domain = explanation.destination.domain.name.text
-        port = Int(explanation.destination.port)
+        port = explanation.destination.port.map { Int($0) }
         host = explanation.destination.isHost
         at = Timestamp(explanation.at)
         let isNew = explanation.entry == nil
@@ -102,7 +102,7 @@ extension PastFailure {
             switch failure.kind {
             case .record(let failure): ("record", Shown.text(failure))
             case .policy(let failure): ("policy", Shown.text(failure))
-            case .dane(let failure, let port): ("dane", "\(Shown.text(failure)) (port \(port))")
+            case .dane(let failure, let port): ("dane", "\(Shown.text(failure)) (port \(port.map(String.init) ?? "unknown"))")
             }
         self.init(at: Timestamp(failure.at), what: what, text: text)
     }
@@ -112,6 +112,6 @@ extension PastLookup {
     init(_ lookup: RecentLookup) {
         self.init(
             at: Timestamp(lookup.at), rule: lookup.rule.rawValue, reply: lookup.reply,
-            port: Int(lookup.destination.port), host: lookup.destination.isHost)
+            port: lookup.destination.port.map { Int($0) }, host: lookup.destination.isHost)
     }
 }

@@ -4,7 +4,7 @@ import PolicyService
 package struct Explained: WireValue, Equatable {
     package let key: String
     package let domain: String
-    package let port: Int
+    package let port: Int?
     package let host: Bool
     package let at: Timestamp
     package let answer: Answer
@@ -28,7 +28,7 @@ package struct Explained: WireValue, Equatable {
             [
                 .always("key", .text("As it was asked for.")),
                 .always("domain", .text("Whose policy applies.")),
-                .always("port", .whole("Of the destination.")),
+                .sometimes("port", .whole("Of the destination; missing: its service name is unknown.")),
                 .always("host", .flag("A smart host: no MX lookup is made.")),
                 .always("at", .time("The moment for which this holds.")),
                 .always("answer", .object(Answer.schema)),
@@ -180,7 +180,7 @@ package struct PastLookup: WireValue, Equatable {
     package let at: Timestamp
     package let rule: String
     package let reply: String
-    package let port: Int
+    package let port: Int?
     package let host: Bool
 
     package static var schema: ObjectSchema {
@@ -190,7 +190,7 @@ package struct PastLookup: WireValue, Equatable {
                 .always("at", .time("When it was answered.")),
                 .always("rule", .text("The row of the decision table.")),
                 .always("reply", .text("In one word.")),
-                .always("port", .whole("Of the destination.")),
+                .sometimes("port", .whole("Of the destination; missing: its service name is unknown.")),
                 .always("host", .flag("A smart host.")),
             ])
     }

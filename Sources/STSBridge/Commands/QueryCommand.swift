@@ -28,7 +28,7 @@ struct QueryCommand: AsyncParsableCommand {
     }
 
     private static func report(on key: String, _ configuration: Configuration) async throws -> QueryReport {
-        guard let nextHop = NextHop(key: Array(key.utf8)) else {
+        guard let nextHop = NextHop(key: Array(key.utf8), services: .system()) else {
             return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
         let setup = try Setup(configuration, logger: LogControl(configuration).logger)

@@ -47,13 +47,14 @@ struct PostfixSender: Sendable {
     ///   - programs: of this host or of another Debian release.
     ///   - port: where it finds the bridge's socketmap.
     ///   - map: the name of the socketmap, which chooses the dialect.
+    ///   - level: its own `smtp_tls_security_level`.
     ///   - dnssec: the validating resolver that it asks, for DANE of its own; nil: it knows nothing of DNSSEC.
     ///   - onlySocketmap: whether `Route.socketmap` is the only way, as on an ordinary host.
     ///   - settings: more lines of main.cf.
     init(
         in directory: String, programs: PostfixPrograms = .host, authority: CertificateAuthority,
-        port: UInt16 = BridgeProcess.port, map: String = "postfix", dnssec: String? = nil, onlySocketmap: Bool = false,
-        settings: [String] = []
+        port: UInt16 = BridgeProcess.port, map: String = "postfix", level: String = "may", dnssec: String? = nil,
+        onlySocketmap: Bool = false, settings: [String] = []
     ) async throws {
         let transports = "inline:{{\(Route.tcp.address) = smtp-tcp:}, {\(Route.jail.address) = smtp-jail:}}"
         let relays = [
@@ -61,7 +62,7 @@ struct PostfixSender: Sendable {
         ].map { "{\($0.0.address) = \($0.1.asRelayhost)}" }
         let main = [
             "myhostname = sender.example", "inet_interfaces = 127.0.0.1",
-            "smtp_tls_security_level = may", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
+            "smtp_tls_security_level = \(level)", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
             "smtp_tls_session_cache_database =",
             "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):\(map)",
             "sender_dependent_default_transport_maps = \(transports)",

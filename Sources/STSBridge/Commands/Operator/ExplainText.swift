@@ -7,8 +7,9 @@ enum ExplainText {
         var sheet = FactSheet(for: terminal)
         let now = explained.at.time
         sheet.fact("domain", explained.domain, .strong)
-        if explained.host { sheet.fact("destination", "a smart host, port \(explained.port): its own policy applies") }
-        if !explained.host, explained.port != 25 { sheet.fact("destination", "port \(explained.port)") }
+        let port = explained.port.map { "port \($0)" } ?? "a port of unknown service name"
+        if explained.host { sheet.fact("destination", "a smart host, \(port): its own policy applies") }
+        if !explained.host, explained.port != 25 { sheet.fact("destination", port) }
         sheet.heading("What Postfix is told")
         describe(explained.answer, dialect: explained.dialect, in: &sheet)
         if let withheld = explained.withheld {
@@ -112,7 +113,7 @@ enum ExplainText {
         let rows = lookups.map { lookup in
             [
                 StyledText(TimeText.moment(lookup.at.time, seenFrom: now)), StyledText(lookup.reply),
-                StyledText(lookup.rule), StyledText("\(lookup.port)\(lookup.host ? ", smart host" : "")"),
+                StyledText(lookup.rule), StyledText("\(lookup.port.map(String.init) ?? "unknown")\(lookup.host ? ", smart host" : "")"),
             ]
         }
         sheet.block(TextTable.render(columns, rows, for: terminal))
