@@ -85,10 +85,12 @@ let package = Package(
             swiftSettings: strict),
         // What the Postfix on this host says of itself.
         .target(name: "PostfixSettings", dependencies: ["MTASTS", "PostfixTable"], swiftSettings: strict),
+        // Who may connect to a unix socket, and whether it still stands.
+        .target(name: "UnixSockets", swiftSettings: strict),
         .target(
             name: "LookupServer",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager",
+                "Discovery", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager", "UnixSockets",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -101,7 +103,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "DANE", "Discovery", "MTASTS", "PolicyService",
+                "DANE", "Discovery", "MTASTS", "PolicyService", "UnixSockets",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -138,6 +140,7 @@ let package = Package(
                 "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager",
                 "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -183,7 +186,7 @@ let package = Package(
         .testTarget(
             name: "CurlHTTPSTests",
             dependencies: [
-                "CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "TestSupport",
+                "CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "MTASTS", "PolicyService", "TestSupport",
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
@@ -225,6 +228,8 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "UnixSocketsTests", dependencies: ["TestSupport", "UnixSockets"], swiftSettings: strict),
         .testTarget(
             name: "AdminTests",
             dependencies: [

@@ -4,7 +4,8 @@ import Discovery
 
 /// One attempt: one GET of one policy from one address, over one fresh connection.
 ///
-/// Obeys: RFC 8461 §3.3 (https, no redirects, no caching, SNI, TLS ≥ 1.2 by §7.2).
+/// Obeys: RFC 8461 §3.3 (https, no redirects, no caching, SNI, TLS ≥ 1.2 by §7.2), RFC 9112 §8 and §9.8 (a response that
+/// ends with its connection is complete only after close_notify).
 /// Concurrency: confined to the thread of its `CurlLoop`, which also runs the callbacks.
 /// Fails by: `AttemptEnding`.
 /// Not here: whether another address is tried (FetchSchedule), what libcurl's codes mean (CurlOutcome), whom the
@@ -14,6 +15,7 @@ final class CurlTransfer {
     private let request: PolicyRequest
     private let address: IPAddress
     private var reader: ResponseReader
+    private let closeNotify = CloseNotifyWatch()
     private var isJudged = false
 
     var handle: UnsafeMutableRawPointer { easy.handle }
@@ -46,6 +48,9 @@ final class CurlTransfer {
             // Belt and braces: an unjudged connection proves nothing.
             guard isJudged else { return .refused(.transport(.local("the TLS set-up was not called"))) }
             guard reader.isComplete else { return .failed(.broken("no complete HTTP response")) }
+            if let reason = reader.incompleteness(hasCloseNotify: closeNotify.isSeen) {
+                return .failed(.broken(reason))
+            }
             return .answered(
                 PolicyResponse(
                     body: reader.body, contentType: reader.contentType, address: address, httpVersion: httpVersion,
@@ -107,7 +112,9 @@ final class CurlTransfer {
         easy.setTLSSetup { _, context, transfer in
             guard let context, let transfer else { return CURLE_ABORTED_BY_CALLBACK }
             let this = Unmanaged<CurlTransfer>.fromOpaque(transfer).takeUnretainedValue()
-            this.isJudged = CertificateJudgement.demand(this.request.host, of: OpaquePointer(context))
+            let settings = OpaquePointer(context)
+            this.isJudged =
+                CertificateJudgement.demand(this.request.host, of: settings) && this.closeNotify.start(on: settings)
             return this.isJudged ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK
         }
     }

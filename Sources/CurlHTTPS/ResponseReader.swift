@@ -8,6 +8,18 @@ struct ResponseReader {
     /// Enough for any server's fields; interim responses and trailers count too, so that none goes on for ever.
     static let maximumHeader = 65_536
 
+    /// How the end of the body is known (RFC 9112 §6.3, RFC 9113 §8.1).
+    private enum Framing {
+        /// By the last chunk, or by the end of an HTTP/2 stream: libcurl refuses a body without them.
+        case coded
+        /// By Content-Length, in octets.
+        case length(Int)
+        /// Content-Length is no number, or several ones.
+        case invalidLength
+        /// By the end of the connection.
+        case connection
+    }
+
     private enum Place {
         case statusLine
         case fields(status: Int)
@@ -16,6 +28,8 @@ struct ResponseReader {
 
     private let maximumBody: Int
     private var place = Place.statusLine
+    private var isHTTP1 = true
+    private var framing = Framing.connection
     private var headerOctets = 0
     private var fields: [(name: String, value: String)] = []
 
@@ -28,6 +42,19 @@ struct ResponseReader {
     var isComplete: Bool {
         guard case .body = place else { return false }
         return refusal == nil
+    }
+
+    /// Why the body that has come is not known to be the whole one; `nil` when it is.
+    ///
+    /// - Parameter hasCloseNotify: whether the peer ended the TLS connection. Without that, somebody on the path may have cut
+    ///   a body that ends with its connection, and a cut policy could parse (STS-3.3-l).
+    func incompleteness(hasCloseNotify: Bool) -> String? {
+        switch framing {
+        case .coded: nil
+        case .length(let octets): octets == body.count ? nil : "the body is not as long as Content-Length says"
+        case .invalidLength: "Content-Length is no number"
+        case .connection: hasCloseNotify ? nil : "the connection ended without close_notify, the body may be cut"
+        }
     }
 
     init(maximumBody: Int) {
@@ -43,6 +70,7 @@ struct ResponseReader {
         switch place {
         case .statusLine:
             guard let status = Self.status(text) else { return refuse(.transport(.broken("no HTTP status line"))) }
+            isHTTP1 = text.starts(with: "HTTP/1".utf8)
             place = .fields(status: status)
             fields = []
             return true
@@ -75,6 +103,7 @@ struct ResponseReader {
         guard codings("content-encoding").allSatisfy({ $0 == "identity" }),
             codings("transfer-encoding").allSatisfy({ $0 == "chunked" || $0 == "identity" })
         else { return refuse(.http(.contentCoding)) }
+        framing = readFraming()
         let types = values("content-type")
         // A field that must not be repeated stays visible as repeated (RFC 9110 §5.3).
         contentType = types.isEmpty ? nil : types.joined(separator: ", ")
@@ -92,6 +121,16 @@ struct ResponseReader {
         guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { return }
         let name = String(decoding: text[..<colon].trimmed, as: UTF8.self).lowercased()
         fields.append((name, String(decoding: text[(colon + 1)...].trimmed, as: UTF8.self)))
+    }
+
+    private func readFraming() -> Framing {
+        if !isHTTP1 || codings("transfer-encoding").contains("chunked") { return .coded }
+        // The same length twice is valid (RFC 9110 §8.6).
+        let lengths = Set(values("content-length").flatMap { $0.split(separator: ",") }.map { Array($0.utf8).trimmed })
+        guard let first = lengths.first else { return .connection }
+        let isNumber = lengths.count == 1 && !first.isEmpty && first.allSatisfy { (0x30...0x39).contains($0) }
+        guard isNumber, let octets = Int(String(decoding: first, as: UTF8.self)) else { return .invalidLength }
+        return .length(octets)
     }
 
     private func values(_ name: String) -> [String] {

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceManager
+import UnixSockets
 
 /// One table at one address.
 package struct TablePlace: Hashable, Sendable {
@@ -13,7 +14,7 @@ package struct TablePlace: Hashable, Sendable {
 /// One listening socket.
 ///
 /// Concurrency: any task; what is done with the descriptor is done on the channel's event loop, which closes it.
-struct Listener: Sendable {
+struct Listener: Sendable, Equatable {
     private enum Kind {
         case tcp
         /// The name it is to have, and the device and inode of the socket: only our own is moved or removed.
@@ -60,6 +61,8 @@ struct Listener: Sendable {
             throw ListenFailure(address: place.address, error: error)
         }
     }
+
+    static func == (one: Listener, other: Listener) -> Bool { one.channel === other.channel }
 
     /// The port that was bound, also where the configuration left the choice to the system.
     var port: Int? { channel.localAddress?.port }
@@ -134,11 +137,18 @@ struct Listener: Sendable {
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> [Listener] {
         var listeners: [Listener] = []
-        for descriptor in descriptors {
+        for (index, descriptor) in descriptors.enumerated() {
             // The manager may have opened it blocking.
             _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
-            let channel = try await serve(descriptor, surroundings, initializer)
-            listeners.append(Listener(place: place, channel: channel, descriptor: descriptor, kind: .passed))
+            do {
+                let channel = try await serve(descriptor, surroundings, initializer)
+                listeners.append(Listener(place: place, channel: channel, descriptor: descriptor, kind: .passed))
+            } catch {
+                // All of them, or none. NIO has closed this one.
+                for listener in listeners { await listener.close() }
+                for unused in descriptors[(index + 1)...] { Glibc.close(unused) }
+                throw error
+            }
         }
         return listeners
     }
@@ -221,7 +231,13 @@ struct Listener: Sendable {
     /// Where our unix socket stands, while it does.
     private var ownFile: SocketFile? {
         guard case .unix(let file, let identity?) = kind else { return nil }
-        return [file, file.beside].first { $0.identity == identity }
+        return file.place(of: identity)
+    }
+
+    /// Whether the file of a unix socket was removed or replaced, so that no client can come any more.
+    var hasLostFile: Bool {
+        guard case .unix(let file, let identity?) = kind else { return false }
+        return file.hasLost(identity)
     }
 
     /// Gives a unix socket that stands the mode and group of new settings.

@@ -11,7 +11,8 @@ import Synchronization
 /// The tables that Postfix asks: listeners, their connections, and how they end.
 ///
 /// Concurrency: connections are spread over the event loops of `group`; one loop serves any Postfix, a lookup takes
-/// microseconds. `change` from any task, one at a time.
+/// microseconds. `change` from any task; one change follows the other. Every five seconds it looks whether the files of unix
+/// sockets still stand.
 /// Fails by: `ListenFailure`, when an address cannot be had: at the start it ends the server, later it changes nothing.
 /// Stops by: leaving new connections to an heir (`Tenure`), if there is one, answering what is pending, closing the rest.
 /// Postfix reconnects by itself.
@@ -37,10 +38,18 @@ package final class LookupServer: Service {
     private let passed: PassedSockets
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let sleep: @Sendable (Duration) async throws -> Void
     private let onListening: @Sendable ([Int]) -> Void
+    /// What binds and closes listeners once the server serves.
+    private let changes = WorkSequence()
+    /// Places whose lost sockets could not be made again, and the log has a line of it.
+    private let unrestored = Mutex<Set<TablePlace>>([])
+
+    private static let fileInterval = Duration.seconds(5)
 
     /// - Parameters:
     ///   - passed: what addresses of the form `systemd:NAME` mean.
+    ///   - sleep: between two looks at the files of unix sockets.
     ///   - onListening: called once, when all listeners stand, with the TCP ports in the order of the addresses, socketmap
     ///     first.
     package init(
@@ -48,6 +57,7 @@ package final class LookupServer: Service {
         settings: LookupSettings = LookupSettings(), tenure: Tenure = .alone, passed: PassedSockets = .none,
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
     ) {
         places = Self.places(socketmap, tcpTable)
@@ -58,6 +68,7 @@ package final class LookupServer: Service {
         self.passed = passed
         self.group = group
         self.logger = logger
+        self.sleep = sleep
         self.onListening = onListening
     }
 
@@ -67,8 +78,11 @@ package final class LookupServer: Service {
         await takeChargeIfDue(of: listeners)
         onListening(listeners.compactMap(\.port))
         tell(places)
-        // Returns at SIGTERM or SIGINT, throws when another service has failed; either way this one ends in order.
-        try? await gracefulShutdown()
+        // Until SIGTERM or SIGINT, or until another service has failed; either way this one ends in order.
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            try? await cancelWhenGracefulShutdown { try await self.sleep(Self.fileInterval) }
+            if !Task.isShuttingDownGracefully { await restoreLostSockets() }
+        }
         logger.info("stopping, answering pending lookups", metadata: ["connections": "\(registry.count)"])
         await leave(stop())
         await registry.drain()
@@ -106,39 +120,92 @@ package final class LookupServer: Service {
     // MARK: Change
 
     /// Listens at these addresses and no others, and serves by these settings from now on, or throws and changes nothing.
-    /// Connections stay, those of an address that is given up too.
+    /// Connections stay, those of an address that is given up too. A unix socket that stays gets its mode and group again; one
+    /// whose file was removed is made anew.
     package func change(
         socketmap: [ListenAddress], tcpTable: [ListenAddress], settings: LookupSettings
     ) async throws(ListenFailure) {
         let wanted = Self.places(socketmap, tcpTable)
+        let result = await changes.run {
+            do throws(ListenFailure) {
+                try await self.change(to: wanted, settings)
+                return Result<Void, ListenFailure>.success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    private func change(to wanted: [TablePlace], _ settings: LookupSettings) async throws(ListenFailure) {
         let old = phase.withLock(\.listeners)
-        let kept = old.filter { wanted.contains($0.place) }
         let givenUp = old.filter { !wanted.contains($0.place) }
-        let new = wanted.filter { place in !old.contains { $0.place == place } }
+        let lost = old.filter { wanted.contains($0.place) && $0.hasLostFile }
+        let kept = old.filter { listener in wanted.contains(listener.place) && !lost.contains(listener) }
+        let new = wanted.filter { place in !kept.contains { $0.place == place } }
         let bound = try await bind(new, settings, replacing: givenUp)
         // While they were bound the daemon may have been told to stop, or it has not come to serving yet.
-        let isServing = phase.withLock { phase in
-            guard case .serving = phase else { return false }
-            phase = .serving(kept + bound)
-            return true
-        }
-        guard isServing else {
+        guard setListeners(kept + bound) else {
             for listener in bound { await listener.close() }
             throw .notNow
         }
         await takeChargeIfDue(of: bound)
+        for listener in lost { noteRestored(listener) }
         tell(new)
         use(settings, for: kept)
-        for listener in givenUp { await listener.close() }
+        for listener in givenUp + lost { await listener.close() }
         for place in Set(givenUp.map(\.place)) { logger.info("no longer listening", metadata: place.facts) }
     }
 
+    /// - Returns: whether the server serves; if not, nothing is changed.
+    private func setListeners(_ listeners: [Listener]) -> Bool {
+        phase.withLock { phase in
+            guard case .serving = phase else { return false }
+            phase = .serving(listeners)
+            return true
+        }
+    }
+
     private func use(_ settings: LookupSettings, for kept: [Listener]) {
-        let old = state.settings
         state.use(settings)
         registry.use(limit: settings.maximumConnections)
-        guard old.socketMode != settings.socketMode || old.socketGroup != settings.socketGroup else { return }
         for listener in kept { listener.applyRights(settings, logger: logger) }
+    }
+
+    /// Listens again at unix sockets whose file was removed or replaced: a clean-up of the directory, a volume that was
+    /// mounted anew.
+    private func restoreLostSockets() async {
+        guard phase.withLock(\.listeners).contains(where: \.hasLostFile) else { return }
+        await changes.run {
+            for listener in self.phase.withLock(\.listeners) where listener.hasLostFile { await self.restore(listener) }
+        }
+    }
+
+    private func restore(_ lost: Listener) async {
+        do throws(ListenFailure) {
+            let bound = try await bind([lost.place], state.settings)
+            let others = phase.withLock(\.listeners).filter { $0 != lost }
+            guard setListeners(others + bound) else {
+                for listener in bound { await listener.close() }
+                return
+            }
+            await takeChargeIfDue(of: bound)
+            noteRestored(lost)
+            tell([lost.place])
+            await lost.close()
+        } catch {
+            let isNew = unrestored.withLock { $0.insert(lost.place).inserted }
+            guard isNew else { return }
+            logger.error(
+                "file of the unix socket is gone and cannot be made again, Postfix cannot connect",
+                metadata: ["address": "\(lost.place.address)", "reason": "\(error)"])
+        }
+    }
+
+    private func noteRestored(_ lost: Listener) {
+        unrestored.withLock { _ = $0.remove(lost.place) }
+        logger.warning(
+            "file of the unix socket was gone, listening anew", metadata: ["address": "\(lost.place.address)"])
     }
 
     private static func places(_ socketmap: [ListenAddress], _ tcpTable: [ListenAddress]) -> [TablePlace] {

@@ -1,4 +1,5 @@
 import Glibc
+import UnixSockets
 
 /// A unix socket's name, and what stands there.
 struct SocketFile: Equatable, Sendable {
@@ -8,6 +9,24 @@ struct SocketFile: Equatable, Sendable {
     var beside: SocketFile { SocketFile(path: path + ListenAddress.temporarySuffix) }
 
     var identity: FileIdentity? { FileIdentity(path) }
+
+    /// Where the socket with this identity stands: here, or still beside.
+    ///
+    /// Beside first, since a socket moves from there to here, perhaps between the two looks.
+    func place(of identity: FileIdentity) -> SocketFile? {
+        [beside, self].first { $0.identity == identity }
+    }
+
+    /// Whether the socket with this identity is known to stand neither here nor beside: it was removed or replaced.
+    func hasLost(_ identity: FileIdentity) -> Bool {
+        ![FileLook.at(beside.path), FileLook.at(path)].contains { look in
+            switch look {
+            case .found(let found): found == identity
+            case .missing: false
+            case .failed: true
+            }
+        }
+    }
 
     private var isSocket: Bool {
         var status = stat()
@@ -66,18 +85,5 @@ struct SocketFile: Equatable, Sendable {
         return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
         }
-    }
-}
-
-/// Which file a name stands for.
-struct FileIdentity: Equatable, Sendable {
-    private let device: UInt
-    private let inode: UInt
-
-    init?(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
-        device = UInt(status.st_dev)
-        inode = UInt(status.st_ino)
     }
 }

@@ -15,6 +15,8 @@ import PostfixTable
 /// written; what is taken, decoded and rendered ahead is bounded.
 /// Fails by: an error reply and the end of the connection; Postfix retries once and then defers the mail. A connection
 /// that is idle is never closed from here.
+/// Memory: a timer keeps the handler, its context and the channel alive. So no timer outlives the connection, and none is
+/// scheduled when there is nothing to wait for.
 /// Not here: what a policy means (PolicyService), how it is written for Postfix (PostfixTable).
 package final class TableConnectionHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
@@ -42,8 +44,14 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         /// The last reply is sent; what still comes in is thrown away until the peer closes, or time is up. Closing at
         /// once would reset the connection and could take the reply with it.
         case lingering
-        /// The channel is closed: nothing is decided or written any more.
+        /// The channel is closed, or about to be: nothing is decided or written any more.
         case closed
+    }
+
+    /// Closes the connection when the peer has had its time.
+    private struct Limit {
+        let deadline: NIODeadline
+        let timer: Scheduled<Void>
     }
 
     private let table: TableProtocol
@@ -64,6 +72,9 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     private var holdsRead = false
     /// Whether a request has come since the last look at a connection that is to end.
     private var wasAsked = true
+    private var limit: Limit?
+    /// Looks again whether a connection that is to end is quiet.
+    private var nextLook: Scheduled<Void>?
     private var context: ChannelHandlerContext?
 
     package init(
@@ -88,6 +99,10 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     package func channelInactive(context: ChannelHandlerContext) {
         phase = .closed
         self.context = nil
+        limit?.timer.cancel()
+        limit = nil
+        nextLook?.cancel()
+        nextLook = nil
         let abandoned = pending.values
         pending = [:]
         for lookup in abandoned {
@@ -317,7 +332,7 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
         }
         wasAsked = false
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: Self.silence) { handler.value.leave(looks: looks - 1) }
+        nextLook = context.eventLoop.scheduleTask(in: Self.silence) { handler.value.leave(looks: looks - 1) }
     }
 
     /// Between two requests of one delivery Postfix takes some milliseconds.
@@ -326,32 +341,42 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
 
     /// Takes no more requests; the end comes after the last reply, or when the peer has had its time to take it.
     private func finish(rudely: Bool) {
-        guard case .serving(let peerHasFinished) = phase, let context else { return }
+        guard case .serving(let peerHasFinished) = phase else { return }
         phase = .finishing(rudely: rudely && !peerHasFinished)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: TimeAmount(settings.deadline + settings.lingering)) {
-            bound.value.close(promise: nil)
-        }
+        if !replies.isEmpty { closeLatest(in: settings.deadline + settings.lingering) }
     }
 
     private func endIfDone() {
         guard case .finishing(let rudely) = phase, replies.isEmpty, let context else { return }
         phase = .flushing(rudely: rudely)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: TimeAmount(settings.lingering)) { bound.value.close(promise: nil) }
         // Behind all replies that the channel has not sent yet: closing before would take them from the peer.
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in self.end() }
+        if case .flushing = phase { closeLatest(in: settings.lingering) }
     }
 
     /// All replies are sent.
     private func end() {
         guard case .flushing(let rudely) = phase, let context else { return }
-        phase = .lingering
         if rudely {
+            phase = .lingering
+            closeLatest(in: settings.lingering)
             context.close(mode: .output, promise: nil)
         } else {
+            phase = .closed
             context.close(promise: nil)
         }
+    }
+
+    /// Closes the connection after `time`, or earlier if it is already to be closed earlier.
+    private func closeLatest(in time: Duration) {
+        guard let context else { return }
+        let deadline = context.eventLoop.now + TimeAmount(time)
+        if let limit, limit.deadline <= deadline { return }
+        limit?.timer.cancel()
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        limit = Limit(
+            deadline: deadline,
+            timer: context.eventLoop.scheduleTask(deadline: deadline) { bound.value.close(promise: nil) })
     }
 }
 

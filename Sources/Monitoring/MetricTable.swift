@@ -113,6 +113,9 @@ package enum MetricTable {
         MetricDefinition("sts_bridge_build_info", .gauge, labels: ["version"], "Always 1; the version is the label."),
         MetricDefinition(
             "sts_bridge_process_start_time_seconds", .gauge, "When the daemon was started, in Unix time."),
+        MetricDefinition(
+            "sts_bridge_log_lines_dropped_total", .counter,
+            "Log lines that were dropped, because the reader of the log was too slow or is gone."),
         PrometheusRegistry.dropped,
     ]
 }

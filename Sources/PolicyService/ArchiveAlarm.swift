@@ -35,12 +35,12 @@ final class ArchiveAlarm: Sendable {
     func raise(_ failure: ArchiveFailure, _ work: Work?) {
         failures.increment()
         if work != nil { failing.record(1) }
-        // Told before another task may go on for whom it is no news: no consequence stands in the log before its cause.
-        state.withLock { state in
+        let isNew = state.withLock { state in
             if let work { state.failing.insert(work) }
             if state.told.count >= Self.maximumTold { state.told = [] }
-            if state.told.insert(failure.description).inserted { log.archiveFailed(failure) }
+            return state.told.insert(failure.description).inserted
         }
+        if isNew { log.archiveFailed(failure) }
     }
 
     /// A single try went well: the next trouble is news, unless something is known not to work.

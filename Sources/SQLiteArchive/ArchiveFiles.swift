@@ -119,11 +119,20 @@ struct ArchiveFiles: Sendable {
         Glibc.close(descriptor)
     }
 
-    /// What this process may still write on the file system; `nil`: unknown.
+    /// What this process may still write on the file system, in octets; `nil`: unknown. Some file systems over the network
+    /// report as many blocks as fit into the number.
     var freeSpace: UInt64? {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { return nil }
-        return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+        return Self.octets(blocks: UInt64(status.f_bavail), blockSize: UInt64(status.f_frsize))
+    }
+}
+
+extension ArchiveFiles {
+    /// The largest number where the product is larger.
+    static func octets(blocks: UInt64, blockSize: UInt64) -> UInt64 {
+        let (product, isTooLarge) = blocks.multipliedReportingOverflow(by: blockSize)
+        return isTooLarge ? .max : product
     }
 }
 

@@ -38,13 +38,19 @@ struct Daemon: Sendable {
     init(_ source: ConfigurationSource, manager: ManagerTerms, takeoverWait: Duration) throws(CommandFailure) {
         let configuration = try source.read()
         self.source = source
-        log = LogControl(configuration)
+        log = LogControl(configuration, metrics: metrics)
         logger = log.logger
         MetricsSystem.bootstrap(metrics)
         ProcessMetrics.tell(metrics)
-        setup = try Setup(configuration, logger: logger)
-        try setup.postfix.check()
-        archive = try configuration.openArchive()
+        do throws(CommandFailure) {
+            setup = try Setup(configuration, logger: logger)
+            try setup.postfix.check()
+            archive = try configuration.openArchive()
+        } catch {
+            // What was logged comes before the reason of the end.
+            log.close()
+            throw error
+        }
         tenure = Self.tenure(archive)
         self.manager = manager
         self.takeoverWait = takeoverWait
@@ -82,7 +88,10 @@ struct Daemon: Sendable {
             })
         let watch = DNSSECWatch(
             setup.watched, policies: policies, metrics: DNSSECMetrics(metrics), logger: logger)
-        let reloader = reloader(policies, server, watch)
+        let socket = setup.configuration.adminSocket.map {
+            AdminSocket(path: $0, group: setup.configuration.adminSocketGroup)
+        }
+        let reloader = reloader(policies, server, watch, socket)
         // Stopped in reverse order: first nothing changes any more, then no more lookups, then no more discoveries, and at
         // last nobody tells of it.
         var services = monitoring(of: policies, on: eventLoops)
@@ -97,14 +106,20 @@ struct Daemon: Sendable {
                 }, logger: logger),
             ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
-        if let admin = admin(policies, server, reloader) {
-            services.append(AfterMilestone(milestone: inCharge, service: admin))
+        if let socket {
+            services.append(
+                AfterMilestone(milestone: inCharge, service: admin(socket, policies, server, reloader)))
         }
         services += [readiness, report(policies, reloader, eventLoops), succession(server)].compactMap(\.self)
         try await run(services)
         await reloader.setup.upstream.close()
         try await eventLoops.shutdownGracefully()
         logger.info("stopped")
+    }
+
+    /// Writes what is queued of the log. Nothing is logged any more. Blocks for two seconds at most.
+    func closeLog() {
+        log.close()
     }
 
     /// Nothing where nobody is to look.
@@ -161,24 +176,27 @@ struct Daemon: Sendable {
         }
     }
 
-    private func reloader(_ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch) -> Reloader {
+    private func reloader(
+        _ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch, _ socket: AdminSocket?
+    ) -> Reloader {
         Reloader(
             setup, logger: logger, read: source.read, onBegin: voice.reloading, onEnd: voice.reloaded
-        ) { [log] new throws(ListenFailure) in
+        ) { [log, logger] new throws(ListenFailure) in
             // The only step that may fail comes first.
             try await server.change(
                 socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
             policies.use(new.service)
             policies.useDANE(true)
             watch.use(new.watched)
+            socket?.update(group: new.configuration.adminSocketGroup, logger: logger)
             log.use(new.configuration)
         }
     }
 
     /// What the operator asks and orders.
-    private func admin(_ policies: PolicyService, _ server: LookupServer, _ reloader: Reloader) -> AdminService? {
-        guard let path = setup.configuration.adminSocket else { return nil }
-        let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
+    private func admin(
+        _ socket: AdminSocket, _ policies: PolicyService, _ server: LookupServer, _ reloader: Reloader
+    ) -> AdminService {
         let seams = AdminSeams(
             setup: { reloader.setup }, services: { reloader.setup.services },
             isAskedForFewerWords: { server.isAskedForFewerWords }

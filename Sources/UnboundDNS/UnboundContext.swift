@@ -173,6 +173,7 @@ extension UnboundContext {
     }
 
     private static func make(_ configuration: String) throws(UnboundSetupFailure) -> Made {
+        try requireDescriptors()
         guard let context = ub_ctx_create() else { throw .library(step: "create", reason: "out of memory or entropy") }
         do throws(UnboundSetupFailure) {
             try configure(context, configuration)
@@ -189,6 +190,22 @@ extension UnboundContext {
         }
         return Made(pointer: context)
     }
+
+    /// A context takes some seven descriptors, and libevent ends the process where its thread finds none left. So that many
+    /// are taken and given back first, with room for what other threads take meanwhile.
+    private static func requireDescriptors() throws(UnboundSetupFailure) {
+        var taken: [Int32] = []
+        defer { for descriptor in taken { Glibc.close(descriptor) } }
+        while taken.count < neededDescriptors {
+            let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            guard descriptor >= 0 else {
+                throw .library(step: "descriptors", reason: String(cString: strerror(errno)))
+            }
+            taken.append(descriptor)
+        }
+    }
+
+    private static let neededDescriptors = 16
 
     /// libunbound reads its configuration from a file only; this one has no name and no disk. (Not a pipe: a process
     /// started at the wrong moment would inherit its other end, and libunbound wait for the end of the file for ever.)

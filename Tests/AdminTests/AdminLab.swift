@@ -75,12 +75,13 @@ final class AdminLab: Sendable {
     /// Runs the service and the API around a test, then stops both as SIGTERM would.
     func serve(
         socket: AdminSocket? = nil, seams: AdminSeams? = nil, limits: AdminService.Limits = AdminService.Limits(),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         _ test: @Sendable @escaping () async throws -> Void
     ) async throws {
         let (started, continuation) = AsyncStream<Void>.makeStream()
         let service = AdminService(
             policies, socket: socket ?? AdminSocket(path: path, group: nil), seams: seams ?? self.seams,
-            limits: limits, logger: log.logger(), onListening: { continuation.yield() })
+            limits: limits, logger: log.logger(), sleep: sleep, onListening: { continuation.yield() })
         try await run(service) {
             for await _ in started.prefix(1) { try await test() }
         }

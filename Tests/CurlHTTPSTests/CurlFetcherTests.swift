@@ -1,5 +1,6 @@
 import Discovery
 import Foundation
+import MTASTS
 import TestSupport
 import Testing
 
@@ -118,6 +119,13 @@ extension AgainstNginx {
             let response = try await lab.get("untyped.lab.test").get()
             #expect(response.body == Array("ok".utf8))
             #expect(response.contentType == nil)
+        }
+
+        @Test(arguments: [Laboratory.general, Laboratory.onlyHTTP1])
+        func `STS-3.2-b: a Content-Type that nginx sends twice is text/plain`(_ at: String) async throws {
+            let response = try await lab.get("typed-twice.lab.test", at: [at]).get()
+            #expect(response.contentType == "text/plain, text/plain")
+            #expect(PolicyMediaType.check(response.contentType) == .textPlain)
         }
 
         @Test(arguments: [Laboratory.general, Laboratory.onlyHTTP1])

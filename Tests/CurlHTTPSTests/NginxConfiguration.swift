@@ -61,6 +61,7 @@ struct NginxConfiguration {
             lab("target", "return 200 'version: STSv1';"),
             lab("gzip", "add_header Content-Encoding gzip; return 200 'no matter';"),
             lab("identity", "add_header Content-Encoding identity; return 200 'plain';"),
+            lab("typed-twice", "add_header Content-Type text/plain; return 200 'policy';"),
             lab("drip", "limit_rate 10; alias page/size-1000;"),
         ]
         for status in [203, 204, 206, 304, 401, 403, 404, 500, 503] {

@@ -45,7 +45,7 @@ final class TestPeer: Sendable {
         return port
     }
 
-    private static func listen(_ address: String, _ port: UInt16) throws -> (Int32, UInt16) {
+    static func listen(_ address: String, _ port: UInt16) throws -> (Int32, UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var on: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))

@@ -74,12 +74,13 @@ final class HandlerLab: Sendable {
     /// The same, for a test that changes the server meanwhile.
     func serve(
         socketmap: [ListenAddress], tcpTable: [ListenAddress] = [], settings: LookupSettings = LookupSettings(),
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         _ test: @Sendable @escaping (LookupServer, [Int]) async throws -> Void
     ) async throws {
         let (ports, continuation) = AsyncStream<[Int]>.makeStream()
         let server = LookupServer(
             socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings, logger: log.logger(),
-            metrics: metrics, onListening: { continuation.yield($0) })
+            metrics: metrics, sleep: sleep, onListening: { continuation.yield($0) })
         let group = ServiceGroup(services: [service, server], logger: log.logger())
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {

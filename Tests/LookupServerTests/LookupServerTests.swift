@@ -43,21 +43,27 @@ import TestSupport
         try leaveDeadSocket(at: path)
         #expect(FileManager.default.fileExists(atPath: path))
         try await lab.serve(
-            socketmap: [.unix(path: path)], settings: LookupSettings(socketMode: 0o640, socketGroup: nil)
+            socketmap: [.unix(path: path)], settings: LookupSettings(socketMode: 0o644, socketGroup: nil)
         ) { _ in
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o640)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o644)
             let reply = try await TableClient.with(path: path) { try await $0.ask("2:x ,", until: ",") }
             #expect(reply == "9:NOTFOUND ,")
         }
     }
 
-    @Test func `a group that does not exist is a warning, not an end`() async throws {
+    @Test func `a group that does not exist is a warning, and nobody but the owner may connect`() async throws {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock"
         let lab = HandlerLab()
         let settings = LookupSettings(socketGroup: "no-such-group-here")
-        try await lab.serve(socketmap: [.unix(path: path)], settings: settings) { _ in }
-        #expect(lab.log.messages.contains("group of the unix socket does not exist: set listen.socket-group"))
+        try await lab.serve(socketmap: [.unix(path: path)], settings: settings) { _ in
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        }
+        let line = lab.log.entries.first {
+            $0.message == "group of the unix socket does not exist, no group gets rights: set listen.socket-group"
+        }
+        #expect(line?.facts["mode"] == "0600")
     }
 
     @Test func `a socket that another process serves is not taken from it`() async throws {

@@ -164,6 +164,7 @@ import Testing
           max-ttl: 1h
         admin:
           socket: /run/sts-bridge/admin.sock
+          socket-group: ""
         http:
           listen: []
         log:

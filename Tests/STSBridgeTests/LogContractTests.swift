@@ -45,23 +45,31 @@ import Testing
         let files = FileManager.default.enumerator(atPath: sources.path)?.compactMap { $0 as? String } ?? []
         return try files.filter { $0.hasSuffix(".swift") }.flatMap { file in
             let text = try String(contentsOf: sources.appending(path: file), encoding: .utf8)
-            return text.matches(of: /[lL]ogger\.(trace|debug|info|notice|warning|error|critical|log)\(/).map { match in
-                let arguments = inside(text[match.range.upperBound...])
-                let message = arguments.firstMatch(of: /"((?:[^"\\]|\\.)*)"/).map { String($0.1) }
-                let fields = arguments.matches(of: /"([a-z-]+)":/).map { String($0.1) }
-                let level = match.1 == "log" ? nil : String(match.1)
-                return Call(file: file, level: level, message: message ?? "no message", fields: Set(fields))
+            let calls = text.matches(of: /[lL]ogger\.(trace|debug|info|notice|warning|error|critical|log)\(/).map {
+                call(file, level: $0.1 == "log" ? nil : String($0.1), inside(text[$0.range.upperBound...]))
             }
+            // The log's own line about itself goes through no logger.
+            let lines = text.matches(of: /\bLogLine\(\s*time: .*?, level: \.([a-z]+), message: "/).map {
+                call(file, level: String($0.1), "\"" + inside(text[$0.range.upperBound...]))
+            }
+            return calls + lines
         }
     }
 
+    private static func call(_ file: String, level: String?, _ arguments: String) -> Call {
+        let message = arguments.firstMatch(of: /"((?:[^"\\]|\\.)*)"/).map { String($0.1) }
+        let fields = arguments.matches(of: /"([a-z-]+)":/).map { String($0.1) }
+        return Call(file: file, level: level, message: message ?? "no message", fields: Set(fields))
+    }
+
     /// Up to the parenthesis that closes.
-    private static func inside(_ text: Substring) -> Substring {
+    private static func inside(_ text: Substring) -> String {
         var depth = 1
-        return text.prefix { character in
-            if character == "(" { depth += 1 }
-            if character == ")" { depth -= 1 }
-            return depth > 0
-        }
+        return String(
+            text.prefix { character in
+                if character == "(" { depth += 1 }
+                if character == ")" { depth -= 1 }
+                return depth > 0
+            })
     }
 }

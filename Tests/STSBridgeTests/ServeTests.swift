@@ -56,6 +56,40 @@ import Testing
         #expect(seen == ["{b'9:NOTFOUND ,'}", "exit 0", "[]"])
     }
 
+    @Test func `a reader of the log that stalls stops neither lookups nor the end`() async throws {
+        let seen = try await drive(
+            """
+            client = connect()
+            answers = []
+            # Each leaves a line of some 100 octets; a pipe takes 65,536.
+            for _ in range(3000):
+                send(client, b".example.com")
+                answers.append(client.recv(100))
+            print(len(answers), set(answers))
+            daemon.send_signal(signal.SIGTERM)
+            print("exit", daemon.wait(30))
+            """, yaml: "log: {level: debug}")
+        #expect(seen == ["3000 {b'9:NOTFOUND ,'}", "exit 0"])
+    }
+
+    @Test func `of the log nothing is lost at an ordinary end`() async throws {
+        let seen = try await drive(
+            """
+            import threading
+            reader = threading.Thread(target=lambda: log.extend(daemon.stderr))
+            client = connect()
+            for _ in range(3000):
+                send(client, b".example.com")
+                client.recv(100)
+            daemon.send_signal(signal.SIGTERM)
+            reader.start()
+            print("exit", daemon.wait(30))
+            reader.join()
+            print(sum(" debug lookup " in line for line in log), log[-1].split(" ", 1)[1].strip())
+            """, yaml: "log: {level: debug}")
+        #expect(seen == ["exit 0", "3000 info stopped"])
+    }
+
     @Test func `out of descriptors it goes on, and says how many connections it can have`() async throws {
         let seen = try await drive(
             """

@@ -64,7 +64,7 @@ extension AdminClientFailure: CustomStringConvertible {
         case .refused:
             "the daemon is not reachable: nobody serves \(path) any more; start sts-bridge"
         case .noPermission:
-            "the daemon is not reachable: no permission for \(path); be root, or a member of \(group(of: socket))"
+            "the daemon is not reachable: no permission for \(path); \(remedy(at: socket))"
         case .silent:
             "the daemon does not answer at \(path) in time"
         case .other(let reason):
@@ -72,14 +72,21 @@ extension AdminClientFailure: CustomStringConvertible {
         }
     }
 
-    /// The group of the socket, where that can be seen.
-    private static func group(of path: String) -> String {
+    /// Who may connect, if that can be seen.
+    private static func remedy(at path: String) -> String {
         var status = stat()
+        guard stat(path, &status) == 0 else { return "be root, or a member of the socket's group" }
+        guard status.st_mode & S_IWGRP != 0 else {
+            return "be root, or let a group use it (admin.socket-group)"
+        }
+        return "be root, or a member of \(name(of: status.st_gid))"
+    }
+
+    private static func name(of group: gid_t) -> String {
         var entry = Glibc.group()
         var found: UnsafeMutablePointer<Glibc.group>?
         var buffer = [CChar](repeating: 0, count: 16_384)
-        guard stat(path, &status) == 0,
-            getgrgid_r(status.st_gid, &entry, &buffer, buffer.count, &found) == 0, found != nil
+        guard getgrgid_r(group, &entry, &buffer, buffer.count, &found) == 0, found != nil
         else { return "the socket's group" }
         return "the group \(String(cString: entry.gr_name))"
     }

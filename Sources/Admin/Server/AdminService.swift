@@ -12,7 +12,8 @@ import Synchronization
 ///
 /// Concurrency: connections on the event loops of `group`, requests in tasks.
 /// Bounded: connections, the size of a request and the time for it; lists leave page by page.
-/// Fails by: one line in the log. Mail does not need the API, so a socket that cannot be had stops nothing.
+/// Fails by: one line in the log. Mail does not need the API, so a socket that cannot be had stops nothing; it is tried again
+/// every five seconds, and so is a socket whose file was removed.
 /// Stops by: ending idle connections at once and others when they are answered, or after `patience`.
 /// Not here: what is remembered and decided (PolicyService), Postfix's protocols (PostfixTable, LookupServer).
 package struct AdminService: Service {
@@ -22,7 +23,10 @@ package struct AdminService: Service {
     private let limits: Limits
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let sleep: @Sendable (Duration) async throws -> Void
     private let onListening: @Sendable () -> Void
+
+    private static let fileInterval = Duration.seconds(5)
 
     package struct Limits: Sendable {
         /// At once; the next ones wait. Operators and their scripts are few.
@@ -37,10 +41,13 @@ package struct AdminService: Service {
         package init() {}
     }
 
-    /// - Parameter onListening: called when the socket stands at its name.
+    /// - Parameters:
+    ///   - sleep: between two looks at the socket's file, and between two tries to make it.
+    ///   - onListening: called whenever the socket stands at its name.
     package init(
         _ policies: PolicyService, socket: AdminSocket, seams: AdminSeams, limits: Limits = Limits(),
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         onListening: @escaping @Sendable () -> Void = {}
     ) {
         self.policies = policies
@@ -49,26 +56,43 @@ package struct AdminService: Service {
         self.limits = limits
         self.group = group
         self.logger = logger
+        self.sleep = sleep
         self.onListening = onListening
     }
 
     package func run() async throws {
-        do {
-            try await serve()
-        } catch {
-            // Cancelled: another part of the daemon could not go on, and tells why.
-            guard !Task.isCancelled else { return }
-            logger.error(
-                "admin socket cannot be had, going on without: status, explain and orders do not work",
-                metadata: ["reason": "\(error)"])
-            // A service that returns would end the daemon.
-            try? await gracefulShutdown()
+        var isFailureLogged = false
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            do {
+                if try await serve() == .stopped { return }
+                isFailureLogged = false
+                logger.warning(
+                    "file of the admin socket was gone, listening anew", metadata: ["path": "\(socket.path)"])
+            } catch {
+                // Cancelled: another part of the daemon could not go on, and tells why.
+                guard !Task.isCancelled else { return }
+                if !isFailureLogged {
+                    logger.error(
+                        "admin socket cannot be had, going on without: status, explain and orders do not work",
+                        metadata: ["reason": "\(error)"])
+                }
+                isFailureLogged = true
+                // A service that returns would end the daemon.
+                try? await cancelWhenGracefulShutdown { try await sleep(Self.fileInterval) }
+            }
         }
     }
 
-    private func serve() async throws {
+    private enum End: Sendable {
+        /// The daemon stops.
+        case stopped
+        /// The socket's file was removed or replaced.
+        case lostFile
+    }
+
+    private func serve() async throws -> End {
         let place = try socket.prepare()
-        let settled = Mutex<Result<FileIdentity?, AdminSocketFailure>?>(nil)
+        let settled = Mutex<Result<Void, AdminSocketFailure>?>(nil)
         let application = Application(
             router: router(), server: .http1(configuration: .init(idleTimeout: TimeAmount(limits.idle))),
             configuration: ApplicationConfiguration(
@@ -81,33 +105,42 @@ package struct AdminService: Service {
                 logger.info("listening", metadata: ["address": "unix:\(socket.path)", "protocol": "admin"])
                 onListening()
             }, eventLoopGroupProvider: .shared(group), logger: quiet)
+        let outcome: Result<End, any Error>
         do {
-            try await runToTheEnd(application)
+            outcome = .success(try await runToTheEnd(application))
         } catch {
-            guard case .success(let file) = settled.withLock({ $0 }) else {
-                socket.abandon(place)
-                throw settled.withLock { $0 }?.failure ?? error
-            }
-            socket.remove(file)
-            throw error
+            outcome = .failure(error)
         }
-        if case .success(let file) = settled.withLock({ $0 }) { socket.remove(file) }
+        switch settled.withLock({ $0 }) {
+        case .success:
+            socket.remove()
+        case .failure(let failure):
+            socket.abandon(place)
+            throw failure
+        case nil:
+            socket.abandon(place)
+        }
+        return try outcome.get()
     }
 
     /// Who does not take his answer must not keep the daemon from stopping.
-    private func runToTheEnd(_ application: some ApplicationProtocol) async throws {
-        try await withThrowingTaskGroup(of: Bool.self) { tasks in
+    private func runToTheEnd(_ application: some ApplicationProtocol) async throws -> End {
+        try await withThrowingTaskGroup(of: End.self) { tasks in
             tasks.addTask {
                 try await application.run()
-                return true
+                return .stopped
             }
             tasks.addTask {
                 try await gracefulShutdown()
                 try await Task.sleep(for: limits.patience)
-                return false
+                return .stopped
+            }
+            tasks.addTask {
+                repeat { try await sleep(Self.fileInterval) } while !socket.hasLostFile
+                return .lostFile
             }
             defer { tasks.cancelAll() }
-            _ = try await tasks.next()
+            return try await tasks.next() ?? .stopped
         }
     }
 
@@ -127,12 +160,5 @@ package struct AdminService: Service {
         var logger = logger
         logger.logLevel = .critical
         return logger
-    }
-}
-
-extension Result {
-    fileprivate var failure: Failure? {
-        guard case .failure(let failure) = self else { return nil }
-        return failure
     }
 }

@@ -1,16 +1,24 @@
 import Foundation
 import Glibc
 import Logging
+import Synchronization
+import UnixSockets
 
-/// Where the operator's API listens: a unix socket, for its owner and one group.
+/// Where the operator's API listens: a unix socket, for its owner, root and at most one group.
 ///
 /// It is made in a directory of its own that nobody else may enter, gets its group and mode there, and moves to its name
 /// complete: at no time is it open to more. (A umask would do as well, but it is the whole process's.)
-package struct AdminSocket: Sendable {
+/// Concurrency: any thread.
+package final class AdminSocket: Sendable {
+    private struct State {
+        var rights: SocketRights
+        /// The socket that stands at `path`; `nil`: none of ours was there yet.
+        var file: FileIdentity?
+    }
+
     /// Absolute.
     package let path: String
-    /// Who may connect besides the owner; `nil`: nobody.
-    package let group: String?
+    private let state: Mutex<State>
 
     /// The longest path in octets that fits into `sockaddr_un` with its final NUL (unix(7)), less what the directory
     /// that it is made in adds.
@@ -18,11 +26,42 @@ package struct AdminSocket: Sendable {
 
     private static let directoryPattern = ".XXXXXX/"
     private static let socketName = "s"
-    static let mode: mode_t = 0o660
 
+    /// - Parameter group: who may connect besides the owner and root; `nil`: nobody.
     package init(path: String, group: String?) {
         self.path = path
-        self.group = group
+        state = Mutex(State(rights: Self.rights(group)))
+    }
+
+    private static func rights(_ group: String?) -> SocketRights {
+        SocketRights(mode: group == nil ? 0o600 : 0o660, group: group)
+    }
+
+    /// From now on this group may connect, and no other; also sets right what was changed on disk. Does nothing to a file that
+    /// is not our socket.
+    package func update(group: String?, logger: Logger) {
+        let (rights, file) = state.withLock { state in
+            state.rights = Self.rights(group)
+            return (state.rights, state.file)
+        }
+        guard let file, FileIdentity(path) == file else { return }
+        do {
+            try apply(rights, to: path, logger: logger)
+        } catch {
+            logger.warning(
+                "cannot set the mode of the admin socket",
+                metadata: ["path": "\(path)", "error": "\(String(cString: strerror(error.code)))"])
+        }
+    }
+
+    /// Whether the socket's file was removed or replaced, so that no client can come any more.
+    var hasLostFile: Bool {
+        guard let file = state.withLock(\.file) else { return false }
+        return switch FileLook.at(path) {
+        case .found(let found): found != file
+        case .missing: true
+        case .failed: false
+        }
     }
 
     /// Where the socket is to be bound, before `settle` moves it to its name.
@@ -41,13 +80,16 @@ package struct AdminSocket: Sendable {
     }
 
     /// Gives the bound socket its group and mode, and its name.
-    ///
-    /// - Returns: the file that now stands at `path`.
-    func settle(_ place: Place, logger: Logger) throws(AdminSocketFailure) -> FileIdentity? {
-        giveToGroup(place, logger: logger)
-        guard chmod(place.path, Self.mode) == 0, rename(place.path, path) == 0 else { throw failure(.system(errno)) }
+    func settle(_ place: Place, logger: Logger) throws(AdminSocketFailure) {
+        do {
+            try apply(state.withLock(\.rights), to: place.path, logger: logger)
+        } catch {
+            throw failure(.system(error.code))
+        }
+        guard rename(place.path, path) == 0 else { throw failure(.system(errno)) }
         rmdir(place.directory)
-        return FileIdentity(path)
+        let file = FileIdentity(path)
+        state.withLock { $0.file = file }
     }
 
     /// Leaves nothing behind of a socket that never got its name.
@@ -57,32 +99,32 @@ package struct AdminSocket: Sendable {
     }
 
     /// Removes the socket, if it is still the same one.
-    func remove(_ file: FileIdentity?) {
+    func remove() {
+        let file = state.withLock { state in
+            defer { state.file = nil }
+            return state.file
+        }
         if let file, FileIdentity(path) == file { unlink(path) }
     }
 
-    /// A group that is missing, or not ours to give: the socket is then less reachable, never more.
-    private func giveToGroup(_ place: Place, logger: Logger) {
-        guard let group else { return }
-        guard let id = Self.groupID(of: group) else {
-            logger.info(
-                "group of the admin socket does not exist, its own user alone may connect",
-                metadata: ["path": "\(path)", "group": "\(group)"])
-            return
-        }
-        if chown(place.path, uid_t.max, id) != 0 {
+    /// A group that does not exist, or that this user may not give, is a warning: nobody but the owner and root may connect
+    /// then.
+    private func apply(_ rights: SocketRights, to path: String, logger: Logger) throws(SocketRights.Failure) {
+        let name = "\(self.path)"
+        switch try rights.apply(to: path) {
+        case nil: break
+        case .noSuchGroup:
             logger.warning(
-                "cannot give the admin socket to its group: run as root or as a member of it",
-                metadata: ["path": "\(path)", "group": "\(group)", "error": "\(String(cString: strerror(errno)))"])
+                "group of the admin socket does not exist, only root and its owner may connect: set admin.socket-group",
+                metadata: ["path": "\(name)", "group": "\(rights.group ?? "")"])
+        case .notGiven(let code):
+            logger.warning(
+                "admin socket not given to its group, only root and its owner may connect: run as root or as a member of it",
+                metadata: [
+                    "path": "\(name)", "group": "\(rights.group ?? "")",
+                    "error": "\(String(cString: strerror(code)))",
+                ])
         }
-    }
-
-    private static func groupID(of name: String) -> gid_t? {
-        var entry = Glibc.group()
-        var found: UnsafeMutablePointer<Glibc.group>?
-        var buffer = [CChar](repeating: 0, count: 16_384)
-        guard getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
-        return entry.gr_gid
     }
 
     /// A socket that somebody answers at is not ours to replace, nor is a file that is no socket.
@@ -107,19 +149,6 @@ package struct AdminSocket: Sendable {
 
     private func failure(_ reason: AdminSocketFailure.Reason) -> AdminSocketFailure {
         AdminSocketFailure(path: path, reason: reason)
-    }
-}
-
-/// Which file a name stands for.
-struct FileIdentity: Equatable, Sendable {
-    private let device: UInt
-    private let inode: UInt
-
-    init?(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
-        device = UInt(status.st_dev)
-        inode = UInt(status.st_ino)
     }
 }
 

@@ -28,7 +28,13 @@ package struct CacheFacts: Equatable, Sendable {
         return CacheFacts(
             path: path, directory: FileLook.at(directory),
             files: ["", "-wal", "-shm"].map { (path + $0, FileLook.at(path + $0)) }.filter { $0.look != .missing },
-            freeSpace: isKnown ? UInt64(space.f_bavail) * UInt64(space.f_frsize) : nil)
+            freeSpace: isKnown ? Self.octets(blocks: UInt64(space.f_bavail), blockSize: UInt64(space.f_frsize)) : nil)
+    }
+
+    /// The largest number where the product is larger: some file systems over the network report 2^64 - 1 blocks.
+    static func octets(blocks: UInt64, blockSize: UInt64) -> UInt64 {
+        let (product, isTooLarge) = blocks.multipliedReportingOverflow(by: blockSize)
+        return isTooLarge ? .max : product
     }
 
     static func directory(of path: String) -> String {

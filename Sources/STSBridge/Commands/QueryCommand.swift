@@ -31,7 +31,9 @@ struct QueryCommand: AsyncParsableCommand {
         guard let nextHop = NextHop(key: Array(key.utf8), services: .system()) else {
             return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
         }
-        let setup = try Setup(configuration, logger: LogControl(configuration).logger)
+        let log = LogControl(configuration)
+        defer { log.close() }
+        let setup = try Setup(configuration, logger: log.logger)
         let report = await QueryReport(on: key, nextHop.destination, setup)
         await setup.upstream.close()
         return report

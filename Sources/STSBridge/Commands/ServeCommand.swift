@@ -37,6 +37,9 @@ struct ServeCommand: AsyncParsableCommand {
         // Unhandled it would end us, with lookups pending. Until the daemon traps it, it changes nothing.
         signal(SIGHUP, SIG_IGN)
         DescriptorLimit.raise()
-        try await Daemon(options.source, manager: manager, takeoverWait: takeoverWait).serve()
+        let daemon = try Daemon(options.source, manager: manager, takeoverWait: takeoverWait)
+        // Before an error is printed, which is the last line.
+        defer { daemon.closeLog() }
+        try await daemon.serve()
     }
 }

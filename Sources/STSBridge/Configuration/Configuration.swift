@@ -34,6 +34,8 @@ struct Configuration: Sendable {
     var cachePath = "/var/lib/sts-bridge/policies.sqlite"
     /// Absolute; `nil`: no operator's API.
     var adminSocket: String? = "/run/sts-bridge/admin.sock"
+    /// `nil`: the daemon's user and root alone may give orders.
+    var adminSocketGroup: String?
     /// Empty: nothing is served over HTTP.
     var httpListen: [MonitoringAddress] = []
     var logLevel = Logger.Level.info

@@ -30,7 +30,8 @@ extension ConfigurationKey {
             "0" + String($0, radix: 8)
         },
         .value(
-            "listen.socket-group", \.lookup.socketGroup, "group of unix sockets, if it exists",
+            "listen.socket-group", \.lookup.socketGroup,
+            "group of unix sockets; without it, or where it cannot be given, only the daemon's user and root may connect",
             expected: "a group's name, or nothing"
         ) { text in
             .some(text.isEmpty ? nil : text)
@@ -184,8 +185,7 @@ extension ConfigurationKey {
         .value(
             "admin.socket", \.adminSocket,
             """
-            where the operator's commands reach the daemon: for its user and `listen.socket-group`; its directory must be \
-            there; `""`: no commands
+            where the operator's commands reach the daemon; its directory must be there; `""`: no commands
             """,
             expected: "an absolute path of at most \(AdminSocket.maximumPath) octets, or nothing"
         ) { text in
@@ -194,7 +194,16 @@ extension ConfigurationKey {
             return isPath && text.utf8.count <= AdminSocket.maximumPath ? .some(text) : .none
         } format: {
             $0 ?? ""
-        }.afterRestart
+        }.afterRestart,
+        .value(
+            "admin.socket-group", \.adminSocketGroup,
+            "group that may use the operator's commands, beside the daemon's user and root; `\"\"`: none",
+            expected: "a group's name, or nothing"
+        ) { text in
+            .some(text.isEmpty ? nil : text)
+        } format: {
+            $0 ?? ""
+        },
     ]
 
     private static let http: [ConfigurationKey] = [

@@ -1,12 +1,11 @@
 import Foundation
-import Glibc
 import Logging
 
 /// Writes log lines to standard error, one event a line.
 ///
 /// Messages are constants and facts are metadata, so a line can be searched by its message and read by its fields; the
 /// contract is in Documentation/logs.md.
-/// Concurrency: any thread; each line is one write(2).
+/// Concurrency: any thread; never waits for the reader of standard error (`LogWriter`).
 struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     private let control: LogControl
@@ -31,8 +30,6 @@ struct LineLogHandler: LogHandler {
         let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
         let line = LogLine(
             time: Date(), level: event.level, message: "\(event.message)", fields: fields.mapValues { "\($0)" })
-        let bytes = Array((line.text(in: control.format) + "\n").utf8)
-        // A log that cannot be written has nobody left to tell.
-        _ = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        control.write(line)
     }
 }

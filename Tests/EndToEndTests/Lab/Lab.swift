@@ -173,6 +173,7 @@ struct Surroundings: Sendable {
           max-ttl: \(maximumTTL)
         admin:
           socket: \(directory)/admin.sock
+          socket-group: daemon
         log:
           level: debug
 

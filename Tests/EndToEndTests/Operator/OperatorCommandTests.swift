@@ -215,10 +215,16 @@ extension EndToEnd {
                 #expect(
                     output
                         == "sts-bridge: the daemon is not reachable: no permission for \(lab.bridge.adminSocket); be "
-                        + "root, or a member of the group postfix\n")
+                        + "root, or a member of the group daemon\n")
             }
+            // Postfix's user has the group of the lookup sockets, which is not this one's.
+            let postfix = ["--reuid", "postfix", "--regid", "postfix", "--init-groups", program]
+            #expect(
+                try await ChildProcess.run(
+                    "/usr/bin/setpriv", postfix + ["status", "--socket", lab.bridge.adminSocket]
+                ).0 == 4)
             // A member of the group may.
-            let member = ["--reuid", "nobody", "--regid", "postfix", "--clear-groups", program]
+            let member = ["--reuid", "nobody", "--regid", "daemon", "--clear-groups", program]
             let (status, output) = try await ChildProcess.run(
                 "/usr/bin/setpriv", member + ["status", "--socket", lab.bridge.adminSocket])
             #expect(status == 0, "\(output)")

@@ -1,0 +1,111 @@
+import COpenSSL
+import Discovery
+import PolicyService
+import TestSupport
+import Testing
+
+@testable import CurlHTTPS
+
+extension AgainstNginx {
+    /// A body that ends with its connection is whole only if the peer says so by close_notify (RFC 9112 §9.8).
+    @Suite struct CloseNotifyTests {
+        private static let address = "127.0.0.4"
+        private static let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+        private static let cut = FetchFailure.transport(
+            .broken("the connection ended without close_notify, the body may be cut"))
+
+        let lab: Laboratory
+
+        init() throws { lab = try #require(Laboratory.current) }
+
+        private func get(_ reply: TLSPeer.Reply, maximumVersion: Int32 = TLS1_3_VERSION) async throws
+            -> Result<PolicyResponse, FetchFailure>
+        {
+            let peer = try TLSPeer([reply], in: lab, address: Self.address, maximumVersion: maximumVersion)
+            defer { peer.close() }
+            return try await lab.get("peer.lab.test", at: [Self.address])
+        }
+
+        @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION], ["HTTP/1.1", "HTTP/1.0"])
+        func `STS-3.3-l: a body that ends with its connection is taken only after close_notify`(
+            _ maximumVersion: Int32, _ version: String
+        ) async throws {
+            let pieces = ["\(version) 200 OK\r\nContent-Type: text/plain\r\n\r\n", "max_age: 5", "184000"]
+            let whole = try await get(.init(pieces: pieces, ending: .closeNotify), maximumVersion: maximumVersion)
+            #expect(whole.text == "max_age: 5184000")
+            let cut = try await get(.init(pieces: Array(pieces.dropLast()), ending: .cut), maximumVersion: maximumVersion)
+            #expect(cut.failure == Self.cut)
+            // Nobody can tell that nothing is missing.
+            let unproven = try await get(.init(pieces: pieces, ending: .cut), maximumVersion: maximumVersion)
+            #expect(unproven.failure == Self.cut)
+        }
+
+        @Test func `an empty body without close_notify is no body`() async throws {
+            #expect(try await get(.init(pieces: [Self.head + "\r\n"], ending: .cut)).failure == Self.cut)
+        }
+
+        @Test(arguments: [
+            ["Content-Length: 6\r\n\r\n", "policy"],
+            ["Content-Length: 6\r\nContent-Length: 6\r\n\r\n", "policy"],
+            ["Transfer-Encoding: chunked\r\n\r\n", "3\r\npol\r\n", "3\r\ncy!\r\n", "0\r\n\r\n"],
+        ])
+        func `a body whose length is known needs no close_notify`(_ pieces: [String]) async throws {
+            for ending in [TLSPeer.Ending.cut, .closeNotify] {
+                let text = try await get(.init(pieces: [Self.head + pieces[0]] + pieces.dropFirst(), ending: ending)).text
+                #expect(text?.count == 6, "\(ending)")
+            }
+        }
+
+        @Test(arguments: [
+            ["Content-Length: 7\r\n\r\n", "policy"],
+            ["Content-Length: 99999999999999999999\r\n\r\n", "policy"],
+            ["Content-Length: 6\r\nContent-Length: 7\r\n\r\n", "policy!"],
+            ["Content-Length: six\r\n\r\n", "policy"],
+            ["Transfer-Encoding: chunked\r\n\r\n", "6\r\npolicy\r\n"],
+            ["Transfer-Encoding: chunked\r\n\r\n", "7\r\npolicy"],
+        ])
+        func `STS-3.3-l: a body that is shorter than announced is refused however the connection ends`(
+            _ pieces: [String]
+        ) async throws {
+            for ending in [TLSPeer.Ending.cut, .closeNotify] {
+                let result = try await get(.init(pieces: [Self.head + pieces[0]] + pieces.dropFirst(), ending: ending))
+                guard case .transport(.broken) = result.failure else {
+                    Issue.record("\(ending): \(result)")
+                    continue
+                }
+            }
+        }
+
+        @Test func `STS-3.3-p: a refresh that was cut does not replace the cached policy`() async throws {
+            let policy = "version: STSv1\nmode: enforce\nmx: mx.lab.test\nmax_age: 5"
+            let peer = try TLSPeer(
+                [
+                    .init(pieces: [Self.head + "\r\n", policy, "184000\n"], ending: .closeNotify),
+                    .init(pieces: [Self.head + "\r\n", policy], ending: .cut),
+                ], in: lab, address: Self.address)
+            defer { peer.close() }
+            let (resolver, clock, log) = (ScriptedResolver(), ManualTime(), LogRecorder())
+            resolver.script(text: ["v=STSv1; id=1;"], at: "_mta-sts.lab.test")
+            resolver.script("mta-sts.lab.test", .a, .success(.records([[127, 0, 0, 4]])))
+            let fetcher = try lab.fetcher()
+            let service = PolicyService(
+                discovery: PolicyDiscovery(
+                    resolver: resolver, fetcher: fetcher,
+                    dialingRule: DialingRule(allowing: [try #require(IPNetwork("127.0.0.0/8"))])),
+                logger: log.logger(), now: { clock.now })
+            let running = Task { await service.run() }
+            let domain = try domain("lab.test")
+            guard case .changed(nil, let learnt) = await service.refresh(domain).outcome else {
+                Issue.record("the whole policy is not learnt")
+                return
+            }
+            let second = await service.refresh(domain)
+            #expect(second.outcome == .fetchFailed(.fetch(Self.cut)))
+            #expect(second.standing == .policy(learnt))
+            #expect(learnt.policy.maxAge == 5_184_000)
+            running.cancel()
+            await running.value
+            await fetcher.close()
+        }
+    }
+}

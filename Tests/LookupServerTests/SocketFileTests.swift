@@ -1,0 +1,137 @@
+import Foundation
+import Glibc
+import LookupServer
+import TestSupport
+import Testing
+
+/// The files of unix sockets: their rights after a reload, and what happens when they disappear.
+@Suite(.timeLimit(.minutes(1))) struct SocketFileTests {
+    private static let notFound = "9:NOTFOUND ,"
+    private static let gone = "file of the unix socket was gone, listening anew"
+    private static let failed = "file of the unix socket is gone and cannot be made again, Postfix cannot connect"
+
+    private func temporaryPath() -> String { NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8)).sock" }
+
+    private func ask(_ path: String) async throws -> String {
+        try await TableClient.with(path: path) { try await $0.ask("2:x ,", until: ",") }
+    }
+
+    private func look(_ path: String) throws -> (mode: UInt32, group: gid_t) {
+        var status = stat()
+        try #require(lstat(path, &status) == 0)
+        return (status.st_mode & 0o7777, status.st_gid)
+    }
+
+    @Test func `a reload makes a socket anew whose file was removed, and connections stay`() async throws {
+        let lab = HandlerLab()
+        let path = temporaryPath()
+        try await lab.serve(socketmap: [.unix(path: path)]) { server, _ in
+            try await TableClient.with(path: path) { standing in
+                let before = try await standing.ask("2:x ,", until: ",")
+                #expect(before == Self.notFound)
+                unlink(path)
+                try await server.change(socketmap: [.unix(path: path)], tcpTable: [], settings: LookupSettings())
+                let anew = try await ask(path)
+                #expect(anew == Self.notFound)
+                let after = try await standing.ask("2:x ,", until: ",")
+                #expect(after == Self.notFound)
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+        #expect(lab.log.messages.count { $0 == Self.gone } == 1)
+        #expect(!lab.log.messages.contains("no longer listening"))
+    }
+
+    @Test func `a socket whose file was removed is made anew within the interval`() async throws {
+        let lab = HandlerLab()
+        let (path, clock) = (temporaryPath(), ManualTime())
+        try await lab.serve(socketmap: [.unix(path: path)], sleep: { try await clock.sleep($0) }) { _, _ in
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            unlink(path)
+            clock.advance(.seconds(5))
+            await lab.log.appearance(of: Self.gone)
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            let anew = try await ask(path)
+            #expect(anew == Self.notFound)
+        }
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test func `what cannot be made again is one line, and is made when it can be`() async throws {
+        let lab = HandlerLab()
+        let directory = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
+        let (path, clock) = (directory + "/socket", ManualTime())
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try await lab.serve(socketmap: [.unix(path: path)], sleep: { try await clock.sleep($0) }) { _, _ in
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            try FileManager.default.removeItem(atPath: directory)
+            for _ in 0..<3 {
+                clock.advance(.seconds(5))
+                await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            }
+            #expect(lab.log.messages.count { $0 == Self.failed } == 1)
+            #expect(!lab.log.messages.contains(Self.gone))
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+            clock.advance(.seconds(5))
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            let anew = try await ask(path)
+            #expect(anew == Self.notFound)
+        }
+        #expect(lab.log.messages.count { $0 == Self.gone } == 1)
+    }
+
+    @Test func `a socket that somebody else put in its place is left alone`() async throws {
+        let lab = HandlerLab()
+        let (path, clock) = (temporaryPath(), ManualTime())
+        defer { unlink(path) }
+        try await lab.serve(socketmap: [.unix(path: path)], sleep: { try await clock.sleep($0) }) { _, _ in
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            unlink(path)
+            let other = HandlerLab()
+            try await other.serve(socketmap: [.unix(path: path)]) { _ in
+                clock.advance(.seconds(5))
+                await lab.log.appearance(of: Self.failed)
+                let answer = try await ask(path)
+                #expect(answer == Self.notFound)
+            }
+        }
+        let line = lab.log.entries.first { $0.message == Self.failed }
+        #expect(line?.facts["reason"]?.contains("another process serves this socket") == true)
+    }
+
+    @Test func `a reload sets a mode right that was changed on disk`() async throws {
+        let lab = HandlerLab()
+        let path = temporaryPath()
+        let settings = LookupSettings(socketMode: 0o666, socketGroup: nil)
+        try await lab.serve(socketmap: [.unix(path: path)], settings: settings) { (server, _) async throws in
+            chmod(path, 0o600)
+            try await server.change(socketmap: [.unix(path: path)], tcpTable: [], settings: settings)
+            #expect(try look(path).mode == 0o666)
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "an ordinary user has one group"))
+    func `a reload hands the socket over to another group, and takes it back from one that is taken away`()
+        async throws
+    {
+        let lab = HandlerLab()
+        let path = temporaryPath()
+        @Sendable func settings(_ group: String?) -> LookupSettings { LookupSettings(socketGroup: group) }
+        func number(_ name: String) throws -> gid_t {
+            let entry: UnsafeMutablePointer<group>? = getgrnam(name)
+            return try #require(entry).pointee.gr_gid
+        }
+        let (daemon, mail) = (try number("daemon"), try number("mail"))
+        try await lab.serve(socketmap: [.unix(path: path)], settings: settings("daemon")) { server, _ in
+            #expect(try look(path) == (0o660, daemon))
+            try await server.change(socketmap: [.unix(path: path)], tcpTable: [], settings: settings("mail"))
+            #expect(try look(path) == (0o660, mail))
+            for group in [nil, "no-such-group"] {
+                try await server.change(socketmap: [.unix(path: path)], tcpTable: [], settings: settings("mail"))
+                try await server.change(socketmap: [.unix(path: path)], tcpTable: [], settings: settings(group))
+                #expect(try look(path) == (0o600, getegid()))
+            }
+        }
+    }
+}

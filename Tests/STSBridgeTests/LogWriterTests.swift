@@ -1,0 +1,123 @@
+import Foundation
+import Glibc
+import Metrics
+import Synchronization
+import Testing
+
+@testable import STSBridge
+
+/// The log over a real pipe, whose reader reads when a test says so.
+@Suite(.timeLimit(.minutes(1))) struct LogWriterTests {
+    /// Octets of a pipe that a test makes small.
+    private static let pipeSize: Int32 = 4_096
+
+    private func smallPipe() throws -> Pipe {
+        let pipe = Pipe()
+        // F_SETPIPE_SZ
+        try #require(fcntl(pipe.fileHandleForWriting.fileDescriptor, 1_031, Self.pipeSize) >= Self.pipeSize)
+        return pipe
+    }
+
+    private func writer(_ pipe: Pipe, maximumOctets: Int, onDrop: @escaping @Sendable () -> Void = {}) -> LogWriter {
+        LogWriter(
+            to: pipe.fileHandleForWriting.fileDescriptor, queue: LogQueue(maximumOctets: maximumOctets),
+            report: { Array("dropped \($0)\n".utf8) }, onDrop: onDrop)
+    }
+
+    /// All that the pipe gives until its end.
+    private func lines(_ pipe: Pipe) throws -> [String] {
+        try pipe.fileHandleForWriting.close()
+        let text = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        return text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+    }
+
+    @Test func `a reader that stalls stops nobody, and gets whole lines and the number of the others`() throws {
+        let pipe = try smallPipe()
+        let dropped = Mutex(0)
+        let writer = writer(pipe, maximumOctets: 20_000) { dropped.withLock { $0 += 1 } }
+        let count = 1_000
+        for number in 0..<count { writer.write(Array("line \(number) \(String(repeating: "x", count: 90))\n".utf8)) }
+        let lost = dropped.withLock(\.self)
+        #expect(lost > 500, "the pipe and the queue take some 240 lines")
+        let reading = Reading(pipe)
+        writer.write(Array("last\n".utf8))
+        writer.close(within: .seconds(30))
+        let lines = try reading.end()
+        let whole = lines.filter { $0.hasPrefix("line ") }
+        #expect(whole.allSatisfy { $0.hasSuffix(String(repeating: "x", count: 90)) })
+        #expect(whole.count == count - lost)
+        let reported = lines.filter { $0.hasPrefix("dropped ") }.compactMap { Int($0.dropFirst(8)) }.reduce(0, +)
+        #expect(reported == dropped.withLock(\.self))
+    }
+
+    @Test func `a line longer than the pipe arrives whole, from a descriptor that does not block`() throws {
+        let pipe = try smallPipe()
+        let descriptor = pipe.fileHandleForWriting.fileDescriptor
+        try #require(fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0)
+        let writer = writer(pipe, maximumOctets: 1_000_000)
+        let long = String(repeating: "y", count: 300_000)
+        writer.write(Array("\(long)\n".utf8))
+        writer.write(Array("after\n".utf8))
+        let reading = Reading(pipe)
+        writer.close(within: .seconds(30))
+        #expect(try reading.end() == [long, "after"])
+    }
+
+    @Test func `a stop does not wait for ever for a reader that has stalled`() throws {
+        let pipe = try smallPipe()
+        let writer = writer(pipe, maximumOctets: 100_000)
+        writer.write([UInt8](repeating: UInt8(ascii: "z"), count: 50_000))
+        let start = ContinuousClock.now
+        writer.close(within: .milliseconds(100))
+        #expect((.milliseconds(100) ... .seconds(20)).contains(.now - start))
+        let reading = Reading(pipe)
+        // The descriptor must not be closed while the thread still writes to it.
+        writer.flush(within: .seconds(30))
+        #expect(try reading.end().map(\.count) == [50_000])
+    }
+
+    @Test func `lines that nobody can read any more are counted`() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let pipe = try smallPipe()
+        try pipe.fileHandleForReading.close()
+        let dropped = Mutex(0)
+        let writer = writer(pipe, maximumOctets: 100_000) { dropped.withLock { $0 += 1 } }
+        for _ in 0..<3 { writer.write(Array("line\n".utf8)) }
+        writer.close(within: .seconds(30))
+        #expect(dropped.withLock(\.self) == 3)
+    }
+
+    @Test func `after the end lines are dropped, and before it none is`() throws {
+        let pipe = Pipe()
+        let control = LogControl(
+            level: .info, format: .journal, isJournal: false, descriptor: pipe.fileHandleForWriting.fileDescriptor)
+        for number in 0..<200 { control.logger.notice("stopped", metadata: ["number": "\(number)"]) }
+        control.close()
+        control.logger.notice("stopped", metadata: ["number": "late"])
+        #expect(try lines(pipe) == (0..<200).map { "<5>notice stopped number=\($0)" })
+    }
+}
+
+/// Reads a pipe to its end, on a thread of its own.
+private final class Reading: Sendable {
+    private let data = Mutex(Data())
+    private let done = DispatchSemaphore(value: 0)
+    private let writingEnd: FileHandle
+
+    init(_ pipe: Pipe) {
+        writingEnd = pipe.fileHandleForWriting
+        let reader = pipe.fileHandleForReading
+        Thread { [self] in
+            while let more = try? reader.read(upToCount: 4_096), !more.isEmpty { data.withLock { $0.append(more) } }
+            done.signal()
+        }.start()
+    }
+
+    /// Closes the writing end and returns all lines.
+    func end() throws -> [String] {
+        try writingEnd.close()
+        done.wait()
+        let text = data.withLock { String(decoding: $0, as: UTF8.self) }
+        return text.split(separator: "\n").map(String.init)
+    }
+}
