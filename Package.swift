@@ -84,7 +84,8 @@ let package = Package(
             dependencies: ["IDNA", "MTASTS", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict),
         // What the Postfix on this host says of itself.
-        .target(name: "PostfixSettings", dependencies: ["MTASTS", "PostfixTable"], swiftSettings: strict),
+        .target(
+            name: "PostfixSettings", dependencies: ["CLinux", "MTASTS", "PostfixTable"], swiftSettings: strict),
         .target(
             name: "LookupServer",
             dependencies: [
@@ -249,8 +250,8 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "Discovery", "LookupServer", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
-                "UnboundDNS",
+                "Admin", "Discovery", "LookupServer", "PolicyService", "PostfixSettings", "STSBridge", "ServiceManager",
+                "TestSupport", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -43,7 +43,6 @@ struct Daemon: Sendable {
         MetricsSystem.bootstrap(metrics)
         ProcessMetrics.tell(metrics)
         setup = try Setup(configuration, logger: logger)
-        try setup.postfix.check()
         archive = try configuration.openArchive()
         tenure = Self.tenure(archive)
         self.manager = manager
@@ -95,6 +94,12 @@ struct Daemon: Sendable {
                     let setup = reloader.setup
                     return setup.configuration.nameServers.isEmpty ? setup.upstream : nil
                 }, logger: logger),
+            AfterMilestone(
+                milestone: listening,
+                service: PostfixWatch(
+                    follow: { await reloader.followPostfix() },
+                    files: { PostfixWatch.files(after: reloader.setup.postfix.answer) },
+                    loggedFailure: setup.postfix.answer.failure, logger: logger)),
             ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let admin = admin(policies, server, reloader) {
@@ -169,8 +174,8 @@ struct Daemon: Sendable {
             try await server.change(
                 socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
             policies.use(new.service)
-            policies.useDANE(true)
-            watch.use(new.watched)
+            // What was found out about the servers stays valid for the same validator.
+            if watch.use(new.watched) { policies.useDANE(true) }
             log.use(new.configuration)
         }
     }
@@ -180,11 +185,12 @@ struct Daemon: Sendable {
         guard let path = setup.configuration.adminSocket else { return nil }
         let socket = AdminSocket(path: path, group: setup.configuration.lookup.socketGroup)
         let seams = AdminSeams(
-            setup: { reloader.setup }, isAskedForFewerWords: { server.isAskedForFewerWords }
+            setup: { reloader.setup }, isAskedForFewerWords: { server.isAskedForFewerWords },
+            passedSockets: { server.passedSockets }
         ) { () throws(ReloadRefusal) in
             switch await reloader.reload() {
-            case .reloaded(let changes, let needsRestart):
-                return Reloaded(changed: changes.map(\.key), needsRestart: needsRestart)
+            case .reloaded(let changes, let facts, let needsRestart):
+                return Reloaded(changed: changes.map(\.key), facts: facts, needsRestart: needsRestart)
             case .refused(let reason):
                 throw ReloadRefusal(reason)
             }
@@ -205,9 +211,10 @@ struct Daemon: Sendable {
         } catch let failure as CommandFailure {
             throw failure
         } catch let failure as ListenFailure {
-            throw CommandFailure(.usage, "\(failure)")
+            // An address that is taken or not there yet may be free at the next start.
+            throw CommandFailure(failure.isOfUnit ? .usage : .unknown, "\(failure)")
         } catch let failure as MonitoringFailure {
-            throw CommandFailure(.usage, "\(failure)")
+            throw CommandFailure(.unknown, "\(failure)")
         }
     }
 }

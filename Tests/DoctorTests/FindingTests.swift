@@ -4,10 +4,11 @@ import Testing
 
 @Suite struct FindingTests {
     @Test func `the worst of all counts, and what is unknown is less than a warning`() {
-        #expect(Severity.allCases.shuffled().sorted() == [.ok, .unknown, .warn, .fail])
+        #expect(Severity.allCases.shuffled().sorted() == [.skip, .ok, .unknown, .warn, .fail])
         let findings = [Severity.unknown, .warn, .ok].map { Finding(.cache, $0, "") }
         #expect(findings.worst == .warn)
         #expect([Finding]().worst == .ok)
+        #expect([Finding(.cache, .skip, "")].worst == .ok)
     }
 
     /// Scripts know them.
