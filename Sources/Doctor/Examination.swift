@@ -58,7 +58,8 @@ package struct Examination: Sendable {
         var setup = setup
         if case .success(let daemon) = surroundings.daemon {
             setup.take(daemon)
-        } else if let table = setup.passedTable, let process = setup.cachePath.flatMap(DaemonFacts.running(withCache:)) {
+        } else if let table = setup.passedTable, let process = setup.cachePath.flatMap(DaemonFacts.running(withCache:))
+        {
             let others = setup.listeners.map(\.address) + [setup.adminSocket.map { .unix(path: $0) }].compactMap(\.self)
             let addresses = PassedSocketFacts.addresses(of: process.process) ?? []
             setup.take(

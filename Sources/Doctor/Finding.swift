@@ -110,7 +110,8 @@ extension Check {
 
     package var area: Area {
         switch self {
-        case .user, .configuration, .daemon, .daemonSettings, .lookup, .socketMode, .adminSocket, .cache, .clock: .bridge
+        case .user, .configuration, .daemon, .daemonSettings, .lookup, .socketMode, .adminSocket, .cache, .clock:
+            .bridge
         case .postfix, .policyMaps, .mapOrder, .mapSocket, .mapName, .authorities, .securityLevel, .dnsSupport,
             .daneInsecureMX, .tlsReports, .mxPatterns, .sessionCache, .fallbackRelay, .relayhost, .transportMaps,
             .serviceOverrides:

@@ -15,10 +15,11 @@ import Testing
     @Test func `the checks' names are what they were`() {
         #expect(
             Check.allCases.map(\.rawValue) == [
-                "user", "configuration", "daemon", "lookup", "socket-mode", "admin-socket", "cache", "clock", "postfix",
-                "policy-maps", "map-order", "map-socket", "map-name", "ca", "security-level", "dns-support",
-                "tls-reports", "mx-patterns", "session-cache", "fallback-relay", "service-overrides", "name-servers",
-                "dnssec-signed", "dnssec-bogus", "dnssec-unsigned", "postfix-resolver", "policy-fetch",
+                "user", "configuration", "daemon", "daemon-settings", "lookup", "socket-mode", "admin-socket", "cache",
+                "clock", "postfix", "policy-maps", "map-order", "map-socket", "map-name", "ca", "security-level",
+                "dns-support", "dane-insecure-mx", "tls-reports", "mx-patterns", "session-cache", "fallback-relay",
+                "relayhost", "transport-maps", "service-overrides", "name-servers", "dnssec-signed", "dnssec-bogus",
+                "dnssec-unsigned", "postfix-resolver", "policy-fetch",
             ])
     }
 }

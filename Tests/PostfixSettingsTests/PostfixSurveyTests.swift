@@ -90,18 +90,19 @@ import Testing
         #expect(Postmap(beside: "/nonexistent/postconf", configurationDirectory: nil) == nil)
     }
 
-    @Test(arguments: [
-        (1, "", Postmap.Answer.notFound),
-        (1, "postmap: warning: /etc/postfix/main.cf, line 6: overriding earlier entry: mynetworks=x\n", .notFound),
-        (
-            1, "postmap: warning: set twice\npostmap: fatal: open database /x.db: No such file or directory\n",
-            .failed("fatal: open database /x.db: No such file or directory")
-        ),
-        (1, "postmap: fatal: query error\npostmap: warning: later\n", .failed("fatal: query error")),
-        (1, "postmap: error: unsupported\n", .failed("error: unsupported")),
-        (139, "", .failed("postmap ended with status 139")),
-        (0, "postmap: warning: set twice\n", .found("may")),
-    ] as [(Int32, String, Postmap.Answer)])
+    @Test(
+        arguments: [
+            (1, "", Postmap.Answer.notFound),
+            (1, "postmap: warning: /etc/postfix/main.cf, line 6: overriding earlier entry: mynetworks=x\n", .notFound),
+            (
+                1, "postmap: warning: set twice\npostmap: fatal: open database /x.db: No such file or directory\n",
+                .failed("fatal: open database /x.db: No such file or directory")
+            ),
+            (1, "postmap: fatal: query error\npostmap: warning: later\n", .failed("fatal: query error")),
+            (1, "postmap: error: unsupported\n", .failed("error: unsupported")),
+            (139, "", .failed("postmap ended with status 139")),
+            (0, "postmap: warning: set twice\n", .found("may")),
+        ] as [(Int32, String, Postmap.Answer)])
     func `a warning of postmap is no failure of the table`(status: Int32, errors: String, answer: Postmap.Answer) {
         let found = Postmap.answer(status: status, output: Array("may\n".utf8), errors: Array(errors.utf8))
         #expect(found == answer)

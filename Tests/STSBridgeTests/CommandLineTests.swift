@@ -73,7 +73,9 @@ import Testing
         #expect(explained.errors.hasPrefix("sts-bridge: "))
     }
 
-    @Test(arguments: ["example.com", "EXAMPLE.com.", "bücher.example", "[smtp.example.com]:587", "smtp.example.com:smtp"])
+    @Test(arguments: [
+        "example.com", "EXAMPLE.com.", "bücher.example", "[smtp.example.com]:587", "smtp.example.com:smtp",
+    ])
     func `a key that could have a policy is asked for by both commands`(key: String) async throws {
         let environment = ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1", "STS_BRIDGE_DNS_TIMEOUT": "1s"]
         #expect(try await Binary.run(["query", key], environment: environment).status == 3)

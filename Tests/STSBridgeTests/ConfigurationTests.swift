@@ -125,8 +125,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("postfix:\n  security-level: \"\"\n", "  security-level: \"\""), ("admin:\n  socket: \"\"\n", "  socket: \"\""),
-        ("listen:\n  socket-group: \"null\"\n", "  socket-group: \"null\""), ("listen:\n  socket-mode: 0070\n", "\"0070\""),
+        ("postfix:\n  security-level: \"\"\n", "  security-level: \"\""),
+        ("admin:\n  socket: \"\"\n", "  socket: \"\""),
+        ("listen:\n  socket-group: \"null\"\n", "  socket-group: \"null\""),
+        ("listen:\n  socket-mode: 0070\n", "\"0070\""),
     ])
     func `an empty text, and a word in quotes, is what it says`(yaml: String, line: String) async throws {
         let printed = try await Binary.run(["config", "print"], yaml: yaml).outcome
@@ -167,11 +169,13 @@ import Testing
     /// An empty cache with a migration that this version does not know.
     private static func makeNewerCache(_ path: String) async throws {
         let export = path + ".jsonl"
-        try "{\"exported-at\":\"2026-11-21T07:00:00Z\",\"format\":\"sts-bridge-policies\",\"version\":1}\n{\"policies\":0}\n"
+        try
+            "{\"exported-at\":\"2026-11-21T07:00:00Z\",\"format\":\"sts-bridge-policies\",\"version\":1}\n{\"policies\":0}\n"
             .write(toFile: export, atomically: false, encoding: .utf8)
         let made = try await Binary.run(["cache", "import", export], environment: ["STS_BRIDGE_CACHE_PATH": path])
         try #require(made.status == 0, "\(made.errors)")
-        let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        let script =
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
             + "c.execute(\"INSERT INTO grdb_migrations (identifier) VALUES ('999 of the future')\"); c.commit()"
         let changed = try await Binary.run("/usr/bin/python3", ["-c", script, path])
         try #require(changed.status == 0, "\(changed.errors)")

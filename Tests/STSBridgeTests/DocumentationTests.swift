@@ -85,8 +85,12 @@ import Testing
             : try String(contentsOf: Self.root.appending(path: name), encoding: .utf8)
         let lines = Self.commented(text)
         #expect(lines.count >= 2)
-        for block in [[]] + Self.blocks(lines) + [lines] {
-            let yaml = Self.uncommented(text, block)
+        for block in Self.blocks(lines) {
+            // Each key's own error; what keys lead to together is checked below.
+            let outcome = try await Binary.run(["config", "print"], yaml: Self.uncommented(text, block)).outcome
+            #expect(outcome.status == 0, "\(block): \(outcome.errors)")
+        }
+        for yaml in [text, Self.uncommented(text, lines)] {
             let outcome = try await check(yaml)
             #expect(outcome.status == 0, "\(yaml): \(outcome.errors)")
         }

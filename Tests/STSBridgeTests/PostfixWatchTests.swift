@@ -91,7 +91,8 @@ import Testing
         }
     }
 
-    @Test func `while postconf fails it is asked once a minute, and at each change; the log has one line`() async throws {
+    @Test func `while postconf fails it is asked once a minute, and at each change; the log has one line`() async throws
+    {
         let lab = try Lab()
         try lab.write("a")
         lab.outcome.withLock { $0 = .failed(.timeIsUp) }

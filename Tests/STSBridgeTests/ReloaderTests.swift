@@ -54,7 +54,9 @@ import Testing
         /// Messages about the reload, with the fields that matter.
         var told: [String] {
             log.entries.map { entry in
-                let fields = ["key", "from", "to", "keys", "reason", "dane", "security-level"].compactMap { entry.facts[$0] }
+                let fields = ["key", "from", "to", "keys", "reason", "dane", "security-level"].compactMap {
+                    entry.facts[$0]
+                }
                 return ([entry.level.rawValue, entry.message] + fields).joined(separator: " ")
             }
         }
@@ -167,13 +169,16 @@ import Testing
         return lab
     }
 
-    private static func postfix(version: String = "3.7.11", dnssec: Bool = false, level: String = "may") -> PostfixAnswer {
+    private static func postfix(version: String = "3.7.11", dnssec: Bool = false, level: String = "may")
+        -> PostfixAnswer
+    {
         PostfixAnswer(
             local: LocalPostfix(
                 release: PostfixRelease(version), validatesDNS: dnssec, securityLevel: SecurityLevel(level)))
     }
 
-    @Test func `STS-2-a: when Postfix begins with DANE the bridge does, in one line, without reading its configuration`()
+    @Test
+    func `STS-2-a: when Postfix begins with DANE the bridge does, in one line, without reading its configuration`()
         async throws
     {
         let lab = Self.following()
@@ -199,7 +204,8 @@ import Testing
         #expect(lab.applied.withLock { $0.count } == 1)
         lab.answer.withLock { $0 = Self.postfix(version: "3.10.5", dnssec: true) }
         #expect(
-            await reloader.followPostfix() == .inForce([ChangedFact(name: "security-level", from: "encrypt", to: "may")]))
+            await reloader.followPostfix()
+                == .inForce([ChangedFact(name: "security-level", from: "encrypt", to: "may")]))
         #expect(reloader.setup.upstream.validator === setup.upstream.validator)
         #expect(reloader.setup.upstream.transport === setup.upstream.transport)
         lab.answer.withLock { $0 = Self.postfix(version: "3.10.5") }

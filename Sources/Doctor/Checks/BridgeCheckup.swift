@@ -55,7 +55,8 @@ package struct BridgeCheckup: Sendable {
         guard let problem else { return Finding(.configuration, .ok, "The configuration can be used.") }
         return Finding(
             .configuration, .fail,
-            "The daemon does not start with this configuration: \(RemoteText.printable(problem, limit: 400))".asSentence,
+            "The daemon does not start with this configuration: \(RemoteText.printable(problem, limit: 400))"
+                .asSentence,
             Remedy(.shell, "sts-bridge config check"))
     }
 

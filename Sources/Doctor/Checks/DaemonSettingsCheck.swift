@@ -30,8 +30,10 @@ struct DaemonSettingsCheck {
             return [
                 Finding(
                     .daemonSettings, .unknown,
-                    RemoteText.printable("The daemon could not be asked which settings it works with: \(why.reason)", limit: 400)
-                        .asSentence)
+                    RemoteText.printable(
+                        "The daemon could not be asked which settings it works with: \(why.reason)", limit: 400
+                    )
+                    .asSentence)
             ]
         case .success(let status):
             let differences = differences(status)

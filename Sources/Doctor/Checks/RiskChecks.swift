@@ -96,7 +96,9 @@ extension PostfixCheckup {
                     .transportMaps, .unknown, "Where \(shown(route.table)) sends mail could not be found out: \(why).")
             }
         }
-        guard findings.isEmpty else { return Array(findings.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }) }
+        guard findings.isEmpty else {
+            return Array(findings.reduce(into: []) { if !$0.contains($1) { $0.append($1) } })
+        }
         return [
             Finding(
                 .transportMaps, .ok,

@@ -101,7 +101,8 @@ extension BridgeSetup {
         var choices = configuration.postfix
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
         let passed = (
-            socketmap: configuration.socketmap.compactMap(\.passedName), tcp: configuration.tcpTable.compactMap(\.passedName)
+            socketmap: configuration.socketmap.compactMap(\.passedName),
+            tcp: configuration.tcpTable.compactMap(\.passedName)
         )
         self.init(
             listeners: configuration.socketmap.compactMap(TableAddress.init).map { Listener(.socketmap, $0) }
