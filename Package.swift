@@ -84,7 +84,8 @@ let package = Package(
             dependencies: ["IDNA", "MTASTS", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict),
         // What the Postfix on this host says of itself.
-        .target(name: "PostfixSettings", dependencies: ["MTASTS", "PostfixTable"], swiftSettings: strict),
+        .target(
+            name: "PostfixSettings", dependencies: ["CLinux", "MTASTS", "PostfixTable"], swiftSettings: strict),
         // Who may connect to a unix socket, and whether it still stands.
         .target(name: "UnixSockets", swiftSettings: strict),
         .target(
@@ -258,8 +259,8 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "Discovery", "LookupServer", "PolicyService", "STSBridge", "ServiceManager", "TestSupport",
-                "UnboundDNS",
+                "Admin", "Discovery", "LookupServer", "PolicyService", "PostfixSettings", "STSBridge", "ServiceManager",
+                "TestSupport", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,2 +1,10 @@
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+// glibc 2.29 and later; spawn.h declares it only with _DEFAULT_SOURCE, which Swift's Glibc lacks.
+extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+
+static inline int sts_spawn_in_directory(posix_spawn_file_actions_t *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}

@@ -17,16 +17,22 @@ package struct BridgeSetup: Sendable {
         package let table: Table
         /// Unix paths are absolute.
         package let address: TableAddress
+        /// The service manager's: its unit says where it is, and with which mode.
+        package let isPassed: Bool
 
-        package init(_ table: Table, _ address: TableAddress) {
+        package init(_ table: Table, _ address: TableAddress, isPassed: Bool = false) {
             self.table = table
             self.address = address
+            self.isPassed = isPassed
         }
     }
 
+    /// Also those that the service manager passes, if it is known where they are.
     package var listeners: [Listener]
-    /// Names of sockets that the service manager opens, wherever it does.
+    /// Names of sockets that the service manager passes, as long as nobody knows where they are.
     package var passedSockets: [String]
+    /// Which table all of them serve; `nil`: not the same.
+    package var passedTable: Listener.Table?
     /// `postfix.version`, `postfix.dane` and `policy.no-policy-reply`.
     package var choices: PostfixChoices
     /// `postfix.security-level`; `nil`: auto.
@@ -42,6 +48,9 @@ package struct BridgeSetup: Sendable {
     package var cachePath: String?
     /// `admin.socket`; `nil`: there is none.
     package var adminSocket: String?
+
+    /// Whether the running daemon looks for DANE; `nil`: it was not asked.
+    package var daemonLooksForDANE: Bool?
 
     package init(
         listeners: [Listener], passedSockets: [String] = [], choices: PostfixChoices = PostfixChoices(),
@@ -59,6 +68,25 @@ package struct BridgeSetup: Sendable {
         self.lookupDeadline = lookupDeadline
         self.cachePath = cachePath
         self.adminSocket = adminSocket
+    }
+}
+
+extension BridgeSetup {
+    /// What the configuration leads to beside this Postfix. What the running daemon does is another matter.
+    func wantsDANE(beside local: LocalPostfix?) -> Bool { dnssec != .off && choices.wantsDANE(beside: local) }
+
+    /// Takes from the running daemon what it alone knows.
+    ///
+    mutating func take(_ daemon: DaemonStatus) {
+        daemonLooksForDANE = daemon.dane != .off
+        take(passed: daemon.passedSockets)
+    }
+
+    /// - Parameter sockets: all that the service manager passes.
+    mutating func take(passed sockets: [Listener]) {
+        guard !sockets.isEmpty else { return }
+        listeners += sockets
+        passedSockets = []
     }
 }
 

@@ -1,13 +1,17 @@
 import Discovery
+import Glibc
 import MTASTS
 import PostfixSettings
 
 /// Looks at this host: everything at once, each look with a limit of its own, and then says what follows.
 ///
-/// Reads and asks only: nothing is changed. Two lookups reach the daemon, one of them for `names.domain`.
+/// Reads and asks only: nothing is changed. Some lookups reach the daemon, one of them for `names.domain`.
 /// Takes seconds; as long as the slowest of DNS, HTTPS and `lookup.deadline`.
 /// Fails by: findings. What could not be found out is one too.
 package struct Examination: Sendable {
+    /// As the configuration has it.
+    private let configured: BridgeSetup
+    /// With what the running daemon alone knows.
     private let setup: BridgeSetup
     private let names: ProbeNames
     private let surroundings: Surroundings
@@ -22,6 +26,10 @@ package struct Examination: Sendable {
         package var postconf: String?
         package var discovery: Result<PolicyDiscovery, Unavailable>
         package var validator: Result<any ValidatingResolver, Unavailable>
+        /// What the running daemon says of itself; `nil`: it has no admin socket.
+        package var daemon: Result<DaemonStatus, Unavailable>?
+        /// The listeners of the configuration, as the daemon writes them.
+        package var configuredListeners: [String] = []
         /// Reads a resolv.conf(5).
         package var nameServers: @Sendable (_ path: String) -> NameServerList
         /// Seconds since 1970.
@@ -39,9 +47,26 @@ package struct Examination: Sendable {
     }
 
     package init(_ setup: BridgeSetup, names: ProbeNames, in surroundings: Surroundings) {
-        self.setup = setup
+        configured = setup
+        self.setup = Self.completed(setup, surroundings)
         self.names = names
         self.surroundings = surroundings
+    }
+
+    /// With the places of passed sockets: from the daemon, or else from proc(5), which only root may read.
+    private static func completed(_ setup: BridgeSetup, _ surroundings: Surroundings) -> BridgeSetup {
+        var setup = setup
+        if case .success(let daemon) = surroundings.daemon {
+            setup.take(daemon)
+        } else if let table = setup.passedTable, let process = setup.cachePath.flatMap(DaemonFacts.running(withCache:))
+        {
+            let others = setup.listeners.map(\.address) + [setup.adminSocket.map { .unix(path: $0) }].compactMap(\.self)
+            let addresses = PassedSocketFacts.addresses(of: process.process) ?? []
+            setup.take(
+                passed: addresses.filter { !others.contains($0) }
+                    .map { BridgeSetup.Listener(table, $0, isPassed: true) })
+        }
+        return setup
     }
 
     /// In the order of `Check`.
@@ -56,16 +81,19 @@ package struct Examination: Sendable {
             }
         }
         async let postfix = postfix(survey)
-        let isLookingForDANE = isLookingForDANE(beside: try? survey.get())
+        let local = (try? survey.get()).flatMap { $0.isOfThisHost ? $0.local : nil }
+        let isLookingForDANE = setup.wantsDANE(beside: local) || setup.daemonLooksForDANE == true
         async let resolver = postfixResolver(try? survey.get(), isLookingForDANE: isLookingForDANE)
         let checkup = ResolverCheckup(setup, names: names, isLookingForDANE: isLookingForDANE)
         let signatures = await dnssec
         let world = WorldCheckup(names.domain, await discovered)
         let own = await bridge
         var all = own.findings + (await postfix)
-        all += checkup.nameServers(await servers) + checkup.dnssec(signatures)
+        all += daemonSettings(local, survey)
+        all += checkup.nameServers(await servers, areGuessed: areServersGuessed) + checkup.dnssec(signatures)
         all += checkup.postfixResolver(
-            await resolver, queueDirectory: (try? survey.get())?.queueDirectory ?? "/var/spool/postfix")
+            await resolver, queueDirectory: (try? survey.get())?.queueDirectory ?? "/var/spool/postfix",
+            isThereAPostfix: (try? survey.get()) != nil)
         all.append(world.policyFetch)
         all.append(
             world.clock(
@@ -95,7 +123,7 @@ package struct Examination: Sendable {
         }
         checkup.passedSockets = setup.passedSockets
         checkup.sockets = setup.listeners.compactMap {
-            if case .unix(let path) = $0.address { (path, FileLook.at(path)) } else { nil }
+            if case .unix(let path) = $0.address { (path, FileLook.at(path), $0.isPassed) } else { nil }
         }
         checkup.adminSocket = setup.adminSocket.map { ($0, FileLook.at($0)) }
         checkup.cache = setup.cachePath.map(CacheFacts.at)
@@ -122,7 +150,7 @@ package struct Examination: Sendable {
         switch survey {
         case .success(let survey):
             let facts = await PostfixFacts.gathered(
-                survey, setup, configurationDirectory: surroundings.postfixDirectory)
+                survey, setup, configurationDirectory: surroundings.postfixDirectory, domain: names.domain.name.text)
             return PostfixCheckup(
                 facts, beside: setup, isRoot: Examiner.current.isRoot, authorityFile: CertificateStore.systemFile
             ).findings
@@ -131,19 +159,37 @@ package struct Examination: Sendable {
             case .postconf:
                 return [Finding(.postfix, .fail, "Postfix's settings cannot be read: \(failure)".asSentence)]
             case .unreadable:
-                return [
-                    Finding(
-                        .postfix, .unknown,
-                        "Nothing could be checked of Postfix: \(failure). Name the directory of its main.cf with "
-                            + "--postfix-config.")
-                ]
+                return [withoutPostfix(failure)]
             }
         }
     }
 
-    private func isLookingForDANE(beside survey: PostfixSurvey?) -> Bool {
-        setup.dnssec != .off
-            && setup.choices.wantsDANE(beside: survey.flatMap { $0.isOfThisHost ? $0.local : nil })
+    /// A directory that the operator names has to be there; else there is just no Postfix, as in a container.
+    private func withoutPostfix(_ failure: SurveyFailure) -> Finding {
+        if surroundings.postfixDirectory == nil, case .unreadable(_, ENOENT) = failure {
+            return Finding(
+                .postfix, .skip,
+                "There is no Postfix on this host. To check one elsewhere, name the directory of its main.cf with "
+                    + "--postfix-config.")
+        }
+        return Finding(
+            .postfix, .unknown,
+            "Nothing could be checked of Postfix: \(failure). Name the directory of its main.cf with --postfix-config.")
+    }
+
+    private func daemonSettings(
+        _ local: LocalPostfix?, _ survey: Result<PostfixSurvey, SurveyFailure>
+    ) -> [Finding] {
+        if case .failure(.postconf(let failure)) = survey {
+            return [
+                Finding(
+                    .daemonSettings, .unknown,
+                    "Whether the daemon works with Postfix's settings of now is not known: \(failure)".asSentence)
+            ]
+        }
+        return DaemonSettingsCheck(
+            setup: configured, listeners: surroundings.configuredListeners, local: local, nameServers: try? listedServers.get()
+        ).findings(surroundings.daemon)
     }
 
     /// `nil`: Postfix is elsewhere.
@@ -163,12 +209,20 @@ package struct Examination: Sendable {
 
     // MARK: The world
 
-    private func ownServers() async -> Result<[NameServerFacts], Unavailable> {
-        let listed =
-            setup.nameServers.isEmpty
+    /// The servers that the bridge asks.
+    private var listedServers: Result<[NameServerAddress], Unavailable> {
+        setup.nameServers.isEmpty
             ? surroundings.nameServers("/etc/resolv.conf").asked : .success(setup.nameServers)
+    }
+
+    /// There is no file that lists them.
+    private var areServersGuessed: Bool {
+        setup.nameServers.isEmpty && surroundings.nameServers("/etc/resolv.conf") == .missing
+    }
+
+    private func ownServers() async -> Result<[NameServerFacts], Unavailable> {
         let servers: [NameServerAddress]
-        switch listed {
+        switch listedServers {
         case .success(let found): servers = found
         case .failure(let error): return .failure(error)
         }

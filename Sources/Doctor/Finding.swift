@@ -21,6 +21,8 @@ package struct Finding: Equatable, Sendable {
 
 /// In the order of concern.
 package enum Severity: String, Sendable, CaseIterable, Comparable {
+    /// Does not matter on this host; the meaning says why.
+    case skip
     case ok
     /// Could not be checked.
     case unknown
@@ -33,10 +35,11 @@ package enum Severity: String, Sendable, CaseIterable, Comparable {
 
     private var rank: Int {
         switch self {
-        case .ok: 0
-        case .unknown: 1
-        case .warn: 2
-        case .fail: 3
+        case .skip: 0
+        case .ok: 1
+        case .unknown: 2
+        case .warn: 3
+        case .fail: 4
         }
     }
 }
@@ -65,6 +68,7 @@ package enum Check: String, Sendable, CaseIterable {
     case user
     case configuration
     case daemon
+    case daemonSettings = "daemon-settings"
     case lookup
     case socketMode = "socket-mode"
     case adminSocket = "admin-socket"
@@ -79,10 +83,13 @@ package enum Check: String, Sendable, CaseIterable {
     case authorities = "ca"
     case securityLevel = "security-level"
     case dnsSupport = "dns-support"
+    case daneInsecureMX = "dane-insecure-mx"
     case tlsReports = "tls-reports"
     case mxPatterns = "mx-patterns"
     case sessionCache = "session-cache"
     case fallbackRelay = "fallback-relay"
+    case relayhost
+    case transportMaps = "transport-maps"
     case serviceOverrides = "service-overrides"
     // The world.
     case nameServers = "name-servers"
@@ -103,9 +110,11 @@ extension Check {
 
     package var area: Area {
         switch self {
-        case .user, .configuration, .daemon, .lookup, .socketMode, .adminSocket, .cache, .clock: .bridge
+        case .user, .configuration, .daemon, .daemonSettings, .lookup, .socketMode, .adminSocket, .cache, .clock:
+            .bridge
         case .postfix, .policyMaps, .mapOrder, .mapSocket, .mapName, .authorities, .securityLevel, .dnsSupport,
-            .tlsReports, .mxPatterns, .sessionCache, .fallbackRelay, .serviceOverrides:
+            .daneInsecureMX, .tlsReports, .mxPatterns, .sessionCache, .fallbackRelay, .relayhost, .transportMaps,
+            .serviceOverrides:
             .postfix
         case .nameServers, .dnssecSigned, .dnssecBogus, .dnssecUnsigned, .postfixResolver, .policyFetch: .world
         }
@@ -113,6 +122,6 @@ extension Check {
 }
 
 extension [Finding] {
-    /// The most severe one's; `ok` where there is none.
-    package var worst: Severity { map(\.severity).max() ?? .ok }
+    /// The most severe one's; `ok` if nothing was found or all is skipped.
+    package var worst: Severity { Swift.max(map(\.severity).max() ?? .ok, .ok) }
 }

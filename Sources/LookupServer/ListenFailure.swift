@@ -19,16 +19,20 @@ package struct ListenFailure: Error, Sendable, CustomStringConvertible {
     package let description: String
     /// Somebody has the address.
     let isTaken: Bool
+    /// The service manager's units do not pass what the configuration names.
+    package let isOfUnit: Bool
 
     init(address: ListenAddress, error: any Error) {
         self.address = address
         isTaken = Self.isTaken(error)
+        isOfUnit = error is PassedSocketFailure
         description = "cannot listen on \(address): \(Self.cause(error))"
     }
 
     private init(_ description: String) {
         address = nil
         isTaken = false
+        isOfUnit = false
         self.description = description
     }
 

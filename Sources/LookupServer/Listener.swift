@@ -67,6 +67,20 @@ struct Listener: Sendable, Equatable {
     /// The port that was bound, also where the configuration left the choice to the system.
     var port: Int? { channel.localAddress?.port }
 
+    /// Where it really is; `nil` for a unix socket without a name.
+    var address: ListenAddress? {
+        switch channel.localAddress {
+        case .unixDomainSocket:
+            channel.localAddress?.pathname.flatMap { $0.hasPrefix("/") ? .unix(path: $0) : nil }
+        case .v4, .v6:
+            channel.localAddress.flatMap { address in
+                guard let host = address.ipAddress, let port = address.port else { return nil }
+                return .tcp(host: host, port: port)
+            }
+        case nil: nil
+        }
+    }
+
     // MARK: Making
 
     /// One in charge binds the port while it is nobody else's, and shares it only then: so it is an error as ever when

@@ -117,6 +117,14 @@ package final class LookupServer: Service {
     /// Whether a Postfix that knows the words of dialect `sts` asks by a map name that does not want them.
     package var isAskedForFewerWords: Bool { state.wastesWords }
 
+    /// Where the sockets that the service manager has passed are, in the order of the configuration.
+    package var passedSockets: [TablePlace] {
+        phase.withLock(\.listeners).compactMap { listener in
+            guard case .systemd = listener.place.address, let address = listener.address else { return nil }
+            return TablePlace(address: address, table: listener.place.table)
+        }
+    }
+
     // MARK: Change
 
     /// Listens at these addresses and no others, and serves by these settings from now on, or throws and changes nothing.

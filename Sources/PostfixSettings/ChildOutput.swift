@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What a short-lived program wrote, and how it ended.
@@ -10,14 +11,18 @@ struct ChildOutput {
     /// Runs a program to its end. Nothing of it is left when this returns or throws: past its time it is killed with all
     /// that it started.
     ///
-    /// - Parameter limit: octets of its output, and of its errors.
+    /// - Parameters:
+    ///   - directory: the working directory of the program; `nil`: this process's own.
+    ///   - limit: octets of its output, and of its errors.
     static func of(
-        _ path: String, _ arguments: [String], within timeLimit: Duration, atMost limit: Int
+        _ path: String, _ arguments: [String], in directory: String? = nil, within timeLimit: Duration,
+        atMost limit: Int
     ) throws(PostconfFailure) -> ChildOutput {
         let deadline = ContinuousClock.now + timeLimit
         let output = try Pipe()
         let errors = try Pipe()
-        let process = try start(path, arguments, output: output.writing, errors: errors.writing)
+        let process = try start(
+            path, arguments, in: directory, output: output.writing, errors: errors.writing)
         output.writing.close()
         errors.writing.close()
         var result = ChildOutput()
@@ -35,7 +40,7 @@ struct ChildOutput {
     // MARK: Start
 
     private static func start(
-        _ path: String, _ arguments: [String], output: Descriptor, errors: Descriptor
+        _ path: String, _ arguments: [String], in directory: String?, output: Descriptor, errors: Descriptor
     ) throws(PostconfFailure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
@@ -48,6 +53,7 @@ struct ChildOutput {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output.number, 1)
         posix_spawn_file_actions_adddup2(&actions, errors.number, 2)
+        if let directory { sts_spawn_in_directory(&actions, directory) }
         // A daemon ignores and blocks signals; its child is to end by them. A group of its own, to be killed whole.
         var signals = sigset_t()
         sigemptyset(&signals)

@@ -8,16 +8,22 @@ package struct LocalPostfix: Equatable, Sendable {
     /// `dane-only` defers.
     package let validatesDNS: Bool
     package let securityLevel: SecurityLevel
+    /// Absolute path of the directory of main.cf and master.cf; `nil` if postconf does not print it.
+    package let configurationDirectory: String?
 
-    package init(release: PostfixRelease?, validatesDNS: Bool, securityLevel: SecurityLevel) {
+    package init(
+        release: PostfixRelease?, validatesDNS: Bool, securityLevel: SecurityLevel,
+        configurationDirectory: String? = nil
+    ) {
         self.release = release
         self.validatesDNS = validatesDNS
         self.securityLevel = securityLevel
+        self.configurationDirectory = configurationDirectory
     }
 
-    /// The parameters that `init(postconf:)` reads. The last is what a site of before 2.3 has for a level.
+    /// The parameters that `init(postconf:)` reads. Sites older than Postfix 2.3 have `smtp_enforce_tls` for a level.
     package static let parameters = [
-        "mail_version", "smtp_dns_support_level", "smtp_tls_security_level", "smtp_enforce_tls",
+        "mail_version", "smtp_dns_support_level", "smtp_tls_security_level", "smtp_enforce_tls", "config_directory",
     ]
 
     /// From lines of `name = value`, as postconf(1) writes them. A parameter that this version does not have is missing
@@ -32,6 +38,7 @@ package struct LocalPostfix: Equatable, Sendable {
         release = parameters["mail_version"].flatMap { PostfixRelease($0) }
         validatesDNS = parameters["smtp_dns_support_level"]?.lowercased() == "dnssec"
         securityLevel = level.isEmpty && enforces ? .other("encrypt") : SecurityLevel(level)
+        configurationDirectory = parameters["config_directory"]
     }
 }
 
@@ -45,6 +52,13 @@ package enum SecurityLevel: Hashable, Sendable {
     package init(_ text: some StringProtocol) {
         let level = text.lowercased()
         self = ["", "none", "may"].contains(level) ? .opportunistic(level) : .other(level)
+    }
+
+    /// As Postfix writes it; may be empty.
+    package var text: String {
+        switch self {
+        case .opportunistic(let text), .other(let text): text
+        }
     }
 
     /// Whether `dane`, which falls to `may` on hosts without TLSA records, may replace it.

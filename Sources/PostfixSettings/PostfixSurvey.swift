@@ -70,10 +70,11 @@ package struct PostfixSurvey: Equatable, Sendable {
     /// The parameters that a doctor wants to know, besides those of `LocalPostfix`.
     package static let parameterNames =
         LocalPostfix.parameters + [
-            "compatibility_level", "config_directory", "mail_owner", "queue_directory", "smtp_fallback_relay",
-            "smtp_tls_CAfile", "smtp_tls_CApath", "smtp_tls_enforce_sts_mx_patterns", "smtp_tls_policy_maps",
+            "compatibility_level", "default_transport", "mail_owner", "queue_directory", "relayhost",
+            "sender_dependent_relayhost_maps", "smtp_fallback_relay", "smtp_tls_CAfile", "smtp_tls_CApath",
+            "smtp_tls_dane_insecure_mx_policy", "smtp_tls_enforce_sts_mx_patterns", "smtp_tls_policy_maps",
             "smtp_tls_session_cache_database", "smtp_tls_session_cache_timeout", "smtp_tlsrpt_enable", "smtp_use_tls",
-            "tls_append_default_CA",
+            "tls_append_default_CA", "transport_maps",
         ]
 }
 

@@ -116,7 +116,9 @@ struct ArchiveFiles: Sendable {
     func create() throws(ArchiveFailure) {
         let descriptor = open(database, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw ArchiveTrouble(name).failure(system: errno) }
-        Glibc.close(descriptor)
+        defer { Glibc.close(descriptor) }
+        // SQLite gives the files beside it the owner of the database.
+        guard FileOwner.inherit(descriptor, at: database) else { throw ArchiveTrouble(name).failure(system: errno) }
     }
 
     /// What this process may still write on the file system, in octets; `nil`: unknown. Some file systems over the network

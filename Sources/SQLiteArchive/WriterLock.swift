@@ -32,7 +32,7 @@ final class WriterLock: Sendable {
     /// Does not wait.
     static func attempt(_ path: String) -> Attempt {
         for _ in 0..<10 {
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+            let descriptor = opened(path)
             guard descriptor >= 0 else { return .impossible(errno) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, let identity = FileIdentity(of: descriptor) else {
                 let reason = errno
@@ -47,6 +47,21 @@ final class WriterLock: Sendable {
             return .taken(lock)
         }
         return .impossible(EAGAIN)
+    }
+
+    /// Created exclusively first: only a file of our own may get another owner. Root follows no link of the daemon's user.
+    private static func opened(_ path: String) -> Int32 {
+        let created = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        guard created >= 0 else {
+            return errno == EEXIST ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : created
+        }
+        guard FileOwner.inherit(created, at: path) else {
+            let reason = errno
+            Glibc.close(created)
+            errno = reason
+            return -1
+        }
+        return created
     }
 
     private init(_ path: String, _ descriptor: Int32, _ identity: FileIdentity) {

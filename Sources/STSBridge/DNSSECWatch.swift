@@ -34,9 +34,14 @@ final class DNSSECWatch: Service {
         self.logger = logger
     }
 
-    /// From now on DNS is asked by this one; it is looked at within seconds.
-    func use(_ subject: Subject?) {
-        self.subject.withLock { $0 = subject }
+    /// Watches this one from now on, and probes through it within seconds.
+    ///
+    /// - Returns: whether it has another validator than the one before.
+    func use(_ subject: Subject?) -> Bool {
+        self.subject.withLock { current in
+            defer { current = subject }
+            return current?.validator !== subject?.validator
+        }
     }
 
     /// What is known of one subject.

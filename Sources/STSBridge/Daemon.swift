@@ -44,7 +44,6 @@ struct Daemon: Sendable {
         ProcessMetrics.tell(metrics)
         do throws(CommandFailure) {
             setup = try Setup(configuration, logger: logger)
-            try setup.postfix.check()
             archive = try configuration.openArchive()
         } catch {
             // What was logged comes before the reason of the end.
@@ -104,6 +103,12 @@ struct Daemon: Sendable {
                     let setup = reloader.setup
                     return setup.configuration.nameServers.isEmpty ? setup.upstream : nil
                 }, logger: logger),
+            AfterMilestone(
+                milestone: listening,
+                service: PostfixWatch(
+                    follow: { await reloader.followPostfix() },
+                    files: { PostfixWatch.files(after: reloader.setup.postfix.answer) },
+                    loggedFailure: setup.postfix.answer.failure, logger: logger)),
             ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let socket {
@@ -186,8 +191,8 @@ struct Daemon: Sendable {
             try await server.change(
                 socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
             policies.use(new.service)
-            policies.useDANE(true)
-            watch.use(new.watched)
+            // What was found out about the servers stays valid for the same validator.
+            if watch.use(new.watched) { policies.useDANE(true) }
             socket?.update(group: new.configuration.adminSocketGroup, logger: logger)
             log.use(new.configuration)
         }
@@ -199,11 +204,11 @@ struct Daemon: Sendable {
     ) -> AdminService {
         let seams = AdminSeams(
             setup: { reloader.setup }, services: { reloader.setup.services },
-            isAskedForFewerWords: { server.isAskedForFewerWords }
+            isAskedForFewerWords: { server.isAskedForFewerWords }, passedSockets: { server.passedSockets }
         ) { () throws(ReloadRefusal) in
             switch await reloader.reload() {
-            case .reloaded(let changes, let needsRestart):
-                return Reloaded(changed: changes.map(\.key), needsRestart: needsRestart)
+            case .reloaded(let changes, let facts, let needsRestart):
+                return Reloaded(changed: changes.map(\.key), facts: facts, needsRestart: needsRestart)
             case .refused(let reason):
                 throw ReloadRefusal(reason)
             }
@@ -224,9 +229,10 @@ struct Daemon: Sendable {
         } catch let failure as CommandFailure {
             throw failure
         } catch let failure as ListenFailure {
-            throw CommandFailure(.usage, "\(failure)")
+            // An address that is taken or not there yet may be free at the next start.
+            throw CommandFailure(failure.isOfUnit ? .usage : .unknown, "\(failure)")
         } catch let failure as MonitoringFailure {
-            throw CommandFailure(.usage, "\(failure)")
+            throw CommandFailure(.unknown, "\(failure)")
         }
     }
 }

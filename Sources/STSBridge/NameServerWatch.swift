@@ -1,5 +1,4 @@
 import DNSClient
-import Glibc
 import Logging
 import ServiceLifecycle
 
@@ -59,25 +58,5 @@ struct NameServerWatch: Service {
             }
             state.isUnreadable = true
         }
-    }
-}
-
-/// What tells two versions of a file apart.
-private struct FileVersion: Equatable {
-    let device: dev_t
-    let inode: ino_t
-    let size: off_t
-    let seconds: Int
-    let nanoseconds: Int
-
-    /// `nil`: there is no file.
-    init?(of path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        device = status.st_dev
-        inode = status.st_ino
-        size = status.st_size
-        seconds = status.st_mtim.tv_sec
-        nanoseconds = status.st_mtim.tv_nsec
     }
 }

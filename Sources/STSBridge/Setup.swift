@@ -1,3 +1,4 @@
+import Admin
 import DNSClient
 import Logging
 import LookupServer
@@ -5,9 +6,9 @@ import PolicyService
 import PostfixSettings
 import PostfixTable
 
-/// One configuration, and what follows from it on this host: the Postfix at hand, the ways out to DNS and HTTPS.
+/// One configuration, and what follows from it on this host: Postfix's settings, the ways out to DNS and HTTPS.
 ///
-/// Made at the start, for `query`, and again for each reload, which so refuse the same things with the same words.
+/// `serve`, a reload, `query` and `config check` all make one, so they refuse the same configurations with the same words.
 /// Threads: making one blocks for some milliseconds, for five seconds at most (postconf); not for an event loop.
 struct Setup: Sendable {
     let configuration: Configuration
@@ -16,13 +17,39 @@ struct Setup: Sendable {
     /// Of this host, by which keys name ports.
     let services: ServiceTable
 
-    /// - Parameter before: the setup in force, where this one is to take its place.
-    /// - Throws: `CommandFailure` when something the configuration names cannot be had.
-    init(_ configuration: Configuration, before: Setup? = nil, logger: Logger) throws(CommandFailure) {
+    /// - Parameters:
+    ///   - before: the setup in force that this one replaces.
+    ///   - answer: what postconf returned; `nil`: it is asked now.
+    /// - Throws: `CommandFailure` if something that the configuration names is missing or unusable, or if the configuration
+    ///   contradicts Postfix's settings.
+    init(
+        _ configuration: Configuration, before: Setup? = nil, answer: PostfixAnswer? = nil, logger: Logger
+    ) throws(CommandFailure) {
+        let answer = answer ?? PostfixAnswer.ask(before: before?.postfix.answer ?? .none)
+        let postfix = PostfixAtHand(configuration, answer)
+        try postfix.check()
         self.configuration = configuration
-        postfix = PostfixAtHand(configuration, before: before?.postfix)
+        self.postfix = postfix
         services = .system()
         upstream = try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger)
+    }
+
+    /// The same configuration beside other Postfix settings. Only the validator is made or dropped, if DANE is switched;
+    /// DNS and HTTPS go on as they are.
+    ///
+    /// - Throws: `CommandFailure` if the configuration contradicts these settings.
+    func following(_ answer: PostfixAnswer, logger: Logger) throws(CommandFailure) -> Setup {
+        let postfix = PostfixAtHand(configuration, answer)
+        try postfix.check()
+        return Setup(
+            configuration, postfix,
+            try upstream.validating(configuration, wantsDANE: postfix.wantsDANE, logger: logger))
+    }
+
+    private init(_ configuration: Configuration, _ postfix: PostfixAtHand, _ upstream: Upstream) {
+        self.configuration = configuration
+        self.postfix = postfix
+        self.upstream = upstream
     }
 
     /// Most of the fetcher is left to lookups.
@@ -52,31 +79,59 @@ struct Setup: Sendable {
     var watched: DNSSECWatch.Subject? {
         upstream.validator.map { DNSSECWatch.Subject(validator: $0, switchesDANE: configuration.dnssec == .auto) }
     }
+}
 
-    /// What follows from the Postfix at hand, for the log.
+extension Setup {
+    /// What follows from Postfix's settings, by the names that the log and `sts-bridge reload` use.
+    private var derived: [(name: String, value: String)] {
+        [
+            ("dialect", postfix.dialect.rawValue), ("dane", upstream.validator == nil ? "off" : "on"),
+            ("security-level", postfix.securityLevel.text),
+        ]
+    }
+
+    /// For the log.
     var facts: Logger.Metadata {
-        ["dialect": "\(postfix.dialect.rawValue)", "dane": "\(upstream.validator == nil ? "off" : "on")"]
+        Dictionary(uniqueKeysWithValues: derived.map { ($0.name, "\($0.value)") })
+    }
+
+    /// Of what follows from Postfix's settings, all that is different in `other`.
+    func changedFacts(in other: Setup) -> [ChangedFact] {
+        zip(derived, other.derived).compactMap { old, new in
+            old.value == new.value ? nil : ChangedFact(name: old.name, from: old.value, to: new.value)
+        }
     }
 
     /// Says what in the configuration does not go together with Postfix, or with this process's limits.
     func tellConflicts(_ logger: Logger) {
-        if let failure = postfix.failure {
-            logger.warning(
-                "Postfix cannot be asked, its settings are those it said last, or guessed",
-                metadata: ["reason": "\(failure)"])
-        }
+        if let failure = postfix.answer.failure { Self.tell(failure, logger) }
         if configuration.nameServers.isEmpty, NameServer.areNoneListed() {
             logger.warning("resolv.conf names no DNS server, 127.0.0.1 is asked: set dns.servers")
         }
-        for conflict in postfix.conflicts(looksForDANE: upstream.validator != nil)
-        where conflict.consequence == .warning {
-            logger.warning("configuration does not fit", metadata: ["key": "\(conflict.key)", "reason": "\(conflict)"])
-        }
+        tellPostfixConflicts(logger)
         let (wanted, possible) = (configuration.lookup.maximumConnections, lookup.maximumConnections)
         if possible < wanted {
             logger.warning(
                 "fewer connections than configured: raise the limit of open files (LimitNOFILE, ulimit -n)",
                 metadata: ["configured": "\(wanted)", "possible": "\(possible)"])
         }
+    }
+
+    /// - Parameter before: a setup whose conflicts are in the log already.
+    func tellPostfixConflicts(_ logger: Logger, before: Setup? = nil) {
+        let known = before?.warnings ?? []
+        for conflict in warnings where !known.contains(conflict) {
+            logger.warning("configuration does not fit", metadata: ["key": "\(conflict.key)", "reason": "\(conflict)"])
+        }
+    }
+
+    private var warnings: [PostfixConflict] {
+        postfix.conflicts(looksForDANE: upstream.validator != nil).filter { $0.consequence == .warning }
+    }
+
+    static func tell(_ failure: PostconfFailure, _ logger: Logger) {
+        logger.warning(
+            "Postfix cannot be asked, its settings are those it said last, or guessed",
+            metadata: ["reason": "\(failure)"])
     }
 }

@@ -38,10 +38,47 @@ struct Upstream: Sendable {
                     maximumInFlight: configuration.maximumFetches, userAgent: Version.userAgent),
                 onLoadChange: FetchMetrics(factory: metrics).add)
         } catch {
-            throw CommandFailure(.usage, "\(error)")
+            throw Self.failure(error)
         }
         dialingRule = DialingRule(allowing: configuration.allowedNetworks)
         self.metrics = metrics
+    }
+
+    /// The same ways out, with a validator if DANE is wanted, and without one if not.
+    ///
+    /// - Throws: `CommandFailure` as `init`.
+    func validating(
+        _ configuration: Configuration, wantsDANE: Bool, logger: Logger
+    ) throws(CommandFailure) -> Upstream {
+        guard wantsDANE != (validator != nil) else { return self }
+        do throws(UnboundSetupFailure) {
+            return Upstream(
+                self,
+                validator: try Self.validator(transport, configuration, isWanted: wantsDANE, logger))
+        } catch {
+            throw Self.failure(error)
+        }
+    }
+
+    /// `.usage` if only another configuration helps: the unit does not restart the daemon after that. Else `.unknown`: the
+    /// next start may find a descriptor, a thread or a readable resolv.conf.
+    private static func failure(_ error: any Error) -> CommandFailure {
+        let status: ExitStatus =
+            switch error {
+            case DNSTransportError.system, UnboundSetupFailure.library, UnboundSetupFailure.transport,
+                CurlSetupError.resources, is NameServer.Unreadable:
+                .unknown
+            default: .usage
+            }
+        return CommandFailure(status, "\(error)")
+    }
+
+    private init(_ other: Upstream, validator: UnboundValidator?) {
+        transport = other.transport
+        fetcher = other.fetcher
+        self.validator = validator
+        dialingRule = other.dialingRule
+        metrics = other.metrics
     }
 
     /// DNSSEC `auto` goes without DANE where it cannot be set up; `on` does not start.

@@ -14,7 +14,8 @@ import TestSupport
         Next.self, Notable.self, Observation.self, ObservationOrder.self, Order.self, OrderCounts.self, OrderList.self,
         OrderReceipt.self, PastFailure.self, PastLookup.self, Pin.self, Policy.self, Problem.self, QueryReport.self,
         QueryReport.DANE.self, QueryReport.Fetch.self, QueryReport.Policy.self, QueryReport.PolicyHost.self,
-        QueryReport.Record.self, Record.self, Refreshed.self, Reloaded.self, SetupFacts.self, Status.self,
+        ChangedFact.self, QueryReport.Record.self, Record.self, Refreshed.self, Reloaded.self, SetupFacts.self,
+        Status.self,
     ]
 
     private func description() async throws -> (object: [String: Any], lab: AdminLab) {

@@ -23,7 +23,7 @@ import Testing
 
     @Test func `MX patterns that are not compared are a warning where they could be`() {
         let name = "smtp_tls_enforce_sts_mx_patterns"
-        #expect(Healthy.findings(.mxPatterns, [:]).severities == [.ok])
+        #expect(Healthy.findings(.mxPatterns, [:]).severities == [.skip])
         #expect(Healthy.findings(.mxPatterns, [name: "yes"]).severities == [.ok])
         let findings = Healthy.findings(.mxPatterns, [name: "no"])
         #expect(findings.severities == [.warn])
@@ -36,5 +36,44 @@ import Testing
         let files = Healthy.findings(.postfix, Healthy.facts(Healthy.survey(source: .files)))
         #expect(files.severities == [.unknown])
         #expect(files.text.contains("/etc/postfix/main.cf is read as a file"))
+    }
+
+    // MARK: Where mail goes
+
+    @Test(arguments: [
+        ([:], Severity.ok), (["default_transport": "smtp"], .ok), (["default_transport": "smtp:"], .ok),
+        (["relayhost": "[smtp.provider.example]:587"], .warn), (["default_transport": "smtp:[relay.example]"], .warn),
+        (["sender_dependent_relayhost_maps": "hash:/etc/postfix/senders"], .warn),
+    ])
+    func `a relay for all mail is a warning: no recipient's domain is asked for`(
+        changes: [String: String], severity: Severity
+    ) {
+        #expect(Healthy.findings(.relayhost, changes).severities == [severity])
+    }
+
+    @Test(arguments: [
+        ("example.com", Postmap.Answer.notFound, Severity.ok), ("*", .found("smtp:[relay.example]"), .warn),
+        ("*", .found("smtp:"), .ok), ("example.com", .found("smtp:[relay.example]:587"), .warn),
+        ("*", .failed("fatal: open database"), .fail), ("*", .notAsked("no postmap"), .unknown),
+    ])
+    func `a transport table that takes mail elsewhere is a warning`(
+        key: String, answer: Postmap.Answer, severity: Severity
+    ) {
+        let table = "hash:/etc/postfix/transport"
+        let survey = Healthy.survey(["transport_maps": table])
+        let facts = PostfixFacts(
+            survey: survey, owner: Healthy.postfix, clients: Healthy.facts().clients,
+            transports: [TransportFacts(table: table, key: key, answer: answer)])
+        #expect(Healthy.findings(.transportMaps, facts).severities == [severity])
+        #expect(Healthy.findings(.transportMaps, [:]).severities == [.skip])
+    }
+
+    @Test(arguments: [("may", Severity.warn), ("encrypt", .warn), ("dane", .ok), ("-", .skip)])
+    func `with DANE a policy that lets unsigned MX records off is a warning`(policy: String, severity: Severity) {
+        let name = "smtp_tls_dane_insecure_mx_policy"
+        let findings = Healthy.findings(.daneInsecureMX, ["smtp_dns_support_level": "dnssec", name: policy])
+        #expect(findings.severities == [severity])
+        #expect(findings.first?.remedy?.line == (severity == .warn ? "\(name) = dane" : nil))
+        #expect(Healthy.findings(.daneInsecureMX, [name: policy]).severities == [.skip])
     }
 }

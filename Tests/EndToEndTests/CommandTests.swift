@@ -28,6 +28,25 @@ extension EndToEnd {
             #expect(try await lab.bridge.query("servfail.broken.example").status == 3)
         }
 
+        @Test func `explain and query have one exit code for each kind of key`() async throws {
+            let lab = try Lab.running
+            try await lab.publish(
+                LabDomain("agree.example", policy: Policy.enforce()), .plain("agree-none.example"),
+                LabDomain("agree-refusing.example").with { $0.policyHost?.addresses = [PolicyHost.refusing] })
+            for (key, status) in [
+                ("agree.example", 0), ("AGREE.example.", 0), ("agree.example:25", 0), ("[agree.example]:587", 0),
+                ("agree-none.example", 1), ("[agree-none.example]", 1), ("agree-refusing.example", 3),
+                ("servfail.broken.example", 3), ("192.0.2.1", 1), ("[192.0.2.1]:25", 1), ("[IPv6:2001:db8::1]", 1),
+                ("localhost", 1), (".agree.example", 1), ("someone@agree.example", 1),
+            ] as [(String, Int32)] {
+                _ = try await SocketmapClient.ask(key)
+                let explained = try await lab.bridge.command("explain", key)
+                #expect(explained.status == status, "\(key): \(explained.output)")
+                let queried = try await lab.bridge.query(key)
+                #expect(queried.status == status, "\(key): \(queried.output)")
+            }
+        }
+
         @Test func `with enforce-testing a testing policy is enforced`() async throws {
             let lab = try Lab.running
             try await lab.publish(LabDomain("strict.example", policy: Policy.testing()))

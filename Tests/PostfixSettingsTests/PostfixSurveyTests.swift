@@ -90,6 +90,46 @@ import Testing
         #expect(Postmap(beside: "/nonexistent/postconf", configurationDirectory: nil) == nil)
     }
 
+    @Test(
+        arguments: [
+            (1, "", Postmap.Answer.notFound),
+            (1, "postmap: warning: /etc/postfix/main.cf, line 6: overriding earlier entry: mynetworks=x\n", .notFound),
+            (
+                1, "postmap: warning: set twice\npostmap: fatal: open database /x.db: No such file or directory\n",
+                .failed("fatal: open database /x.db: No such file or directory")
+            ),
+            (1, "postmap: fatal: query error\npostmap: warning: later\n", .failed("fatal: query error")),
+            (1, "postmap: error: unsupported\n", .failed("error: unsupported")),
+            (139, "", .failed("postmap ended with status 139")),
+            (0, "postmap: warning: set twice\n", .found("may")),
+        ] as [(Int32, String, Postmap.Answer)])
+    func `a warning of postmap is no failure of the table`(status: Int32, errors: String, answer: Postmap.Answer) {
+        let found = Postmap.answer(status: status, output: Array("may\n".utf8), errors: Array(errors.utf8))
+        #expect(found == answer)
+    }
+
+    @Test func `with a parameter that is set twice a table still answers`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            let main = directory + "/main.cf"
+            let text = try String(contentsOfFile: main, encoding: .utf8)
+            try (text + "\nmynetworks = 127.0.0.1\nmynetworks = 127.0.0.2\n").write(
+                toFile: main, atomically: false, encoding: .utf8)
+            let postmap = try #require(Postmap(beside: path, configurationDirectory: directory))
+            #expect(postmap.ask("b.example", "inline:{ { a.example = may } }") == .notFound)
+        }
+    }
+
+    @Test func `a relative path of a table begins at the queue directory`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            try "a.example may\n".write(toFile: directory + "/own", atomically: false, encoding: .utf8)
+            let postmap = try #require(
+                Postmap(beside: path, configurationDirectory: directory, queueDirectory: directory))
+            #expect(postmap.ask("a.example", "texthash:own") == .found("may"))
+        }
+    }
+
     @Test func `a table that hangs is not waited for`() throws {
         let path = try #require(Postconf.find(searchPath: ""))
         try Self.inDirectory { directory in

@@ -54,14 +54,32 @@ import Testing
         #expect(outcome.errors.contains("Usage:"))
     }
 
-    @Test(arguments: ["[192.0.2.1]", "localhost", ".example.com", "a_b.example", "\u{1b}[31m"])
-    func `a key that can have no policy is answered without any DNS`(key: String) async throws {
+    @Test(arguments: [
+        "[192.0.2.1]", "192.0.2.1", "[192.0.2.1]:587", "[IPv6:2001:db8::1]", "localhost", "[relay]:587", ".example.com",
+        "a_b.example", "\u{1b}[31m", "someone@example.com", "https://example.com/", "", "example..com",
+    ])
+    func `a key that can have no policy is answered without any DNS, and without the daemon`(key: String) async throws {
         // The server's address is one that nobody answers at: a query would take its time and end with exit code 3.
         let outcome = try await Binary.run(
             ["query", key, "--json"], environment: ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1"])
         #expect(outcome.status == 1)
         #expect(outcome.output.contains(#""reply" : "NOTFOUND ""#))
         #expect(!outcome.output.contains("\u{1b}"))
+        // The same words from explain, with the same exit code.
+        let explained = try await Binary.run(["explain", key, "--json", "--socket", "/nonexistent/admin.sock"])
+        #expect(explained.status == 1)
+        #expect(explained.output == outcome.output)
+        #expect(explained.errors == outcome.errors)
+        #expect(explained.errors.hasPrefix("sts-bridge: "))
+    }
+
+    @Test(arguments: [
+        "example.com", "EXAMPLE.com.", "bücher.example", "[smtp.example.com]:587", "smtp.example.com:smtp",
+    ])
+    func `a key that could have a policy is asked for by both commands`(key: String) async throws {
+        let environment = ["STS_BRIDGE_DNS_SERVERS": "127.0.0.1@1", "STS_BRIDGE_DNS_TIMEOUT": "1s"]
+        #expect(try await Binary.run(["query", key], environment: environment).status == 3)
+        #expect(try await Binary.run(["explain", key, "--socket", "/nonexistent/admin.sock"]).status == 4)
     }
 
     @Test func `a domain that could not be found out is exit code 3, and the servers are named`() async throws {

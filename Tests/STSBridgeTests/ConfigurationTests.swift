@@ -77,6 +77,14 @@ import Testing
         ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
         ("admin:\n  socket: admin.sock\n", 2, "admin.socket: \"admin.sock\"; expected an absolute path of at most"),
         ("a: [\n", 2, "not YAML"),
+        ("listen:\n  socket-mode: 432\n", 2, "listen.socket-mode: \"432\"; expected four octal digits"),
+        ("listen:\n  socket-mode: +660\n", 2, "listen.socket-mode: \"+660\"; expected four octal digits"),
+        ("admin:\n  socket:\n", 2, "admin.socket: nothing; expected an absolute path"),
+        ("admin: {socket: null}\n", 1, "admin.socket: nothing; expected"),
+        ("listen:\n  socket-group: ~\n", 2, "listen.socket-group: nothing; expected a group's name"),
+        ("postfix:\n  security-level: Null\n", 2, "postfix.security-level: nothing; expected auto"),
+        ("dns:\n  servers:\n", 2, "dns.servers: nothing; expected a list"),
+        ("dns:\n  servers:\n    - 192.0.2.1\n    -\n", 4, "dns.servers: nothing; expected a list"),
         ("just text\n", 1, "the file: expected keys and values"),
         ("\"\\e[31mred\": 1\n", 1, "unknown key \\x1B[31mred"),
     ])
@@ -125,6 +133,63 @@ import Testing
         for yaml in ["", "# nothing\n", "dns:\nlisten:\n", "---\n"] {
             #expect(try await Binary.run(["config", "print"], yaml: yaml).outcome.output == Self.defaults)
         }
+    }
+
+    @Test(arguments: [
+        ("postfix:\n  security-level: \"\"\n", "  security-level: \"\""),
+        ("admin:\n  socket: \"\"\n", "  socket: \"\""),
+        ("listen:\n  socket-group: \"null\"\n", "  socket-group: \"null\""),
+        ("listen:\n  socket-mode: 0070\n", "\"0070\""),
+    ])
+    func `an empty text, and a word in quotes, is what it says`(yaml: String, line: String) async throws {
+        let printed = try await Binary.run(["config", "print"], yaml: yaml).outcome
+        #expect(printed.output.contains(line), "\(printed.output)\(printed.errors)")
+        // What is printed gives the same again.
+        #expect(try await Binary.run(["config", "print"], yaml: printed.output).outcome.output == printed.output)
+    }
+
+    @Test(arguments: [
+        ("fetch:\n  ca-file: /nonexistent.pem\n", "CA file /nonexistent.pem cannot be read"),
+        ("fetch:\n  ca-file: DIR/newer.sqlite.jsonl\n", "holds no usable certificate"),
+        ("dns:\n  trust-anchor-file: /nonexistent\npostfix:\n  dane: on\n", "/nonexistent"),
+        ("cache:\n  path: DIR/newer.sqlite\n", "was written by a newer sts-bridge"),
+    ])
+    func `config check refuses what serve refuses, with the same words`(yaml: String, reason: String) async throws {
+        let directory = NSTemporaryDirectory() + "sts-check-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try await Self.makeNewerCache(directory + "/newer.sqlite")
+        let yaml = yaml.replacing("DIR", with: directory)
+        // Nothing of this host's Postfix or sockets.
+        let environment = [
+            "STS_BRIDGE_POSTFIX_SECURITY_LEVEL": "may", "STS_BRIDGE_ADMIN_SOCKET": "",
+            "STS_BRIDGE_LISTEN_SOCKETMAP": "127.0.0.1:0", "STS_BRIDGE_LISTEN_TCP_TABLE": "",
+        ]
+        let check = try await Binary.run(["config", "check"], yaml: yaml, environment: environment).outcome
+        #expect(check.status == 2)
+        #expect(check.output == "")
+        #expect(check.errors.contains(reason), "\(check.errors)")
+        let json = try await Binary.run(["config", "check", "--json"], yaml: yaml, environment: environment).outcome
+        #expect(json.status == 2)
+        #expect(json.output.contains("\"error\""))
+        let serve = try await Binary.run(["serve"], yaml: yaml, environment: environment).outcome
+        #expect(serve.status == 2)
+        #expect(serve.errors.split(separator: "\n").last == check.errors.split(separator: "\n").last)
+    }
+
+    /// An empty cache with a migration that this version does not know.
+    private static func makeNewerCache(_ path: String) async throws {
+        let export = path + ".jsonl"
+        try
+            "{\"exported-at\":\"2026-11-21T07:00:00Z\",\"format\":\"sts-bridge-policies\",\"version\":1}\n{\"policies\":0}\n"
+            .write(toFile: export, atomically: false, encoding: .utf8)
+        let made = try await Binary.run(["cache", "import", export], environment: ["STS_BRIDGE_CACHE_PATH": path])
+        try #require(made.status == 0, "\(made.errors)")
+        let script =
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+            + "c.execute(\"INSERT INTO grdb_migrations (identifier) VALUES ('999 of the future')\"); c.commit()"
+        let changed = try await Binary.run("/usr/bin/python3", ["-c", script, path])
+        try #require(changed.status == 0, "\(changed.errors)")
     }
 
     private static let defaults = """

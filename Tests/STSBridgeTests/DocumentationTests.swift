@@ -46,4 +46,66 @@ import Testing
         let foreign = outcome.errors.split(separator: "\n").filter { !$0.contains("smtp_tls_enforce_sts_mx_patterns") }
         #expect(foreign == [])
     }
+
+    // MARK: Configurations to copy from
+
+    /// Lines of a file that are a key, or a section, behind `#`.
+    private static func commented(_ text: String) -> [Int] {
+        text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.element.contains(/^ *# *[a-z][a-z-]*:( |$)/) }.map(\.offset)
+    }
+
+    /// Neighbours are one block.
+    private static func blocks(_ lines: [Int]) -> [[Int]] {
+        lines.reduce(into: []) { blocks, line in
+            if let last = blocks.last?.last, last == line - 1 {
+                blocks[blocks.count - 1].append(line)
+            } else {
+                blocks.append([line])
+            }
+        }
+    }
+
+    private static func uncommented(_ text: String, _ lines: some Sequence<Int>) -> String {
+        var all = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        for line in lines { all[line] = all[line].replacing("#", with: "", maxReplacements: 1) }
+        return all.joined(separator: "\n")
+    }
+
+    private func check(_ yaml: String) async throws -> Binary.Outcome {
+        // Whatever Postfix is on this host.
+        try await Binary.run(["config", "check"], yaml: yaml, environment: ["STS_BRIDGE_POSTFIX_DANE": "off"]).outcome
+    }
+
+    @Test(arguments: ["debian/config.yaml", "the example"])
+    func `what is commented out can be used, block by block and all together`(name: String) async throws {
+        let text =
+            name == "the example"
+            ? try await Binary.run(["documentation", "example"]).output
+            : try String(contentsOf: Self.root.appending(path: name), encoding: .utf8)
+        let lines = Self.commented(text)
+        #expect(lines.count >= 2)
+        for block in Self.blocks(lines) {
+            // Each key's own error; what keys lead to together is checked below.
+            let outcome = try await Binary.run(["config", "print"], yaml: Self.uncommented(text, block)).outcome
+            #expect(outcome.status == 0, "\(block): \(outcome.errors)")
+        }
+        for yaml in [text, Self.uncommented(text, lines)] {
+            let outcome = try await check(yaml)
+            #expect(outcome.status == 0, "\(yaml): \(outcome.errors)")
+        }
+    }
+
+    @Test func `each configuration in README can be used`() async throws {
+        let readme = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
+        // Indented by four, from a section on; the text around is not indented.
+        let blocks = readme.matches(of: /\n((?:    [^\n]*\n)+)/).map { String($0.1).replacing("\n    ", with: "\n") }
+            .map { String($0.dropFirst(4)) }
+            .filter { block in ["listen:", "http:", "dns:", "postfix:", "cache:"].contains { block.hasPrefix($0) } }
+        #expect(blocks.count >= 2)
+        for block in blocks {
+            let outcome = try await check(block)
+            #expect(outcome.status == 0, "\(block): \(outcome.errors)")
+        }
+    }
 }

@@ -70,6 +70,14 @@ import Testing
         }
     }
 
+    @Test func `systemd does not start it again after a configuration that cannot be used`() throws {
+        let unit = try String(
+            contentsOf: Self.root.appending(path: "systemd/sts-bridge.service"), encoding: .utf8)
+        let lines = unit.split(separator: "\n")
+        #expect(lines.contains("Restart=on-failure"))
+        #expect(lines.contains("RestartPreventExitStatus=2"))
+    }
+
     @Test func `what is uninstalled is what was installed; others' files stay`() async throws {
         try await withInstallation { directory in
             let foreign = ["usr/share/doc/sts-bridge/Documentation/mine", "usr/share/man/man8/other.8"]

@@ -1,6 +1,7 @@
 import Admin
 import Foundation
 import LookupServer
+import PostfixSettings
 import Synchronization
 import TestSupport
 import Testing
@@ -12,9 +13,17 @@ import Testing
     /// A reloader whose configuration and rooms are the test's.
     private final class Lab: Sendable {
         let log = LogRecorder()
-        let wanted = Mutex<Result<Configuration, CommandFailure>>(.success(Lab.configuration))
+        let wanted: Mutex<Result<Configuration, CommandFailure>>
         let applied = Mutex<[Configuration]>([])
         let refusal = Mutex<ListenFailure?>(nil)
+        /// What postconf returns.
+        let answer = Mutex(PostfixAnswer.none)
+        private let begin: Configuration
+
+        init(_ begin: Configuration = Lab.configuration) {
+            self.begin = begin
+            wanted = Mutex(.success(begin))
+        }
 
         static var configuration: Configuration {
             var configuration = Configuration()
@@ -25,9 +34,11 @@ import Testing
         }
 
         func reloader() throws -> Reloader {
-            let setup = try Setup(Lab.configuration, logger: log.logger())
+            let setup = try Setup(begin, answer: answer.withLock(\.self), logger: log.logger())
             return Reloader(setup, logger: log.logger()) { () throws(CommandFailure) in
                 try self.wanted.withLock(\.self).get()
+            } ask: { _ in
+                self.answer.withLock(\.self)
             } apply: { setup throws(ListenFailure) in
                 if let refusal = self.refusal.withLock(\.self) { throw refusal }
                 self.applied.withLock { $0.append(setup.configuration) }
@@ -35,7 +46,7 @@ import Testing
         }
 
         func want(_ change: (inout Configuration) -> Void) {
-            var configuration = Lab.configuration
+            var configuration = begin
             change(&configuration)
             wanted.withLock { $0 = .success(configuration) }
         }
@@ -43,7 +54,9 @@ import Testing
         /// Messages about the reload, with the fields that matter.
         var told: [String] {
             log.entries.map { entry in
-                let fields = ["key", "from", "to", "keys", "reason"].compactMap { entry.facts[$0] }
+                let fields = ["key", "from", "to", "keys", "reason", "dane", "security-level"].compactMap {
+                    entry.facts[$0]
+                }
                 return ([entry.level.rawValue, entry.message] + fields).joined(separator: " ")
             }
         }
@@ -71,7 +84,7 @@ import Testing
             lab.told == [
                 "notice configuration changed lookup.deadline 20s 7s",
                 "warning configuration needs a restart, these keys keep their old value cache.store,cache.path",
-                "notice configuration reloaded",
+                "notice configuration reloaded off may",
             ])
         // The next one starts from what is in force.
         #expect(await reloader.reload() == .reloaded([], needsRestart: ["cache.store", "cache.path"]))
@@ -82,16 +95,16 @@ import Testing
         mode: DNSSECMode, switchesDANE: Bool
     ) throws {
         var configuration = Lab.configuration
-        let off = try Setup(configuration, logger: Lab().log.logger())
+        let off = try Setup(configuration, answer: PostfixAnswer.none, logger: Lab().log.logger())
         #expect(off.watched == nil)
         configuration.postfix.dane = .on
         configuration.dnssec = mode
-        let setup = try Setup(configuration, logger: Lab().log.logger())
+        let setup = try Setup(configuration, answer: PostfixAnswer.none, logger: Lab().log.logger())
         #expect(setup.watched?.switchesDANE == switchesDANE)
     }
 
     @Test func `status notes that Postfix asks for fewer words than it understands`() throws {
-        let setup = try Setup(Lab.configuration, logger: Lab().log.logger())
+        let setup = try Setup(Lab.configuration, answer: PostfixAnswer.none, logger: Lab().log.logger())
         let words = "main.cf: Postfix asks for fewer words than it understands; write sts for the map's name"
         #expect(!SetupFacts(setup, isAskedForFewerWords: false).notes.contains(words))
         #expect(SetupFacts(setup, isAskedForFewerWords: true).notes.contains(words))
@@ -125,7 +138,7 @@ import Testing
         #expect(await reloader.reload() == .refused("\(ListenFailure.notNow)"))
         #expect(reloader.setup.configuration.lookup.deadline == .seconds(20))
         lab.refusal.withLock { $0 = nil }
-        guard case .reloaded(let changes, _) = await reloader.reload() else {
+        guard case .reloaded(let changes, _, _) = await reloader.reload() else {
             Issue.record("refused though nothing is wrong any more")
             return
         }
@@ -143,5 +156,90 @@ import Testing
         let changing = outcomes.filter { $0 != .reloaded([], needsRestart: []) }
         #expect(changing.count == 1)
         #expect(lab.applied.withLock { $0.count } == 5)
+    }
+
+    // MARK: Postfix's settings
+
+    private static func following(_ change: (inout Configuration) -> Void = { _ in }) -> Lab {
+        var configuration = Lab.configuration
+        configuration.postfix.dane = .auto
+        change(&configuration)
+        let lab = Lab(configuration)
+        lab.answer.withLock { $0 = postfix() }
+        return lab
+    }
+
+    private static func postfix(version: String = "3.7.11", dnssec: Bool = false, level: String = "may")
+        -> PostfixAnswer
+    {
+        PostfixAnswer(
+            local: LocalPostfix(
+                release: PostfixRelease(version), validatesDNS: dnssec, securityLevel: SecurityLevel(level)))
+    }
+
+    @Test
+    func `STS-2-a: when Postfix begins with DANE the bridge does, in one line, without reading its configuration`()
+        async throws
+    {
+        let lab = Self.following()
+        let reloader = try lab.reloader()
+        #expect(reloader.setup.upstream.validator == nil)
+        lab.wanted.withLock { $0 = .failure(CommandFailure(.usage, "being edited")) }
+        lab.answer.withLock { $0 = Self.postfix(version: "3.10.5", dnssec: true, level: "encrypt") }
+        #expect(
+            await reloader.followPostfix()
+                == .inForce([
+                    ChangedFact(name: "dialect", from: "classic", to: "sts"),
+                    ChangedFact(name: "dane", from: "off", to: "on"),
+                    ChangedFact(name: "security-level", from: "may", to: "encrypt"),
+                ]))
+        let setup = reloader.setup
+        #expect(setup.upstream.validator != nil)
+        #expect(setup.lookup.dialect == .sts)
+        #expect(setup.postfix.decisions.daneReply != .dane)
+        #expect(lab.told == ["notice Postfix settings changed on encrypt"])
+        // The same again is nothing new, and the validator with its keys stays.
+        #expect(await reloader.followPostfix() == .inForce([]))
+        #expect(reloader.setup.upstream.validator === setup.upstream.validator)
+        #expect(lab.applied.withLock { $0.count } == 1)
+        lab.answer.withLock { $0 = Self.postfix(version: "3.10.5", dnssec: true) }
+        #expect(
+            await reloader.followPostfix()
+                == .inForce([ChangedFact(name: "security-level", from: "encrypt", to: "may")]))
+        #expect(reloader.setup.upstream.validator === setup.upstream.validator)
+        #expect(reloader.setup.upstream.transport === setup.upstream.transport)
+        lab.answer.withLock { $0 = Self.postfix(version: "3.10.5") }
+        #expect(await reloader.followPostfix() == .inForce([ChangedFact(name: "dane", from: "on", to: "off")]))
+        #expect(reloader.setup.upstream.validator == nil)
+    }
+
+    @Test func `a reload names what is different in Postfix though no key has changed`() async throws {
+        let lab = Self.following()
+        let reloader = try lab.reloader()
+        lab.answer.withLock { $0 = Self.postfix(dnssec: true) }
+        let facts = [ChangedFact(name: "dane", from: "off", to: "on")]
+        #expect(await reloader.reload() == .reloaded([], facts: facts, needsRestart: []))
+        #expect(
+            ReloadCommand.text(of: Reloaded(changed: ["log.level"], facts: facts, needsRestart: ["cache.path"]))
+                == "log.level is in force\ndane: on, was off\ncache.path needs a restart")
+        #expect(ReloadCommand.text(of: Reloaded(changed: [])) == "nothing has changed")
+    }
+
+    @Test func `while postconf fails, or contradicts the configuration, what was in force stays`() async throws {
+        let lab = Self.following { $0.postfix.release = PostfixRelease("3.10") }
+        lab.answer.withLock { $0 = Self.postfix(version: "3.10.5", dnssec: true) }
+        let reloader = try lab.reloader()
+        let validator = reloader.setup.upstream.validator
+        lab.answer.withLock { $0 = PostfixAnswer(local: nil, failure: .timeIsUp) }
+        #expect(await reloader.followPostfix() == .failed(.timeIsUp))
+        lab.answer.withLock { $0 = Self.postfix(version: "3.7.11", dnssec: true) }
+        guard case .refused(let reason) = await reloader.followPostfix() else {
+            Issue.record("words that Postfix refuses were taken")
+            return
+        }
+        #expect(reason.contains("postfix.version is 3.10, but postconf says 3.7"))
+        #expect(reloader.setup.upstream.validator === validator)
+        #expect(lab.applied.withLock { $0.count } == 0)
+        #expect(lab.told == ["error Postfix settings contradict the configuration, the old ones stay \(reason)"])
     }
 }

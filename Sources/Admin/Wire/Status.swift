@@ -45,13 +45,22 @@ package struct SetupFacts: WireValue, Equatable {
     package let upstreams: [String]
     package let dialect: String
     package let dane: String
+    /// `nil` from a daemon of an older version.
+    package let securityLevel: String?
+    /// `nil` from a daemon of an older version.
+    package let passedSockets: [String]?
     package let notes: [String]
 
-    package init(listeners: [String], upstreams: [String], dialect: String, dane: String, notes: [String] = []) {
+    package init(
+        listeners: [String], upstreams: [String], dialect: String, dane: String, securityLevel: String? = nil,
+        passedSockets: [String]? = nil, notes: [String] = []
+    ) {
         self.listeners = listeners
         self.upstreams = upstreams
         self.dialect = dialect
         self.dane = dane
+        self.securityLevel = securityLevel
+        self.passedSockets = passedSockets
         self.notes = notes
     }
 
@@ -59,7 +68,9 @@ package struct SetupFacts: WireValue, Equatable {
     package static let on = "on"
 
     func with(dane: String) -> SetupFacts {
-        SetupFacts(listeners: listeners, upstreams: upstreams, dialect: dialect, dane: dane, notes: notes)
+        SetupFacts(
+            listeners: listeners, upstreams: upstreams, dialect: dialect, dane: dane, securityLevel: securityLevel,
+            passedSockets: passedSockets, notes: notes)
     }
 
     package static var schema: ObjectSchema {
@@ -70,6 +81,10 @@ package struct SetupFacts: WireValue, Equatable {
                 .always("upstreams", .list(.text("An address, and a port that is not 53."), "The DNS servers.")),
                 .always("dialect", .text("The words for clients that choose none.")),
                 .always("dane", .text("on, or off and why.")),
+                .sometimes("securityLevel", .text("The site's smtp_tls_security_level, as it counts here.")),
+                .sometimes(
+                    "passedSockets",
+                    .list(.text("socketmap unix:/path"), "Where the sockets of the service manager are.")),
                 .always("notes", .list(.text("One line."), "What does not fit together.")),
             ])
     }

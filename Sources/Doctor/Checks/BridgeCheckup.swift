@@ -13,7 +13,7 @@ package struct BridgeCheckup: Sendable {
     /// Names of those that the service manager opens, and that were not asked.
     package var passedSockets: [String] = []
     /// The unix sockets among them.
-    package var sockets: [(path: String, look: FileLook)] = []
+    package var sockets: [(path: String, look: FileLook, isPassed: Bool)] = []
     package var adminSocket: (path: String, look: FileLook)?
     /// What it said of `domain`; `nil`: not asked, for nobody listens.
     package var reply: (domain: String, outcome: LookupProbe.Outcome)?
@@ -28,7 +28,7 @@ package struct BridgeCheckup: Sendable {
     }
 
     package var findings: [Finding] {
-        [user, configuration] + daemons + passed + [lookup] + socketModes + [admin].compactMap { $0 } + caches
+        [user, configuration] + daemons + passed + [lookup] + socketModes + [admin] + caches
     }
 
     // MARK: Who
@@ -55,8 +55,9 @@ package struct BridgeCheckup: Sendable {
         guard let problem else { return Finding(.configuration, .ok, "The configuration can be used.") }
         return Finding(
             .configuration, .fail,
-            "The daemon does not start with this configuration: \(RemoteText.printable(problem, limit: 400)). The "
-                + "other checks go by the defaults.", Remedy(.shell, "sts-bridge config check"))
+            "The daemon does not start with this configuration: \(RemoteText.printable(problem, limit: 400))"
+                .asSentence,
+            Remedy(.shell, "sts-bridge config check"))
     }
 
     // MARK: Whether it answers
@@ -88,8 +89,8 @@ package struct BridgeCheckup: Sendable {
         passedSockets.map { name in
             Finding(
                 .daemon, .unknown,
-                "systemd:\(name) is opened by systemd, which alone knows where; it was not asked. Postfix's own way to it "
-                    + "is looked at above.", Remedy(.shell, "systemctl list-sockets"))
+                "systemd:\(name) is opened by systemd, and the daemon could not be asked where: neither it nor Postfix's way to "
+                    + "it was tried.", Remedy(.shell, "systemctl status sts-bridge.socket sts-bridge"))
         }
     }
 
@@ -113,8 +114,8 @@ package struct BridgeCheckup: Sendable {
     // MARK: Sockets
 
     private var socketModes: [Finding] {
-        guard !sockets.isEmpty else { return [Finding(.socketMode, .ok, "There is no unix socket to guard.")] }
-        return sockets.map { path, look in
+        guard !sockets.isEmpty else { return [Finding(.socketMode, .skip, "There is no unix socket to guard.")] }
+        return sockets.map { path, look, isPassed in
             let name = RemoteText.escaped(path)
             switch look {
             case .found(let facts) where facts.kind != .socket:
@@ -122,7 +123,9 @@ package struct BridgeCheckup: Sendable {
             case .found(let facts) where facts.mode & 0o002 != 0:
                 return Finding(
                     .socketMode, .warn, "\(name) has mode \(facts.modeText): everybody on this host may ask.",
-                    Remedy(.configuration, "listen: { socket-mode: \"0660\", socket-group: postfix }"))
+                    isPassed
+                        ? Remedy(.shell, "systemctl edit sts-bridge.socket   # [Socket] SocketMode=0660")
+                        : Remedy(.configuration, "listen: { socket-mode: \"0660\", socket-group: postfix }"))
             case .found(let facts):
                 return Finding(.socketMode, .ok, "\(name) has mode \(facts.modeText).")
             case .missing: return Finding(.socketMode, .unknown, "\(name) is not there.")
@@ -131,8 +134,10 @@ package struct BridgeCheckup: Sendable {
         }
     }
 
-    private var admin: Finding? {
-        guard let (path, look) = adminSocket else { return nil }
+    private var admin: Finding {
+        guard let (path, look) = adminSocket else {
+            return Finding(.adminSocket, .skip, "admin.socket is empty: the daemon takes no commands.")
+        }
         let name = RemoteText.escaped(path)
         switch look {
         case .found(let facts) where facts.kind != .socket:

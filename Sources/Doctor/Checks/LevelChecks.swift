@@ -62,7 +62,9 @@ extension PostfixCheckup {
         guard validates else {
             guard level.hasPrefix("dane") else {
                 return [
-                    Finding(.dnsSupport, .ok, "smtp_dns_support_level is not dnssec: Postfix does no DANE\(notLooked).")
+                    Finding(
+                        .dnsSupport, .skip,
+                        "DANE is not used: smtp_dns_support_level is not dnssec\(notLooked).")
                 ]
             }
             return [
@@ -79,11 +81,7 @@ extension PostfixCheckup {
                     .dnsSupport, .warn,
                     "Postfix does DANE and the bridge does not look for it: an enforced policy then overrides the DANE "
                         + "of its domain, which RFC 8461 section 2 forbids.",
-                    Remedy(
-                        .configuration,
-                        setup.dnssec == .off
-                            ? "dns: { dnssec: auto }"
-                            : survey.isOfThisHost ? "postfix: { dane: auto }" : "postfix: { dane: \"on\" }"))
+                    wayToDANE)
             ]
         }
         return [
@@ -92,12 +90,40 @@ extension PostfixCheckup {
         ]
     }
 
+    private var wayToDANE: Remedy {
+        if wantsDANE { return Remedy(.shell, "sts-bridge reload") }
+        if setup.dnssec == .off { return Remedy(.configuration, "dns: { dnssec: auto }") }
+        return Remedy(.configuration, survey.isOfThisHost ? "postfix: { dane: auto }" : "postfix: { dane: \"on\" }")
+    }
+
+    /// What `dane` does for a domain whose MX records are not signed.
+    func daneInsecureMX(_ client: ClientFacts) -> Finding {
+        let parameters = client.client.parameters
+        guard parameters.text("smtp_dns_support_level").lowercased() == "dnssec", isLookingForDANE else {
+            return Finding(.daneInsecureMX, .skip, "DANE is not used.")
+        }
+        switch parameters["smtp_tls_dane_insecure_mx_policy"] {
+        case nil:
+            return Finding(.daneInsecureMX, .skip, "This Postfix has no smtp_tls_dane_insecure_mx_policy.")
+        case "dane", "dane-only":
+            return Finding(
+                .daneInsecureMX, .ok,
+                "TLSA records of MX hosts count for domains whose MX records are not signed, too.")
+        case let policy?:
+            return Finding(
+                .daneInsecureMX, .warn,
+                "smtp_tls_dane_insecure_mx_policy = \(shown(policy)): where a domain's MX records are not signed, the bridge's "
+                    + "`dane` demands nothing, though its hosts have TLSA records.",
+                remedy(client, "smtp_tls_dane_insecure_mx_policy", "dane"))
+        }
+    }
+
     private var notLooked: String { isLookingForDANE ? "" : ", and the bridge does not look for it" }
 
     /// A daemon beside which there is no postconf knows nothing of it.
-    package var isLookingForDANE: Bool {
-        setup.dnssec != .off && setup.choices.wantsDANE(beside: survey.isOfThisHost ? survey.local : nil)
-    }
+    private var wantsDANE: Bool { setup.wantsDANE(beside: survey.isOfThisHost ? survey.local : nil) }
+
+    package var isLookingForDANE: Bool { setup.daemonLooksForDANE ?? wantsDANE }
 
     // MARK: TLS reports
 
@@ -112,14 +138,14 @@ extension PostfixCheckup {
         if enabled == "yes" { return Finding(.tlsReports, .ok, "Postfix reports TLS failures (RFC 8460).") }
         if enabled != nil {
             return Finding(
-                .tlsReports, .ok, "Postfix could report TLS failures (smtp_tlsrpt_enable), and is not told to.")
+                .tlsReports, .skip, "TLS reports (RFC 8460) are not used: smtp_tlsrpt_enable = no.")
         }
         guard let release else {
-            return Finding(.tlsReports, .ok, "smtp_tlsrpt_enable is not set: no TLS reports (RFC 8460).")
+            return Finding(.tlsReports, .skip, "TLS reports (RFC 8460) are not used: smtp_tlsrpt_enable is not set.")
         }
         let isOld = Dialect(for: release) != .sts
         return Finding(
-            .tlsReports, .ok,
+            .tlsReports, .skip,
             "Postfix \(release) "
                 + (isOld ? "has no TLS reports (RFC 8460); 3.10 does." : "was built without TLS reports."))
     }

@@ -24,11 +24,12 @@ package struct PostfixCheckup: Sendable {
     var release: PostfixRelease? { survey.local.release }
 
     package var findings: [Finding] {
-        let common = [settings] + conflicts
+        let common = [settings] + conflicts + [relayhost] + transportMaps
         let each = facts.clients.map { client in
             policyMaps(client) + mapOrder(client) + mapSocket(client) + mapName(client) + [authorities(client)]
                 + securityLevel(client) + dnsSupport(client)
                 + [
+                    daneInsecureMX(client),
                     tlsReports(client), mxPatterns(client), sessionCache(client), fallbackRelay(client),
                     overrides(client),
                 ]

@@ -16,8 +16,19 @@ package struct ResolverCheckup: Sendable {
 
     // MARK: Each server
 
-    /// - Parameter servers: `nil`: none is known, for the reason.
-    package func nameServers(_ servers: Result<[NameServerFacts], Unavailable>) -> [Finding] {
+    /// - Parameters:
+    ///   - servers: a failure: none is known, for the reason.
+    ///   - areGuessed: there is no resolv.conf, so the bridge asks 127.0.0.1.
+    package func nameServers(
+        _ servers: Result<[NameServerFacts], Unavailable>, areGuessed: Bool = false
+    ) -> [Finding] {
+        let guess = Finding(
+            .nameServers, .warn, "There is no /etc/resolv.conf, so the bridge asks 127.0.0.1.",
+            Remedy(.configuration, "dns: { servers: [192.0.2.53] }"))
+        return (areGuessed ? [guess] : []) + each(servers)
+    }
+
+    private func each(_ servers: Result<[NameServerFacts], Unavailable>) -> [Finding] {
         let facts: [NameServerFacts]
         switch servers {
         case .failure(let trouble):
@@ -38,7 +49,7 @@ package struct ResolverCheckup: Sendable {
                 areAllDead
                 ? "no policy can be found."
                 : transport == "TCP"
-                    ? "large answers are lost."
+                    ? "large answers have to come from another server."
                     : "the bridge asks the other servers, and tries this one again every 5 s."
             return Finding(
                 .nameServers, areAllDead ? .fail : .warn,
@@ -56,9 +67,10 @@ package struct ResolverCheckup: Sendable {
 
     /// - Parameter facts: why there can be none, or what was found.
     package func dnssec(_ facts: Result<DNSSECFacts, Unavailable>) -> [Finding] {
-        guard setup.dnssec != .off else {
+        guard isLookingForDANE, setup.dnssec != .off else {
+            let why = setup.dnssec == .off ? "dns.dnssec is off" : "neither Postfix nor postfix.dane asks for it"
             return [Check.dnssecSigned, .dnssecBogus, .dnssecUnsigned].map {
-                Finding($0, .ok, "dns.dnssec is off: nothing is validated, and DANE is not looked for.")
+                Finding($0, .skip, "DANE is not used: \(why). DNSSEC is for DANE alone.")
             }
         }
         switch facts {
@@ -77,20 +89,10 @@ package struct ResolverCheckup: Sendable {
         }
     }
 
-    /// Of stripped signatures: with `on` the daemon promised more than it can do, and without DANE they are for nothing.
-    private var severity: Severity {
-        if setup.dnssec == .on || setup.choices.dane == .on { return .fail }
-        return isLookingForDANE ? .warn : .ok
-    }
+    /// Of stripped signatures: with `on` the daemon promised more than it can do.
+    private var severity: Severity { setup.dnssec == .on || setup.choices.dane == .on ? .fail : .warn }
 
-    /// Of what says nothing while signatures are stripped.
-    private var unproven: Severity { severity == .ok ? .ok : .unknown }
-
-    private var consequence: String {
-        isLookingForDANE
-            ? " DANE is not found, and an enforced policy overrides Postfix's own."
-            : " It matters for DANE only, which the bridge does not look for."
-    }
+    private var consequence: String { " DANE is not found, and an enforced policy overrides Postfix's own." }
 
     /// - Parameter root: where it is secure the servers strip nothing, so what fails is the name's own zone.
     private func signed(_ finding: ValidatedFinding, root: ValidatedFinding) -> Finding {
@@ -112,7 +114,7 @@ package struct ResolverCheckup: Sendable {
             let broken = "The signatures of \(name) do not hold (\(RemoteText.printable(why, limit: 160)))"
             if isRootSecure {
                 return Finding(
-                    .dnssecSigned, severity == .ok ? .ok : .warn,
+                    .dnssecSigned, .warn,
                     broken + ", but the root's do: DNSSEC works, and only names below \(name) fail.")
             }
             return Finding(
@@ -132,14 +134,14 @@ package struct ResolverCheckup: Sendable {
                     + "it was mended, or forged answers would be believed.")
         case .success:
             return Finding(
-                .dnssecBogus, unproven, "\(name) was answered, as any name while nothing is found to be signed.")
+                .dnssecBogus, .unknown, "\(name) was answered, as any name while nothing is found to be signed.")
         case .failure(let failure):
             switch failure.cause {
             // SERVFAIL: the servers have judged before us.
             case .bogus, .responseCode(2):
                 return isSignedSecure
                     ? Finding(.dnssecBogus, .ok, "\(name) has wrong signatures, and is refused.")
-                    : Finding(.dnssecBogus, unproven, "\(name) is refused, but so is what is rightly signed.")
+                    : Finding(.dnssecBogus, .unknown, "\(name) is refused, but so is what is rightly signed.")
             default:
                 return Finding(.dnssecBogus, .unknown, "\(name) could not be asked for: \(failure.reason)".shortened)
             }
@@ -166,8 +168,15 @@ package struct ResolverCheckup: Sendable {
 
     // MARK: Postfix's own resolver
 
-    /// - Parameter facts: `nil`: Postfix is not on this host.
-    package func postfixResolver(_ facts: PostfixResolverFacts?, queueDirectory: String) -> [Finding] {
+    /// - Parameters:
+    ///   - facts: `nil`: Postfix is not on this host.
+    ///   - isThereAPostfix: its settings could be read, here or in a directory from elsewhere.
+    package func postfixResolver(
+        _ facts: PostfixResolverFacts?, queueDirectory: String, isThereAPostfix: Bool = true
+    ) -> [Finding] {
+        guard isThereAPostfix || facts != nil else {
+            return [Finding(.postfixResolver, .skip, "There are no settings of a Postfix to look at.")]
+        }
         guard let facts else {
             return [Finding(.postfixResolver, .unknown, "Which DNS servers Postfix asks is known on its own host.")]
         }

@@ -7,11 +7,16 @@ package struct PostfixFacts: Sendable {
     /// `mail_owner`, as whom smtp(8) runs; `nil`: there is no such user here.
     package let owner: Account?
     package let clients: [ClientFacts]
+    /// What `transport_maps` says.
+    package let transports: [TransportFacts]
 
-    package init(survey: PostfixSurvey, owner: Account?, clients: [ClientFacts]) {
+    package init(
+        survey: PostfixSurvey, owner: Account?, clients: [ClientFacts], transports: [TransportFacts] = []
+    ) {
         self.survey = survey
         self.owner = owner
         self.clients = clients
+        self.transports = transports
     }
 }
 
@@ -59,6 +64,20 @@ package struct TableFacts: Sendable {
     }
 }
 
+/// One question to one table of `transport_maps`.
+package struct TransportFacts: Equatable, Sendable {
+    package let table: String
+    /// A domain, or `*` for all that have no entry of their own (transport(5)).
+    package let key: String
+    package let answer: Postmap.Answer
+
+    package init(table: String, key: String, answer: Postmap.Answer) {
+        self.table = table
+        self.key = key
+        self.answer = answer
+    }
+}
+
 /// How Postfix comes to one of our listeners.
 package struct BridgeWay: Equatable, Sendable {
     package enum Place: Equatable, Sendable {
@@ -88,14 +107,19 @@ extension PostfixFacts {
     private static let unlistedName = "sts-bridge-doctor.invalid"
 
     /// Looks at all of it at once; each look has its own limit of five seconds.
-    static func gathered(_ survey: PostfixSurvey, _ setup: BridgeSetup, configurationDirectory: String?) async
-        -> PostfixFacts
-    {
+    ///
+    /// - Parameter domain: one that mail may go to.
+    static func gathered(
+        _ survey: PostfixSurvey, _ setup: BridgeSetup, configurationDirectory: String?, domain: String
+    ) async -> PostfixFacts {
         let postmap: Postmap? =
             switch survey.source {
-            case .postconf(let path): Postmap(beside: path, configurationDirectory: configurationDirectory)
+            case .postconf(let path):
+                Postmap(
+                    beside: path, configurationDirectory: configurationDirectory, queueDirectory: survey.queueDirectory)
             case .files: nil
             }
+        async let transports = transports(survey, postmap, domain: domain)
         let clients = survey.clients
         let lists = clients.map { client in
             PolicyTable.all(in: client.parameters.text("smtp_tls_policy_maps")).map {
@@ -119,7 +143,28 @@ extension PostfixFacts {
                     authorityDirectory: client.path("smtp_tls_CApath").map {
                         CertificateStore.directory((client.isChrooted == true ? survey.queueDirectory : "") + $0)
                     })
-            })
+            }, transports: await transports)
+    }
+
+    /// All tables at once.
+    private static func transports(
+        _ survey: PostfixSurvey, _ postmap: Postmap?, domain: String
+    ) async -> [TransportFacts] {
+        let tables = PolicyTable.all(in: survey.parameters.text("transport_maps"))
+        return await withTaskGroup(of: TransportFacts.self) { group in
+            for table in tables {
+                for key in [domain, "*"] {
+                    group.addTask {
+                        await Blocking.run {
+                            TransportFacts(
+                                table: table.text, key: key,
+                                answer: postmap?.ask(key, table.text) ?? .notAsked("there is no postmap here"))
+                        }
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { ($0.table, $0.key) < ($1.table, $1.key) }
+        }
     }
 
     /// A table, and from where it is looked at.

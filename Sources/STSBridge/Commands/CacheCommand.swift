@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import PolicyService
 import PolicyTransfer
 
@@ -63,8 +64,9 @@ struct CacheImportCommand: AsyncParsableCommand {
         discussion: """
             The daemon that uses the file must not run. Each policy is checked as if it had just been fetched; it \
             lives until its max_age after its real fetch is over, and replaces nothing that was fetched later. The \
-            host that wrote the export is trusted: its policies are applied. As the daemon's user:
-              sudo -u sts-bridge sts-bridge cache import policies.jsonl
+            host that wrote the export is trusted: its policies are applied. As root, or as the daemon's user; what \
+            root makes gets the owner of the cache's directory:
+              sudo sts-bridge cache import policies.jsonl
             Exit code 2 when the file is no complete export or a line was refused, 3 when the cache cannot be written.
             """)
 
@@ -73,7 +75,9 @@ struct CacheImportCommand: AsyncParsableCommand {
     @Flag(help: "Print the summary as JSON.") var json = false
 
     func run() async throws {
-        let archive = try options.read().openSQLiteArchive(.readWrite)
+        let configuration = try options.read()
+        try CacheDirectory.refuseToMake(for: configuration)
+        let archive = try configuration.openSQLiteArchive(.readWrite)
         let input = try InputFile(file)
         let summary: ImportSummary
         do {
@@ -98,6 +102,22 @@ struct CacheImportCommand: AsyncParsableCommand {
                 : "imported \(summary.imported), left out \(summary.older) no newer than those kept and "
                     + "\(summary.expired) expired, refused \(summary.refused)")
         if summary.refused > 0 { throw ExitCode(ExitStatus.usage.rawValue) }
+    }
+}
+
+/// Where the cache file lies.
+private enum CacheDirectory {
+    /// A directory that root makes is root's, and who the daemon runs as is not known here.
+    ///
+    /// - Throws: `CommandFailure` with the command that makes it for the daemon, if this process is root and it is missing.
+    static func refuseToMake(for configuration: Configuration) throws(CommandFailure) {
+        let directory = URL(filePath: configuration.cachePath).deletingLastPathComponent().path
+        guard configuration.store == .sqlite, geteuid() == 0, !FileManager.default.fileExists(atPath: directory)
+        else { return }
+        throw CommandFailure(
+            .usage,
+            "\(directory) does not exist, and the daemon could not use what root makes there; create it for the daemon's "
+                + "user first: install -d -m 0750 -o sts-bridge -g sts-bridge \(directory)")
     }
 }
 

@@ -11,23 +11,32 @@ struct ConfigCommand: AsyncParsableCommand {
             commandName: "check",
             abstract: "Reads the configuration as the daemon would, and says what is wrong with it.",
             discussion: """
-                To be asked before a start or a reload. What is wrong is named with file, line, key and what was expected.
+                Use it before a start or a reload. It refuses what these refuse: wrong keys and values, with file and \
+                line; a CA file or trust anchors that cannot be used; settings that contradict Postfix's; a cache file \
+                of a newer version. It opens no listener, so it does not see an address that is taken.
                   sts-bridge config check --config new.yaml
-                Exit code 0 when it can be used, 2 when not.
+                Exit code 0 when it can be used, 2 when not, 3 when this host could not be asked.
                 """)
 
         @OptionGroup var options: ConfigurationOption
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            do {
-                _ = try options.read()
+            do throws(CommandFailure) {
+                try await Self.check(try options.read())
                 print(json ? #"{"ok":true}"# : "configuration ok")
             } catch {
                 guard json else { throw error }
                 print(try JSONText.encode(["error": error.description]))
                 throw ExitCode(error.status.rawValue)
             }
+        }
+
+        /// Builds what the daemon builds, and closes it again.
+        private static func check(_ configuration: Configuration) async throws(CommandFailure) {
+            let setup = try Setup(configuration, logger: LogControl(configuration).logger)
+            await setup.upstream.close()
+            try configuration.checkArchive()
         }
     }
 

@@ -11,7 +11,7 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Checks this host: Postfix's settings, sockets and chroot, CA files, DNS, HTTPS, clock and cache.",
         discussion: """
             Says for each check what it means for mail and which line to change. Run it as root beside Postfix: what this \
-            user may not see is `unknown`, not `ok`. It changes nothing. Without postconf it reads main.cf and master.cf \
+            user may not see is `unknown`, not `ok`; what does not matter on this host is `skip`. It changes nothing. Without postconf it reads main.cf and master.cf \
             themselves, as in a container into which they are mounted.
             Exit code 0 when all is well, 1 with warnings, 2 when a policy is not applied or mail waits (fail), 3 when \
             nothing is wrong but something could not be checked.
@@ -34,10 +34,14 @@ struct DoctorCommand: AsyncParsableCommand {
 
     func run() async throws {
         let names = try names()
-        let (configuration, problem) = readConfiguration()
+        let (configuration, wrong) = readConfiguration()
+        var problem = wrong
+        if problem == nil { problem = await DoctorParts.startProblem(configuration) }
         let parts = DoctorParts(configuration)
         var surroundings = parts.surroundings
         surroundings.configurationProblem = problem
+        surroundings.daemon = await DaemonStatus.asked(configuration)
+        surroundings.configuredListeners = configuration.listeners
         surroundings.postfixDirectory = postfixConfig
         surroundings.postconf = Postconf.find(searchPath: ProcessInfo.processInfo.environment["PATH"] ?? "")
         let examination = Examination(BridgeSetup(configuration), names: names, in: surroundings)
@@ -67,7 +71,7 @@ struct DoctorCommand: AsyncParsableCommand {
         do {
             return (try options.read(), nil)
         } catch {
-            return (Configuration(), error.description)
+            return (Configuration(), "\(error). The other checks go by the defaults")
         }
     }
 }
@@ -75,7 +79,7 @@ struct DoctorCommand: AsyncParsableCommand {
 extension Severity {
     fileprivate var exitCode: Int32 {
         switch self {
-        case .ok: 0
+        case .ok, .skip: 0
         case .warn: 1
         case .fail: 2
         case .unknown: 3

@@ -47,6 +47,22 @@ struct DoctorParts {
         self.fetcher = try? fetcher.get()
     }
 
+    /// Why `serve` refuses what the configuration names: a CA file, the root's keys. (What contradicts Postfix is a check of
+    /// its own.) `nil`: it does not.
+    static func startProblem(_ configuration: Configuration) async -> String? {
+        let postfix = PostfixAtHand(configuration, .ask())
+        var logger = LogControl(configuration).logger
+        // What is less than a refusal the checks tell.
+        logger.logLevel = .critical
+        do throws(CommandFailure) {
+            try await Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger).close()
+            try configuration.checkArchive()
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
     /// Ends the threads for DNS and HTTPS.
     func close() async {
         validator?.close()
@@ -75,7 +91,7 @@ extension NameServerList {
 }
 
 extension NameServerAddress {
-    fileprivate init(_ server: NameServer) {
+    init(_ server: NameServer) {
         self.init(host: server.scope.map { "\(server.address)%\($0)" } ?? "\(server.address)", port: server.port)
     }
 }
@@ -84,15 +100,20 @@ extension BridgeSetup {
     init(_ configuration: Configuration) {
         var choices = configuration.postfix
         choices.noPolicyReply = configuration.decisions.noPolicyReply.entry
+        let passed = (
+            socketmap: configuration.socketmap.compactMap(\.passedName),
+            tcp: configuration.tcpTable.compactMap(\.passedName)
+        )
         self.init(
             listeners: configuration.socketmap.compactMap(TableAddress.init).map { Listener(.socketmap, $0) }
                 + configuration.tcpTable.compactMap(TableAddress.init).map { Listener(.tcp, $0) },
-            passedSockets: (configuration.socketmap + configuration.tcpTable).compactMap(\.passedName),
+            passedSockets: passed.socketmap + passed.tcp,
             choices: choices, securityLevel: configuration.securityLevel, dnssec: DNSSEC(configuration.dnssec),
             nameServers: configuration.nameServers.map(NameServerAddress.init), dnsTimeout: configuration.dnsTimeout,
             lookupDeadline: configuration.lookup.deadline,
             cachePath: configuration.store == .memory ? nil : configuration.cachePath,
             adminSocket: configuration.adminSocket)
+        if passed.tcp.isEmpty { passedTable = .socketmap } else if passed.socketmap.isEmpty { passedTable = .tcp }
     }
 }
 

@@ -53,6 +53,7 @@ struct DoctorText {
 extension Severity {
     fileprivate var style: Style {
         switch self {
+        case .skip: .faint
         case .ok: .good
         case .unknown: .strong
         case .warn: .warning

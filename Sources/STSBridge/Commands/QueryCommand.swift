@@ -13,7 +13,8 @@ struct QueryCommand: AsyncParsableCommand {
             Takes what Postfix may send as a key: a domain in any spelling, host:port, [host]:port. Nothing of it is kept.
               sts-bridge query example.com
               sts-bridge query '[smtp.example.com]:587'
-            Exit code 0 when there is a policy, 1 when there is none, 3 when it could not be found out.
+            Exit code 0 when there is a policy, 1 when there is none or the key can have none (an address, a single \
+            label), 3 when it could not be found out.
             """)
 
     @Argument(help: "The domain, or the key as Postfix sends it.") var domain: String
@@ -23,13 +24,14 @@ struct QueryCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try options.read()
         let report = try await Self.report(on: domain, configuration)
+        if report.domain == nil { StandardError.tell("sts-bridge: \(DomainArgument.problem(with: domain))") }
         print(json ? try JSONText.encode(report) : QueryText.render(report, for: .standardOutput))
         guard report.status == .success else { throw ExitCode(report.status.rawValue) }
     }
 
     private static func report(on key: String, _ configuration: Configuration) async throws -> QueryReport {
         guard let nextHop = NextHop(key: Array(key.utf8), services: .system()) else {
-            return QueryReport(keyWithoutPolicy: key, dialect: PostfixAtHand(configuration).dialect)
+            return QueryReport(keyWithoutPolicy: key)
         }
         let log = LogControl(configuration)
         defer { log.close() }

@@ -8,8 +8,9 @@ import PostfixTable
 
 /// The report of `query`, from what a discovery has found.
 extension QueryReport {
-    /// A key that is answered "not found" without any DNS.
-    init(keyWithoutPolicy key: String, dialect: Dialect) {
+    /// A key that is answered "not found" without any DNS, in every dialect.
+    init(keyWithoutPolicy key: String) {
+        let dialect = Dialect.classic
         self.init(
             key: RemoteText.escaped(key), domain: nil, outcome: .noPolicy, rule: "no-policy-domain",
             reply: TableReply.notFound.text(in: dialect), dialect: dialect.rawValue)

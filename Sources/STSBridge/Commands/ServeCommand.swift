@@ -13,7 +13,7 @@ struct ServeCommand: AsyncParsableCommand {
             stays.
 
             Started beside a daemon with the same cache file, it stands ready at the same addresses. When that one gets \
-            SIGTERM, lookups come here without a gap; if it goes on, this one ends with exit code 2.
+            SIGTERM, lookups come here without a gap; if it goes on, this one ends with exit code 3.
 
             Speaks with a service manager by the words of systemd: NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS.
             """)

@@ -34,7 +34,7 @@ enum ConfigurationFile {
         } catch {
             throw ConfigurationError(.file(path, line: 1), "not YAML")
         }
-        guard let root, !root.isEmptyDocument else { return [] }
+        guard let root, !root.isNull else { return [] }
         var settings: [Setting] = []
         try collect(root, prefix: "", path: path, into: &settings)
         return settings
@@ -59,7 +59,7 @@ enum ConfigurationFile {
                 settings.append(Setting(key: key, items: try items(of: valueNode, key, origin), origin: origin))
             } else if ConfigurationKey.all.contains(where: { $0.name.hasPrefix(name + ".") }) {
                 // A section that is there but empty sets nothing.
-                guard !valueNode.isEmptyDocument else { continue }
+                guard !valueNode.isNull else { continue }
                 try collect(valueNode, prefix: name, path: path, into: &settings)
             } else {
                 throw ConfigurationError.unknownKey(name, at: origin)
@@ -71,6 +71,8 @@ enum ConfigurationFile {
         of node: Node, _ key: ConfigurationKey, _ origin: ConfigurationError.Origin
     ) throws(ConfigurationError) -> [Item] {
         switch node {
+        // YAML's null would be read as an empty text, and so as a value that nobody wrote.
+        case .scalar where node.isNull: throw ConfigurationError.badValue([], of: key, at: origin)
         case .scalar(let scalar):
             return [Item(text: scalar.string, origin: origin)]
         case .sequence(let sequence) where key.isList:
@@ -80,6 +82,7 @@ enum ConfigurationFile {
                 guard let text = element.scalar?.string else {
                     throw ConfigurationError.badValue(["a nested value"], of: key, at: place)
                 }
+                guard !element.isNull else { throw ConfigurationError.badValue([], of: key, at: place) }
                 items.append(Item(text: text, origin: place))
             }
             return items
@@ -90,10 +93,10 @@ enum ConfigurationFile {
 }
 
 extension Node {
-    /// An empty file, or a section with nothing below it.
-    fileprivate var isEmptyDocument: Bool {
+    /// A key, section or file without a value: nothing, `~` or `null` without quotes (YAML 1.2 §10.3.2).
+    fileprivate var isNull: Bool {
         guard case .scalar(let scalar) = self else { return false }
-        return scalar.style == .plain && (scalar.string.isEmpty || scalar.string == "null" || scalar.string == "~")
+        return scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
     }
 }
 

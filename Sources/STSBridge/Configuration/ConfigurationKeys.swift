@@ -27,7 +27,7 @@ extension ConfigurationKey {
         ) {
             octalMode($0)
         } format: {
-            "0" + String($0, radix: 8)
+            String(0o10000 + $0, radix: 8).suffix(4).description
         },
         .value(
             "listen.socket-group", \.lookup.socketGroup,
@@ -67,12 +67,12 @@ extension ConfigurationKey {
             the site's `smtp_tls_security_level`; `auto`: what `postconf` says, `may` without it; `dane` is answered only \
             where it is empty, `none` or `may`
             """,
-            expected: "auto, or a level of Postfix's such as may or dane"
+            expected: "auto, a level of Postfix's such as may or dane, or \"\" for an empty one"
         ) { text in
             if text == "auto" { return .some(nil) }
             return Self.levels.contains(text) ? .some(SecurityLevel(text)) : nil
         } format: {
-            $0?.word ?? "auto"
+            $0?.text ?? "auto"
         },
     ]
 
@@ -234,20 +234,14 @@ extension ConfigurationKey {
 
     /// smtp_tls_security_level of postconf(5).
     private static let levels = [
-        "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure", "half-dane",
+        "", "none", "may", "encrypt", "dane", "dane-only", "fingerprint", "verify", "secure", "half-dane",
     ]
 
+    /// All four digits: three could be a decimal number, as 432 is of 0660.
     private static func octalMode(_ text: String) -> UInt32? {
-        guard (3...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else { return nil }
+        guard text.utf8.count == 4, text.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
+            let mode = UInt32(text, radix: 8), mode <= 0o777
+        else { return nil }
         return mode
-    }
-}
-
-extension SecurityLevel {
-    /// As Postfix writes it.
-    fileprivate var word: String {
-        switch self {
-        case .opportunistic(let word), .other(let word): word
-        }
     }
 }

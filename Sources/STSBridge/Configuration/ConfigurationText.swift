@@ -21,7 +21,8 @@ enum ConfigurationText {
 
     /// Words, paths and numbers as they are; anything YAML could read as something else in quotes.
     private static func quoted(_ text: String) -> String {
-        let isWord = (text.first?.isLetter == true || text.first == "/") && text.utf8.allSatisfy(\.isPlain)
+        let isNull = text.lowercased() == "null"
+        let isWord = !isNull && (text.first?.isLetter == true || text.first == "/") && text.utf8.allSatisfy(\.isPlain)
         let isCount = text.first != "0" && Int(text) != nil
         if isWord || isCount || DurationText.parse(text) != nil { return text }
         let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")

@@ -5,6 +5,8 @@ import Synchronization
 
 /// Reads the configuration again and puts it in force while lookups go on: all of it, or nothing.
 ///
+/// `followPostfix` does the same for Postfix's settings alone.
+///
 /// Everything that can fail is made anew beside the old, the ways to DNS and HTTPS too: a reload also reads resolv.conf,
 /// the CA file and the root's keys again, and asks postconf. Only then the rooms are switched, each by one value.
 /// Concurrency: any task; one reload after the other, in the order of the calls.
@@ -18,14 +20,17 @@ actor Reloader {
     private let logger: Logger
     private let onBegin: @Sendable () -> Void
     private let onEnd: @Sendable () -> Void
-    private var last: Task<ReloadOutcome, Never>?
+    private let ask: @Sendable (PostfixAnswer) -> PostfixAnswer
+    private var last: Task<Void, Never>?
 
     /// - Parameter read: as at the start.
     /// - Parameter onBegin: called before each reload, and `onEnd` after it, whatever came of it.
+    /// - Parameter ask: runs postconf; the argument is the answer to keep if it does not work. Blocks.
     /// - Parameter apply: puts a setup in force, or throws and has changed nothing.
     init(
         _ setup: Setup, logger: Logger, read: @escaping @Sendable () throws(CommandFailure) -> Configuration,
         onBegin: @escaping @Sendable () -> Void = {}, onEnd: @escaping @Sendable () -> Void = {},
+        ask: @escaping @Sendable (PostfixAnswer) -> PostfixAnswer = { PostfixAnswer.ask(before: $0) },
         apply: @escaping @Sendable (Setup) async throws(ListenFailure) -> Void
     ) {
         inForce = Mutex(setup)
@@ -33,15 +38,21 @@ actor Reloader {
         self.read = read
         self.onBegin = onBegin
         self.onEnd = onEnd
+        self.ask = ask
         self.apply = apply
     }
 
-    func reload() async -> ReloadOutcome {
+    func reload() async -> ReloadOutcome { await inTurn { await self.perform() } }
+
+    /// Runs postconf again and applies what is different: dialect, security level, DANE. The configuration is not read.
+    func followPostfix() async -> FollowOutcome { await inTurn { await self.performFollowing() } }
+
+    private func inTurn<Outcome: Sendable>(_ work: @escaping @Sendable () async -> Outcome) async -> Outcome {
         let task = Task { [last] in
-            _ = await last?.value
-            return await self.perform()
+            await last?.value
+            return await work()
         }
-        last = task
+        last = Task { _ = await task.value }
         return await task.value
     }
 
@@ -55,32 +66,61 @@ actor Reloader {
             } catch {
                 throw CommandFailure(.usage, "\(error)")
             }
+            let facts = setup.changedFacts(in: new)
             inForce.withLock { $0 = new }
             tell(difference)
-            return .reloaded(difference.changes, needsRestart: difference.needsRestart)
+            return .reloaded(difference.changes, facts: facts, needsRestart: difference.needsRestart)
         } catch {
             logger.error("reload refused, the old configuration stays", metadata: ["reason": "\(error)"])
             return .refused("\(error)")
         }
     }
 
+    private func performFollowing() async -> FollowOutcome {
+        let old = setup
+        let answer = await Self.blocking { [ask] in ask(old.postfix.answer) }
+        if let failure = answer.failure { return .failed(failure) }
+        guard answer != old.postfix.answer else { return .inForce([]) }
+        do throws(CommandFailure) {
+            let new = try await Self.blocking { [logger] in
+                Result { () throws(CommandFailure) in try old.following(answer, logger: logger) }
+            }.get()
+            do throws(ListenFailure) {
+                try await apply(new)
+            } catch {
+                return .refused("\(error)")
+            }
+            inForce.withLock { $0 = new }
+            let facts = old.changedFacts(in: new)
+            if !facts.isEmpty { logger.notice("Postfix settings changed", metadata: new.facts) }
+            new.tellPostfixConflicts(logger, before: old)
+            return .inForce(facts)
+        } catch {
+            logger.error(
+                "Postfix settings contradict the configuration, the old ones stay", metadata: ["reason": "\(error)"])
+            return .refused("\(error)")
+        }
+    }
+
     private typealias Prepared = (setup: Setup, difference: ConfigurationDifference)
 
-    /// On a thread that may wait: postconf and files block.
     private func prepare(beside old: Setup) async throws(CommandFailure) -> Prepared {
-        let (read, logger) = (read, logger)
-        let result = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                continuation.resume(
-                    returning: Result { () throws(CommandFailure) -> Prepared in
-                        let difference = ConfigurationDifference(from: old.configuration, to: try read())
-                        let setup = try Setup(difference.configuration, before: old, logger: logger)
-                        try setup.postfix.check()
-                        return (setup, difference)
-                    })
+        try await Self.blocking { [read, ask, logger] in
+            Result { () throws(CommandFailure) -> Prepared in
+                let difference = ConfigurationDifference(from: old.configuration, to: try read())
+                let answer = ask(old.postfix.answer)
+                return (
+                    try Setup(difference.configuration, before: old, answer: answer, logger: logger), difference
+                )
             }
+        }.get()
+    }
+
+    /// Runs `work` on a thread that may wait: postconf and files block.
+    private static func blocking<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: work()) }
         }
-        return try result.get()
     }
 
     private func tell(_ difference: ConfigurationDifference) {

@@ -54,7 +54,7 @@ struct Succession: Service {
                         metadata: ["reason": "\(other)"])
                 }
             } else if now - start >= limit {
-                throw CommandFailure(.usage, "\(other)")
+                throw CommandFailure(other)
             }
             try await Task.sleep(for: Self.pulse)
         }

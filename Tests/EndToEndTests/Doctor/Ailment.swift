@@ -51,6 +51,15 @@ struct Ailment: Sendable, CustomTestStringConvertible {
         Ailment("by proxymap", "map-order", "warn", change: "\(maps) = \(inet):postfix") {
             $0.main[maps] = "proxy:\(bridge)"
         },
+        Ailment("a relay for all mail", "relayhost", "warn", change: nil) {
+            $0.main["relayhost"] = "[relay.example]:587"
+        },
+        Ailment("a transport for all mail", "transport-maps", "warn", change: nil) {
+            $0.main["transport_maps"] = "inline:{ { * = smtp:[relay.example] } }"
+        },
+        Ailment("a transport table that was never made", "transport-maps", "fail", change: nil) {
+            $0.main["transport_maps"] = "hash:\($0.directory)/none"
+        },
         Ailment("words that 3.7 refuses", "map-name", "fail", change: "\(inet):postfix") {
             $0.main[maps] = "\(inet):sts"
         },

@@ -62,7 +62,9 @@ struct Patient: Sendable {
         }
         let yaml = bridge.map { "\($0.key): \($0.value)\n" }.joined()
         // The listener that is opened last.
-        let process = try BridgeProcess(in: directory, configuration: yaml, ready: Self.tcpTable)
+        let process = try BridgeProcess(
+            in: directory, configuration: yaml, ready: Self.tcpTable,
+            environment: ["MAIL_CONFIG": directory + "/etc"])
         if isRunning { try await process.start() }
         if isRunning, bridge["cache"]?.contains(cache) == true {
             _ = try await eventually("the cache and the admin socket are there") {
@@ -87,6 +89,17 @@ struct Patient: Sendable {
             throw error
         }
     }
+
+    /// What `sts-bridge doctor` says while the daemon is whatever it is.
+    func diagnosed(by shell: [String] = [], _ arguments: [String]? = nil) async throws -> Diagnosis {
+        let command =
+            shell + [try BridgeProcess.binary(), "doctor", "--json", "--config", directory + "/config.yaml"]
+            + (arguments ?? self.arguments)
+        return try Diagnosis(try await ChildProcess.run(command[0], Array(command.dropFirst())).output)
+    }
+
+    /// Replaces main.cf as `postconf -e` does.
+    func rewriteMain() throws { try write(main.map { "\($0.key) = \($0.value)" }, to: "etc/main.cf") }
 
     private func write(_ lines: [String], to file: String) throws {
         let path = "\(directory)/\(file)"

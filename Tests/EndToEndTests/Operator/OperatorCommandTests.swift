@@ -175,7 +175,7 @@ extension EndToEnd {
                 (["exempt", "add", "a.example", "--reason", ""], "the reason must be"),
                 (["pin", "add", "a.example", "--reason", "r", "--match", "mx"], "is no name of an MX host"),
                 (["observe", "maybe"], "maybe"), (["cache", "refresh"], "give domains, or --failing"),
-                (["explain", "192.0.2.1"], "is an address"),
+                (["cache", "show", "192.0.2.1"], "is an address"),
             ] {
                 let (status, output) = try await lab.bridge.command(arguments)
                 #expect(status == 2, "\(arguments): \(output)")

@@ -12,7 +12,7 @@ extension EndToEnd.Persistence {
                 await cache.expectSecure(Array(crowd.names.prefix(10)))
                 let pid = try #require(await first.identifier)
                 let second = try await cache.command("serve", "--takeover-wait", "0s")
-                #expect(second.status == 2)
+                #expect(second.status == 3)
                 let refusal =
                     "sts-bridge: Cache file \(cache.path) is in use by another process (pid \(pid)). "
                     + "Stop that one, or set cache.path to another file.\n"

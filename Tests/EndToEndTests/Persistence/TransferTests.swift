@@ -33,7 +33,7 @@ extension EndToEnd.Persistence {
             try await cache.serve(.cutOff) { daemon in
                 let pid = try #require(await daemon.identifier)
                 let refused = try await cache.command("cache", "import", input: transfer.text)
-                #expect(refused.status == 2)
+                #expect(refused.status == 3)
                 #expect(
                     refused.output == "sts-bridge: Cache file \(cache.path) is in use by another process (pid \(pid)). "
                         + "Stop that one, or set cache.path to another file.\n")

@@ -112,7 +112,7 @@ extension EndToEnd {
         }
 
         @Test(arguments: [false, true])
-        func `a second daemon that was a mistake takes no lookup and ends with 2`(isUnix: Bool) async throws {
+        func `a second daemon that was a mistake takes no lookup and ends with 3`(isUnix: Bool) async throws {
             let lab = try Lab.running
             let family = try Family(lab, at: isUnix ? nil : "127.0.0.1:\(Self.port)")
             let daemon = try await family.start("daemon")
@@ -121,7 +121,7 @@ extension EndToEnd {
             try family.configuration().write(toFile: path, atomically: false, encoding: .utf8)
             let second = try await ChildProcess.run(
                 BridgeProcess.binary(), ["serve", "--config", path, "--takeover-wait", "1s"])
-            #expect(second.status == 2, "\(second.output)")
+            #expect(second.status == 3, "\(second.output)")
             let last = second.output.split(separator: "\n").last ?? ""
             #expect(
                 last == "sts-bridge: Cache file \(family.cache) is in use by another process "
@@ -143,7 +143,7 @@ extension EndToEnd {
             let heir = try await family.start("heir")
             try await family.told(heir, "another daemon is in charge")
             let third = try family.supervisor.start(family.configuration(), log: "third")
-            #expect(try await third.wait() == 2)
+            #expect(try await third.wait() == 3)
             #expect(
                 third.log.text() == "sts-bridge: Cache file \(family.cache) is in use, and another process "
                     + "(pid \(heir.identifier)) waits already to take it over. Stop one of them, or set cache.path to "
@@ -163,7 +163,7 @@ extension EndToEnd {
             // Nothing else is in its way.
             let configuration = stranger.configuration().replacing("http:\n  listen: [127.0.0.1:8492]\n", with: "")
             let second = try stranger.supervisor.start(configuration)
-            #expect(try await second.wait() == 2)
+            #expect(try await second.wait() == 3)
             #expect(
                 second.log.text().hasPrefix("sts-bridge: cannot listen on \(family.address): Address already in use"),
                 "\(second.log.text())")

@@ -1,5 +1,6 @@
 import Admin
 import ArgumentParser
+import PostfixTable
 
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,17 +15,17 @@ struct ExplainCommand: AsyncParsableCommand {
             With --live the daemon also makes a discovery of its own beside that, which it does not keep, and the \
             differences are named. (sts-bridge query does the same without the daemon.)
             Exit code 0 when there is a policy, 1 when there is none, 3 when it could not be found out, or nobody \
-            has asked for it yet, 4 when the daemon is not reachable.
+            has asked for it yet, 4 when the daemon is not reachable. A key that can have no policy (an address, a \
+            single label) is 1 at once, as with sts-bridge query.
             """)
 
-    @Argument(
-        help: ArgumentHelp("The domain, or the key as Postfix sends it.", valueName: "domain"),
-        transform: Self.key)
+    @Argument(help: ArgumentHelp("The domain, or the key as Postfix sends it.", valueName: "domain"))
     var key: String
     @Flag(help: "Put a fresh discovery beside it, and name the differences.") var live = false
     @OptionGroup var options: OperatorOptions
 
     func run() async throws {
+        guard NextHop(key: Array(key.utf8)) != nil else { return try explainKeyWithoutPolicy() }
         let patience = live ? AdminClient.patienceWithWorld : AdminClient.patience
         let explained = try await options.ask(patience: patience) { client in
             try await Progress { _ in live ? "asking the world about \(key)" : "asking the daemon" }.during {
@@ -35,9 +36,12 @@ struct ExplainCommand: AsyncParsableCommand {
         guard explained.status == .success else { throw ExitCode(explained.status.rawValue) }
     }
 
-    private static func key(_ text: String) throws -> String {
-        _ = try DomainArgument.parse(text)
-        return text
+    /// The daemon answers such a key without looking at anything.
+    private func explainKeyWithoutPolicy() throws {
+        let report = QueryReport(keyWithoutPolicy: key)
+        try options.show(report, QueryText.render)
+        StandardError.tell("sts-bridge: \(DomainArgument.problem(with: key))")
+        throw ExitCode(report.status.rawValue)
     }
 }
 

@@ -15,11 +15,14 @@ struct ReloadCommand: AsyncParsableCommand {
 
     func run() async throws {
         let reloaded: Reloaded = try await options.ask { try await $0.post(.reload) }
-        try options.show(reloaded) { reloaded, _ in
-            guard !reloaded.changed.isEmpty || !reloaded.needsRestart.isEmpty else { return "nothing has changed" }
-            return
-                (reloaded.changed.map { "\($0) is in force" }
-                + reloaded.needsRestart.map { "\($0) needs a restart" }).joined(separator: "\n")
-        }
+        try options.show(reloaded) { reloaded, _ in Self.text(of: reloaded) }
+    }
+
+    static func text(of reloaded: Reloaded) -> String {
+        let facts = (reloaded.facts ?? []).map { "\($0.name): \($0.to), was \($0.from)" }
+        let lines =
+            reloaded.changed.map { "\($0) is in force" } + facts
+            + reloaded.needsRestart.map { "\($0) needs a restart" }
+        return lines.isEmpty ? "nothing has changed" : lines.joined(separator: "\n")
     }
 }

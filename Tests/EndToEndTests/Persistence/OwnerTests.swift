@@ -1,0 +1,61 @@
+import Foundation
+import Testing
+
+extension EndToEnd.Persistence {
+    /// Commands that root runs leave files that the daemon can use.
+    @Suite struct Owners {
+        private static let (user, group) = (65_534, 65_533)
+
+        /// A directory of the daemon's user.
+        private func directory(_ lab: Lab) throws -> String {
+            let directory = "\(lab.directory)/owned-\(UUID().uuidString.prefix(8))"
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true,
+                attributes: [.ownerAccountID: Self.user, .groupOwnerAccountID: Self.group])
+            return directory
+        }
+
+        private func expectOwned(_ cache: CacheFile) throws {
+            for file in cache.files {
+                let attributes = try FileManager.default.attributesOfItem(atPath: cache.directory + "/" + file)
+                #expect(attributes[.ownerAccountID] as? Int == Self.user, "\(file)")
+                #expect(attributes[.groupOwnerAccountID] as? Int == Self.group, "\(file)")
+            }
+        }
+
+        @Test func `what root imports before the first start belongs to the directory's owner`() async throws {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab, in: try directory(lab))
+            let transfer = Transfer(count: 3, zone: "owner.example")
+            let imported = try await cache.command("cache", "import", input: transfer.text)
+            #expect(imported.status == 0, "\(imported.output)")
+            #expect(cache.files.contains("policies.sqlite") && cache.files.contains("policies.sqlite.lock"))
+            try expectOwned(cache)
+            #expect(try await cache.command("cache", "export").output.contains("d0.owner.example"))
+            try expectOwned(cache)
+        }
+
+        @Test func `a daemon that root starts by hand leaves files that the daemon's user can use`() async throws {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab, in: try directory(lab))
+            try await cache.serve { _ in
+                _ = try await eventually("the file is open") {
+                    cache.files.contains("policies.sqlite-wal") ? true : nil
+                }
+                try expectOwned(cache)
+            }
+            try expectOwned(cache)
+        }
+
+        @Test func `an import as root makes no directory, and says how to make it`() async throws {
+            let lab = try Lab.running
+            let parent = "\(lab.directory)/ownerless-\(UUID().uuidString.prefix(8))"
+            let cache = try CacheFile(lab, in: parent + "/cache")
+            try FileManager.default.removeItem(atPath: cache.directory)
+            let refused = try await cache.command("cache", "import", input: Transfer(count: 1, zone: "x.example").text)
+            #expect(refused.status == 2)
+            #expect(refused.output.contains("install -d -m 0750 -o sts-bridge -g sts-bridge \(cache.directory)"))
+            #expect(!FileManager.default.fileExists(atPath: cache.directory))
+        }
+    }
+}
