@@ -25,7 +25,8 @@ struct ExplainCommand: AsyncParsableCommand {
     @OptionGroup var options: OperatorOptions
 
     func run() async throws {
-        guard NextHop(key: Array(key.utf8)) != nil else { return try explainKeyWithoutPolicy() }
+        // Whether a key can have a policy does not depend on the host's services.
+        guard NextHop(key: Array(key.utf8), services: .wellKnown) != nil else { return try explainKeyWithoutPolicy() }
         let patience = live ? AdminClient.patienceWithWorld : AdminClient.patience
         let explained = try await options.ask(patience: patience) { client in
             try await Progress { _ in live ? "asking the world about \(key)" : "asking the daemon" }.during {
