@@ -125,7 +125,8 @@ extension ImportFailure {
     fileprivate var status: ExitStatus {
         switch reason {
         case .archive, .source, .clock: .unknown
-        case .nowhere, .empty, .header, .otherFormat, .otherVersion, .endsEarly, .miscounted, .goesOn: .usage
+        case .nowhere, .empty, .header, .otherFormat, .otherVersion, .fromTheFuture, .endsEarly, .miscounted, .goesOn:
+            .usage
         }
     }
 }
