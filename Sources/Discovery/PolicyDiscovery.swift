@@ -41,9 +41,9 @@ package struct PolicyDiscovery: Sendable {
         }
     }
 
-    /// How many addresses of one host are dialled, of either family at least half as many if there are. A host's zone may
-    /// list thousands, and they may be anybody's.
-    package static let maximumAddresses = 6
+    /// How many addresses of one policy host are dialled at most, for each address family: the first ones. A zone may list
+    /// thousands of addresses in one answer, and they may belong to hosts that have nothing to do with the domain.
+    package static let maximumAddressesPerFamily = 4
 
     /// Step two: the policy host's addresses, the request, the grammar.
     package func policy(of domain: PolicyDomain, purpose: FetchPurpose = .firstContact) async -> PolicyReport {
@@ -53,9 +53,11 @@ package struct PolicyDiscovery: Sendable {
     /// The first half of step two: where the policy host is, and which of its addresses may be dialled.
     package func policyHost(of domain: PolicyDomain) async -> PolicyHostReport {
         let (found, duration) = await timed { await addresses(of: domain.policyHost) }
-        let given = (try? found.get()) ?? []
+        let given = Self.distinct((try? found.get()) ?? [])
+        let permitted = given.filter(dialingRule.permits)
+        let dialled = Self.firstOfEachFamily(permitted)
         return PolicyHostReport(
-            found: found, dialled: Self.select(from: given.filter(dialingRule.permits)),
+            found: found, dialled: dialled, notDialled: permitted.filter { !dialled.contains($0) },
             refused: given.filter { !dialingRule.permits($0) }, duration: duration)
     }
 
@@ -76,8 +78,9 @@ package struct PolicyDiscovery: Sendable {
         }
         let (response, duration) = await timed { await fetch(domain, from: host, purpose) }
         return PolicyReport(
-            finding: Self.finding(in: response), dialled: host.dialled, refused: host.refused,
-            response: try? response.get(), lookupDuration: host.duration, fetchDuration: duration)
+            finding: Self.finding(in: response), dialled: host.dialled, notDialled: host.notDialled,
+            refused: host.refused, response: try? response.get(), lookupDuration: host.duration,
+            fetchDuration: duration)
     }
 
     // MARK: The record
@@ -119,14 +122,15 @@ package struct PolicyDiscovery: Sendable {
         }
     }
 
-    /// The first addresses of each family, each once, in their order.
-    private static func select(from addresses: [IPAddress]) -> [IPAddress] {
+    /// Each address once, in the order of its first appearance.
+    private static func distinct(_ addresses: [IPAddress]) -> [IPAddress] {
         var seen: Set<IPAddress> = []
-        let distinct = addresses.filter { seen.insert($0).inserted }
-        let (ipv4, ipv6) = (distinct.filter { !$0.isIPv6 }, distinct.filter(\.isIPv6))
-        let half = maximumAddresses / 2
-        return Array(ipv4.prefix(maximumAddresses - min(half, ipv6.count)))
-            + ipv6.prefix(maximumAddresses - min(half, ipv4.count))
+        return addresses.filter { seen.insert($0).inserted }
+    }
+
+    private static func firstOfEachFamily(_ addresses: [IPAddress]) -> [IPAddress] {
+        Array(addresses.filter { !$0.isIPv6 }.prefix(maximumAddressesPerFamily))
+            + addresses.filter(\.isIPv6).prefix(maximumAddressesPerFamily)
     }
 
     private func addresses(of host: String, type: RecordType) async -> Result<[IPAddress], DNSFailure> {
@@ -150,7 +154,7 @@ package struct PolicyDiscovery: Sendable {
     private func fetch(
         _ domain: PolicyDomain, from host: PolicyHostReport, _ purpose: FetchPurpose
     ) async -> Result<PolicyResponse, PolicyFailure> {
-        guard !host.dialled.isEmpty else { return .failure(.addressesRefused(host.refused)) }
+        guard !host.dialled.isEmpty else { return .failure(.addressesRefused(refused: host.refused)) }
         let request = PolicyRequest(
             host: domain.policyHost, url: domain.policyURL, addresses: host.dialled, domain: domain.description,
             purpose: purpose)

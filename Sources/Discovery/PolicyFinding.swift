@@ -24,7 +24,7 @@ package enum PolicyFailure: Error, Equatable, Sendable {
     case hostWithoutAddress
     /// The policy host's addresses could not be found out.
     case hostLookup(DNSFailure)
-    /// All of its addresses are special-purpose ones that are not dialled (see `DialingRule`).
+    /// All of its addresses are special-purpose ones that are not dialled (see `DialingRule`): the first of them.
     case addressesRefused([IPAddress])
     case fetch(FetchFailure)
     /// The response does not say that it is plain text (RFC 8461 §3.2).
@@ -35,6 +35,13 @@ package enum PolicyFailure: Error, Equatable, Sendable {
 }
 
 extension PolicyFailure {
+    /// How many refused addresses a failure names. It is kept with the domain, and a zone may list thousands.
+    private static let maximumRefused = 3
+
+    static func addressesRefused(refused addresses: [IPAddress]) -> PolicyFailure {
+        .addressesRefused(Array(addresses.prefix(maximumRefused)))
+    }
+
     /// The three result types by which RFC 8460 §4.3.2.2 tells these failures apart.
     package enum Category: String, CaseIterable, Sendable {
         case fetchError = "sts-policy-fetch-error"
@@ -62,7 +69,7 @@ extension PolicyFailure: CustomStringConvertible {
         case .hostWithoutAddress: "the policy host has no address"
         case .hostLookup(let failure): "\(failure)"
         case .addressesRefused(let addresses):
-            "special-purpose address not dialled: \(addresses.prefix(3).map(\.description).joined(separator: ", "))"
+            "special-purpose address not dialled: \(addresses.map(\.description).joined(separator: ", "))"
         case .fetch(let failure): "\(failure)"
         case .mediaType(.other(let type)): "media type \(type) where text/plain is demanded"
         case .mediaType: "no media type where text/plain is demanded"
@@ -75,9 +82,12 @@ extension PolicyFailure: CustomStringConvertible {
 /// A finding with what a human wants to know about how it came.
 package struct PolicyReport: Sendable {
     package let finding: PolicyFinding
-    /// The addresses that DNS gave and the rule permits, in dialling order, at most `PolicyDiscovery.maximumAddresses`.
+    /// The addresses that DNS returned and the rule permits, in dialling order: of each family at most
+    /// `PolicyDiscovery.maximumAddressesPerFamily`.
     package let dialled: [IPAddress]
-    /// The addresses that DNS gave and the rule refuses.
+    /// The further addresses that the rule permits.
+    package let notDialled: [IPAddress]
+    /// The addresses that DNS returned and the rule refuses.
     package let refused: [IPAddress]
     /// The response, where there was one.
     package let response: PolicyResponse?
@@ -87,11 +97,12 @@ package struct PolicyReport: Sendable {
     package let fetchDuration: Duration
 
     package init(
-        finding: PolicyFinding, dialled: [IPAddress] = [], refused: [IPAddress] = [], response: PolicyResponse? = nil,
-        lookupDuration: Duration = .zero, fetchDuration: Duration = .zero
+        finding: PolicyFinding, dialled: [IPAddress] = [], notDialled: [IPAddress] = [], refused: [IPAddress] = [],
+        response: PolicyResponse? = nil, lookupDuration: Duration = .zero, fetchDuration: Duration = .zero
     ) {
         self.finding = finding
         self.dialled = dialled
+        self.notDialled = notDialled
         self.refused = refused
         self.response = response
         self.lookupDuration = lookupDuration
@@ -103,8 +114,11 @@ package struct PolicyReport: Sendable {
 package struct PolicyHostReport: Sendable {
     /// What DNS gave.
     package let found: Result<[IPAddress], PolicyFailure>
-    /// The addresses that the rule permits, in dialling order, at most `PolicyDiscovery.maximumAddresses`.
+    /// The addresses that the rule permits, in dialling order: of each family at most
+    /// `PolicyDiscovery.maximumAddressesPerFamily`.
     package let dialled: [IPAddress]
+    /// The further addresses that the rule permits.
+    package let notDialled: [IPAddress]
     /// The addresses that the rule refuses.
     package let refused: [IPAddress]
     package let duration: Duration

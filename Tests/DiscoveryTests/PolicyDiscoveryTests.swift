@@ -105,20 +105,41 @@ import TestSupport
         #expect(fetcher.requests.count == 1)
     }
 
-    @Test func `of thousands of addresses six are dialled, each once, of both families`() async throws {
+    @Test func `of thousands of addresses the first four of each family are dialled, each once, and the rest is reported`()
+        async throws
+    {
         let v4 = (1...70).map { [8, 8, 8, UInt8($0)] }
-        let v6 = (1...70).map { (try? address("2606:4700::\($0)"))?.octets ?? [] }
+        let v6 = try (1...70).map { try address("2606:4700::\($0)").octets }
         fetcher.script("mta-sts.example.com", .success(policyText()))
-        for (a, aaaa, expected) in [
-            (v4, v6, Array(v4[..<3] + v6[..<3])), (v4, [], Array(v4[..<6])), ([], v6, Array(v6[..<6])),
-            (v4, [v6[0]], v4[..<5] + [v6[0]]), ([v4[0], v4[0]], [], [v4[0]]),
-        ] as [([[UInt8]], [[UInt8]], [[UInt8]])] {
+        for (a, aaaa, dialled, rest) in [
+            (v4, v6, Array(v4[..<4] + v6[..<4]), Array(v4[4...] + v6[4...])),
+            (v4, [], Array(v4[..<4]), Array(v4[4...])), ([], v6, Array(v6[..<4]), Array(v6[4...])),
+            (v4, [v6[0]], v4[..<4] + [v6[0]], Array(v4[4...])), ([v4[0], v4[0]], [], [v4[0]], []),
+            (v4[..<4] + v4[..<5], [], Array(v4[..<4]), [v4[4]]),
+        ] as [([[UInt8]], [[UInt8]], [[UInt8]], [[UInt8]])] {
             resolver.script("mta-sts.example.com", .a, .success(a.isEmpty ? .noData : .records(a)))
             resolver.script("mta-sts.example.com", .aaaa, .success(aaaa.isEmpty ? .noData : .records(aaaa)))
             let report = await discovery.policy(of: try domain(name))
-            #expect(report.dialled.map(\.octets) == expected)
+            #expect(report.dialled.map(\.octets) == dialled)
+            #expect(report.notDialled.map(\.octets) == rest)
+            #expect(fetcher.requests.last?.addresses == report.dialled)
         }
-        #expect(fetcher.requests.allSatisfy { $0.addresses.count <= PolicyDiscovery.maximumAddresses })
+    }
+
+    @Test func `special-purpose addresses take no other address's place, and of thousands a failure names three`()
+        async throws
+    {
+        let refused = (1...70).map { [127, 0, 0, UInt8($0)] }
+        let dialled = (1...4).map { [8, 8, 8, UInt8($0)] }
+        resolver.script("mta-sts.example.com", .a, .success(.records(refused + dialled)))
+        fetcher.script("mta-sts.example.com", .success(policyText()))
+        let mixed = await discovery.policy(of: try domain(name))
+        #expect(mixed.dialled.map(\.octets) == dialled)
+        #expect(mixed.refused.map(\.octets) == refused)
+        resolver.script("mta-sts.example.com", .a, .success(.records(refused)))
+        let report = await discovery.policy(of: try domain(name))
+        #expect(report.refused.map(\.octets) == refused)
+        #expect(report.finding == .failed(.addressesRefused(Array(mixed.refused.prefix(3)))))
     }
 
     @Test func `one address family that answers is enough`() async throws {

@@ -34,12 +34,16 @@ package struct QueryReport: WireValue, Equatable {
     package struct PolicyHost: WireValue, Equatable {
         package let name: String
         package let addresses: [String]
+        package let notDialled: [String]
         package let refused: [String]
         package let milliseconds: Double
 
-        package init(name: String, addresses: [String], refused: [String], milliseconds: Double) {
+        package init(
+            name: String, addresses: [String], notDialled: [String], refused: [String], milliseconds: Double
+        ) {
             self.name = name
             self.addresses = addresses
+            self.notDialled = notDialled
             self.refused = refused
             self.milliseconds = milliseconds
         }
@@ -49,7 +53,10 @@ package struct QueryReport: WireValue, Equatable {
                 "QueryPolicyHost", "Where the policy host is.",
                 [
                     .always("name", .text("mta-sts. and the domain.")),
-                    .always("addresses", .list(.text("An address."), "Those that may be dialled.")),
+                    .always(
+                        "addresses",
+                        .list(.text("An address."), "Those that are dialled: the first 4 of each address family.")),
+                    .always("notDialled", .list(.text("An address."), "Further ones, which are not dialled.")),
                     .always("refused", .list(.text("An address."), "Loopback, private, link-local and the like.")),
                     .always("milliseconds", .number("How long it took.")),
                 ])

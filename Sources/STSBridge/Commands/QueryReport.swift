@@ -78,7 +78,8 @@ extension QueryReport.PolicyHost {
     fileprivate init(_ report: PolicyReport, of domain: PolicyDomain) {
         self.init(
             name: domain.policyHost, addresses: report.dialled.map(\.description),
-            refused: report.refused.map(\.description), milliseconds: report.lookupDuration.inMilliseconds)
+            notDialled: report.notDialled.map(\.description), refused: report.refused.map(\.description),
+            milliseconds: report.lookupDuration.inMilliseconds)
     }
 }
 

@@ -37,10 +37,20 @@ enum QueryText {
     }
 
     private static func text(of host: QueryReport.PolicyHost) -> String {
-        let addresses = host.addresses.isEmpty ? "no address to dial" : host.addresses.joined(separator: ", ")
-        let refused = host.refused.isEmpty ? "" : ", refused: \(host.refused.joined(separator: ", "))"
-        return "\(host.name): \(addresses)\(refused) (\(time(host.milliseconds)))"
+        let dialled = host.addresses.isEmpty ? "no address to dial" : host.addresses.joined(separator: ", ")
+        let others = [("not dialled", host.notDialled), ("refused", host.refused)].filter { !$0.1.isEmpty }
+            .map { ", \($0): \(list($1))" }.joined()
+        return "\(host.name): \(dialled)\(others) (\(time(host.milliseconds)))"
     }
+
+    /// A zone may list thousands of addresses; `--json` has all of them.
+    private static func list(_ addresses: [String]) -> String {
+        let shown = addresses.prefix(maximumListed).joined(separator: ", ")
+        let left = addresses.count - maximumListed
+        return left > 0 ? "\(shown) and \(left) more" : shown
+    }
+
+    private static let maximumListed = 16
 
     private static func rows(for fetch: QueryReport.Fetch) -> [(String, String)] {
         var rows: [(String, String)] = []
