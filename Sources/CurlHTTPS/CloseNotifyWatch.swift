@@ -3,7 +3,7 @@ import COpenSSL
 /// Notes whether the peer ended a TLS connection with a close_notify alert (RFC 8446 §6.1).
 ///
 /// A TCP connection can be ended by anybody on the path. Only close_notify proves that the peer itself has sent all it had,
-/// and libcurl does not tell the two apart.
+/// and libcurl does not tell the two apart. Each connection has its own watch.
 ///
 /// Concurrency: confined to the thread of the connection's `CurlLoop`.
 /// Memory: the SSL_CTX holds a reference. It may outlive the transfer, since libcurl can close a connection later.

@@ -15,7 +15,8 @@ final class CurlTransfer {
     private let request: PolicyRequest
     private let address: IPAddress
     private var reader: ResponseReader
-    private let closeNotify = CloseNotifyWatch()
+    /// Of the last connection: libcurl may begin a transfer anew, after HTTP_1_1_REQUIRED for instance.
+    private var closeNotify: CloseNotifyWatch?
     private var isJudged = false
 
     var handle: UnsafeMutableRawPointer { easy.handle }
@@ -48,7 +49,7 @@ final class CurlTransfer {
             // Belt and braces: an unjudged connection proves nothing.
             guard isJudged else { return .refused(.transport(.local("the TLS set-up was not called"))) }
             guard reader.isComplete else { return .failed(.broken("no complete HTTP response")) }
-            if let reason = reader.incompleteness(hasCloseNotify: closeNotify.isSeen) {
+            if let reason = reader.incompleteness(hasCloseNotify: closeNotify?.isSeen == true) {
                 return .failed(.broken(reason))
             }
             return .answered(
@@ -112,9 +113,10 @@ final class CurlTransfer {
         easy.setTLSSetup { _, context, transfer in
             guard let context, let transfer else { return CURLE_ABORTED_BY_CALLBACK }
             let this = Unmanaged<CurlTransfer>.fromOpaque(transfer).takeUnretainedValue()
-            let settings = OpaquePointer(context)
+            let (settings, closeNotify) = (OpaquePointer(context), CloseNotifyWatch())
+            this.closeNotify = closeNotify
             this.isJudged =
-                CertificateJudgement.demand(this.request.host, of: settings) && this.closeNotify.start(on: settings)
+                CertificateJudgement.demand(this.request.host, of: settings) && closeNotify.start(on: settings)
             return this.isJudged ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK
         }
     }
