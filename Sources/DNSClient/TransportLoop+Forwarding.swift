@@ -40,7 +40,7 @@ extension TransportLoop {
     private func listenerToken(_ number: Int) -> Poller.Token { 1 << 63 | UInt64(number) }
 
     /// The queries that have arrived, before anything is sent: the kernel's buffer must not overflow in a burst.
-    func forwardQueries(from listener: DNSSocket, at now: Instant) {
+    func forwardQueries(from listener: DNSSocket) {
         var queries: [(DNSQuery, Requester)] = []
         var peer = sockaddr_in()
         while queries.count < Self.queriesAtOnce, let count = listener.receive(into: buffer, from: &peer) {
@@ -50,6 +50,8 @@ extension TransportLoop {
             let id = (query.octets[0], query.octets[1])
             queries.append((query, Requester(listener: listener, address: peer, queryID: id)))
         }
+        // The time after their arrival: one from before would end them too soon.
+        let now = Instant.now
         for (query, requester) in queries { forward(query, for: requester, at: now) }
     }
 

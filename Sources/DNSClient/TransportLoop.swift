@@ -112,7 +112,7 @@ final class TransportLoop {
     }
 
     private func handle(_ event: Poller.Event, at now: Instant) {
-        if let listener = listeners[event.token] { return forwardQueries(from: listener, at: now) }
+        if let listener = listeners[event.token] { return forwardQueries(from: listener) }
         guard let index = sockets.index(of: event.token), let entry = sockets[index],
             let question = questions[entry.question]
         else { return }
