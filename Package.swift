@@ -27,7 +27,8 @@ let package = Package(
         .target(name: "MTASTS", swiftSettings: strict),
 
         // What TLSA records mean for an MX set.
-        .target(name: "DANE", swiftSettings: strict),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(name: "DANE", dependencies: ["COpenSSL"], swiftSettings: strict),
 
         // How a domain's policy and its DANE are found, and the seams to DNS and HTTPS.
         .target(name: "Discovery", dependencies: ["DANE", "MTASTS"], swiftSettings: strict),
@@ -48,7 +49,6 @@ let package = Package(
         .target(
             name: "UnboundDNS", dependencies: ["CUnbound", "DNSClient", "Discovery", "MTASTS"], swiftSettings: strict),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CurlHTTPS",
             dependencies: [

@@ -73,9 +73,12 @@ import Testing
         }
     }
 
-    @Test func `lengths that are not in their shortest form, without end, or too long are no DER`() throws {
+    @Test func `a length beyond the data is not followed`() throws {
         let content = Array(Self.ed25519Key.dropFirst(2))
-        for header in [[0x30, 0x81, 42], [0x30, 0x82, 0, 42], [0x30, 0x80], [0x30, 0x84, 0, 0, 0, 42], [0x30, 0xFF]] as [[UInt8]] {
+        let headers: [[UInt8]] = [
+            [0x30, 43], [0x30, 0x82, 0xFF, 0xFF], [0x30, 0x84, 0x7F, 0xFF, 0xFF, 0xFF], [0x30, 0xFF],
+        ]
+        for header in headers {
             #expect(try defect(1, header + content) != nil, "\(header)")
         }
     }
@@ -94,11 +97,17 @@ import Testing
         #expect(try defect(1, point) == .notParsable(selector: 1))
     }
 
-    @Test func `a key of an algorithm that is not known here is left to TLS`() throws {
+    @Test func `a key that OpenSSL does not know is unusable, alone and in a certificate`() throws {
+        // Each differs in one octet of the algorithm's identifier.
         var key = Self.ed25519Key
         #expect(key[8] == 0x70)
         key[8] = 0x7F
-        #expect(try defect(1, key) == nil)
+        #expect(try defect(1, key) == .notParsable(selector: 1))
+        var certificate = Self.certificate
+        let identifier: [UInt8] = [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01]
+        let place = try #require(certificate.indices.first { certificate[$0...].starts(with: identifier) })
+        certificate[place + 6] = 0x7F
+        #expect(try defect(0, certificate) == .notParsable(selector: 0))
     }
 
     @Test func `any octet of a certificate may be any other: it is judged all the same`() throws {

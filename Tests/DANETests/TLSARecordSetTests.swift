@@ -28,7 +28,8 @@ import Testing
     }
 
     @Test func `64 KiB of records are judged`() {
-        let many = [[UInt8]](repeating: pkix, count: 1_800) + [[2, 0, 0] + FullDataTests.certificate, [2, 0, 0] + [UInt8](repeating: 0x30, count: 60_000)]
+        let certificates = [FullDataTests.certificate, [UInt8](repeating: 0x30, count: 60_000)]
+        let many = [[UInt8]](repeating: pkix, count: 1_800) + certificates.map { [2, 0, 0] + $0 }
         #expect(TLSARecordSet(rdata: many) == TLSARecordSet(rdata: many.reversed()))
         #expect(TLSARecordSet(rdata: many).usable == 1)
     }
