@@ -18,21 +18,26 @@ struct ChangeLog: Sendable {
         for change in news.changes { record(change, of: news.domain, at: now, decisions, logger) }
     }
 
-    /// The wall clock has jumped.
-    func clockStepped(by step: Duration) {
-        let facts: Logger.Metadata = ["seconds": "\(abs(step.components.seconds))"]
-        if step < .zero {
-            logger.notice("clock was set back", metadata: facts)
-        } else {
-            logger.notice("clock was set forward", metadata: facts)
+    /// What is wrong with the wall clock, in one line.
+    ///
+    /// - Parameters:
+    ///   - step: by how much it was set since it was last looked at, backward below zero; `nil`: it was not.
+    ///   - behind: how far the latest fetch of a policy lies in the future; `nil`: none does, or the log has it.
+    func clock(step: Duration?, behind: Duration?) {
+        var facts: Logger.Metadata = [:]
+        facts["seconds"] = step.map { "\(abs($0.components.seconds))" }
+        facts["fetched-ahead"] = behind.map { "\($0.components.seconds)" }
+        switch (step, behind) {
+        case (.some(..<Duration.zero), _):
+            logger.warning("clock was set back: check this host's time synchronization", metadata: facts)
+        case (.some, _):
+            logger.warning("clock was set forward: check this host's time synchronization", metadata: facts)
+        case (nil, .some):
+            logger.warning(
+                "policies were fetched in the future, the clock is behind: they apply and are fetched again",
+                metadata: facts)
+        case (nil, nil): break
         }
-    }
-
-    /// The clock is behind the fetch times of policies that are held.
-    func clockIsBehind(by span: Duration) {
-        logger.warning(
-            "policies were fetched in the future, the clock is behind: they apply and are fetched again",
-            metadata: ["seconds": "\(span.components.seconds)"])
     }
 
     func archiveFailed(_ failure: ArchiveFailure) {

@@ -21,8 +21,8 @@ struct EntryCount: Sendable {
         guard let held = entry.applicable(at: now), entry.isInUse(at: now, settings.refresh) else { return }
         Self.keepEarliest(&oldestFetch, domain, held.fetchedAt)
         guard state != .none else { return }
-        Self.keepEarliest(&soonestExpiry, domain, held.expiresAt)
-        if isFailing { Self.keepEarliest(&soonestFailingExpiry, domain, held.expiresAt) }
+        Self.keepEarliest(&soonestExpiry, domain, held.end(asOf: now))
+        if isFailing { Self.keepEarliest(&soonestFailingExpiry, domain, held.end(asOf: now)) }
     }
 
     private static func keepEarliest(_ notable: inout Census.Notable?, _ domain: PolicyDomain, _ time: WallTime) {

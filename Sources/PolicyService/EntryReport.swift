@@ -54,6 +54,8 @@ package struct EntryReport: Equatable, Sendable {
     package let policy: HeldPolicy?
     /// Whether the policy is alive, and so applied.
     package let isApplied: Bool
+    /// When the policy's life is over, as seen from the clock at that moment; `nil` without a policy.
+    package internal(set) var expiresAt: WallTime?
     package let record: Record?
     package let failure: Failure?
     /// When Postfix last asked; after a restart to the day.

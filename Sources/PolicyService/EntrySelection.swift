@@ -67,7 +67,7 @@ struct EntrySelection: Sendable {
     private func isWanted(_ domain: PolicyDomain, _ entry: LedgerEntry, _ settings: LedgerSettings) -> Bool {
         guard text.isEmpty || domain.name.text.contains(octets: text) else { return false }
         if let span = query.expiringWithin {
-            guard let held = entry.applicable(at: now), held.expiresAt - now < span else { return false }
+            guard let held = entry.applicable(at: now), held.end(asOf: now) - now < span else { return false }
         }
         guard !query.states.isEmpty || query.isFailing else { return true }
         let state = EntryState(entry.standing(at: now, settings.pauses))
@@ -78,7 +78,7 @@ struct EntrySelection: Sendable {
         switch query.order {
         case .none: Int64(place)
         case .domain: 0
-        case .expiry: key(of: entry.applicable(at: now)?.expiresAt)
+        case .expiry: key(of: entry.applicable(at: now)?.end(asOf: now))
         case .fetched: key(of: entry.held?.fetchedAt)
         case .asked: entry.askedAt.milliseconds
         }

@@ -76,8 +76,14 @@ package struct FindingLedger: Sendable {
             latest = Kept(finding: finding, standing: standing(of: finding), at: now, lifetime: lifetime)
             if finding.isComplete { complete = latest }
             let combined = complete.map { standing(of: finding.completed(by: $0.finding)) }
-            // TLSA records that were seen are news, though another question failed.
-            self.combined = combined.flatMap { $0.hasTLSA || !$0.isMissingAnswers ? $0 : nil }
+            // TLSA records that were seen are news, though another question failed. So is a host that certainly has none: what
+            // the failed answers may be, DANE does not protect the whole way any more.
+            self.combined = combined.flatMap { combined in
+                let isNews =
+                    combined.hasTLSA || !combined.isMissingAnswers
+                    || complete?.standing.isComplete == true && combined.excludesComplete
+                return isNews ? combined : nil
+            }
         }
     }
 
@@ -215,6 +221,16 @@ package struct FindingLedger: Sendable {
 }
 
 extension DANEStanding {
+    fileprivate var isComplete: Bool {
+        if case .known(.complete, _) = self { true } else { false }
+    }
+
+    /// Not known, and none of the possible answers makes it complete.
+    fileprivate var excludesComplete: Bool {
+        guard case .known(.unknown(let possible), _) = self else { return false }
+        return !possible.contains(.complete)
+    }
+
     /// A host with TLSA records was seen.
     fileprivate var hasTLSA: Bool {
         switch self {

@@ -81,8 +81,9 @@ struct LedgerEntry: Sendable {
     var flight: FlightID?
     /// The flight is a refresh in the background: it keeps no lookup from an answer.
     var isRefreshing = false
-    /// When Postfix last asked.
-    var askedAt: WallTime
+    /// When Postfix last asked. It is not set back with the clock: a daemon that starts before its clock is right still
+    /// fetches again what was in use.
+    private(set) var askedAt: WallTime
     /// When the policy is to be fetched again in the background; `nil`: not at all.
     var refreshAt: WallTime?
     /// The entry's minute in the calendar.
@@ -97,6 +98,9 @@ struct LedgerEntry: Sendable {
     init(askedAt: WallTime) {
         self.askedAt = askedAt
     }
+
+    /// Postfix asks, or asked, at `time`.
+    mutating func noteLookup(at time: WallTime) { askedAt = max(askedAt, time) }
 
     /// The policy as it is to be remembered by now, where that differs: the clock is newly behind its fetch, or has gone
     /// further back, or is right again.

@@ -17,7 +17,8 @@ extension LedgerEntry {
                 ArchivedPolicy.Failure(
                     id: failed.id, at: failed.at, count: failed.count, category: failed.category,
                     reason: "\(failed.failure)")
-            }, clockBehindSince: policy.clockBehindSince, isEndLogged: policy === held && isEndLogged)
+            }, clockBehindSince: policy.clockBehindSince, previousFetchedAt: policy.previousFetchedAt,
+            isEndLogged: policy === held && isEndLogged)
     }
 
     /// Only a published id is kept: after a restart, what else DNS said is asked for again.
@@ -33,7 +34,8 @@ extension LedgerEntry {
         let fetched = FetchedPolicy(policy: try STSPolicy(kept.text), text: kept.text)
         self.init(askedAt: kept.askedAt)
         held = HeldPolicy(
-            fetched, id: kept.id, fetchedAt: kept.fetchedAt, clockBehindSince: kept.clockBehindSince)
+            fetched, id: kept.id, fetchedAt: kept.fetchedAt, clockBehindSince: kept.clockBehindSince,
+            previousFetchedAt: kept.previousFetchedAt)
         isEndLogged = kept.isEndLogged
         record = kept.record.map { Record(finding: .published($0.id), at: $0.at, lifetime: $0.lifetime) }
         failedFetch = kept.failure.map { failed in

@@ -18,12 +18,15 @@ enum LifeMark: UInt8, Comparable, Sendable {
 }
 
 extension HeldPolicy {
-    func time(of mark: LifeMark) -> WallTime { fetchedAt + lifetime / 100 * Int(mark.rawValue) }
+    /// When the life has gone so far, as seen from `now`.
+    func time(of mark: LifeMark, asOf now: WallTime) -> WallTime {
+        lifeStart(asOf: now) + lifetime / 100 * Int(mark.rawValue)
+    }
 }
 
 /// When a policy is fetched again in the background (RFC 8461 §3.3, §10.2).
 extension LedgerEntry {
-    /// Whether anybody asked for it lately. A time in the future counts as now.
+    /// Whether Postfix asked for it lately. A time in the future counts as now: the clock may be behind.
     func isInUse(at now: WallTime, _ refresh: RefreshSettings) -> Bool {
         askedAt > now || now - askedAt < refresh.inUse
     }
@@ -76,7 +79,7 @@ extension LedgerEntry {
     func passedMark(at now: WallTime) -> LifeMark? {
         var passed: LifeMark?
         var mark = nextMark(at: now)
-        while let next = mark, let held, held.time(of: next) <= now {
+        while let next = mark, let held, held.time(of: next, asOf: now) <= now {
             passed = next
             mark = next.next
         }

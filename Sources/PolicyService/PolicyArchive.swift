@@ -109,12 +109,15 @@ package struct ArchivedPolicy: Equatable, Sendable {
     package let failure: Failure?
     /// When the clock was first seen behind `fetchedAt`, by that clock; `nil`: it was not.
     package let clockBehindSince: WallTime?
+    /// The time of an earlier fetch, if it lay in the future at the last one; `nil`: it did not.
+    package let previousFetchedAt: WallTime?
     /// The log has the end of its life.
     package let isEndLogged: Bool
 
     package init(
         domain: PolicyDomain, text: [UInt8], id: RecordID, fetchedAt: WallTime, expiresAt: WallTime, askedAt: WallTime,
-        record: Record? = nil, failure: Failure? = nil, clockBehindSince: WallTime? = nil, isEndLogged: Bool = false
+        record: Record? = nil, failure: Failure? = nil, clockBehindSince: WallTime? = nil,
+        previousFetchedAt: WallTime? = nil, isEndLogged: Bool = false
     ) {
         self.domain = domain
         self.text = text
@@ -125,7 +128,14 @@ package struct ArchivedPolicy: Equatable, Sendable {
         self.record = record
         self.failure = failure
         self.clockBehindSince = clockBehindSince
+        self.previousFetchedAt = previousFetchedAt
         self.isEndLogged = isEndLogged
+    }
+
+    /// The latest of its fetches that `now` has passed; `fetchedAt` if `now` has passed none.
+    package func lastFetch(asOf now: WallTime) -> WallTime {
+        guard let previousFetchedAt, previousFetchedAt <= now else { return fetchedAt }
+        return max(fetchedAt, previousFetchedAt)
     }
 }
 

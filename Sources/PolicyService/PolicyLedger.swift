@@ -68,7 +68,7 @@ package struct PolicyLedger: Sendable {
         let pauses = settings.pauses
         let answer = entries.use(domain) { entry -> Standing? in
             guard entry.flight == nil || entry.isRefreshing else { return nil }
-            entry.askedAt = now
+            entry.noteLookup(at: now)
             return entry.answer(at: now, pauses)
         }
         return answer ?? nil
@@ -80,8 +80,8 @@ package struct PolicyLedger: Sendable {
             let first: FlightPlan.Step = holdsAll ? .record : .recall
             return start(first, of: domain, LedgerEntry(askedAt: now), known: nil, at: now)
         }
-        entry.askedAt = now
-        if note(clock: now, in: &entry) { entries.replace(entry, for: domain) }
+        entry.noteLookup(at: now)
+        if note(clock: now, in: &entry, of: domain) { entries.replace(entry, for: domain) }
         if let flight = entry.flight, !entry.isRefreshing { return asked(during: flight, entry, at: now) }
         if let answer = entry.answer(at: now, settings.pauses) { return .answer(answer) }
         if let flight = entry.flight {
@@ -90,8 +90,7 @@ package struct PolicyLedger: Sendable {
             flights[flight]?.isAwaited = true
             return asked(during: flight, entry, at: now)
         }
-        // A life that counts from now on does so across a restart too.
-        if entry.held?.isAhead(of: now) == true { keep(entry, of: domain) }
+        keepBehind(entry, of: domain, at: now)
         let known = entry.standing(at: now, settings.pauses)
         return start(firstStep(for: entry, at: now), of: domain, entry, known: known, at: now)
     }
@@ -171,7 +170,7 @@ package struct PolicyLedger: Sendable {
             let record = entry.record
             entry = restored(kept, askedAt: entry.askedAt, flight: id, at: now)
             entry.record = record ?? entry.record
-            note(clock: now, in: &entry)
+            note(clock: now, in: &entry, of: flight.domain)
         case .policy, .nothing:
             entry.isUnread = false
         case .unreadable:
@@ -235,7 +234,8 @@ package struct PolicyLedger: Sendable {
             flights[id]?.landing = .failure(failure, of: recordID, at: now, after: entry.failedFetch)
             return nil
         case .policy(let fetched):
-            let held = HeldPolicy(fetched, id: recordID, fetchedAt: now)
+            let held = HeldPolicy(
+                fetched, id: recordID, fetchedAt: now, previousFetchedAt: entry.held?.latestFetch(aheadOf: now))
             flights[id]?.landing = .policy(held)
             // §3.2: max_age 0 is applied to the delivery at hand and not cached.
             guard held.policy.maxAge > 0 else { return .remove(domain) }

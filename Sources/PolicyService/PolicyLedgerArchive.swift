@@ -10,7 +10,7 @@ package struct KeptPolicy: Sendable {
     func isNewer(than known: LedgerEntry, at now: WallTime) -> Bool {
         guard let old = known.held else { return true }
         guard let new = entry.held, known.flight == nil else { return false }
-        return min(new.fetchedAt, now) > old.fetchedAt
+        return min(new.lastFetch(asOf: now), now) > old.lastFetch(asOf: now)
     }
 
     /// - Throws: `PolicyError` when the text is no policy to this version.
@@ -53,7 +53,7 @@ extension PolicyLedger {
 
     /// What comes back from the archive may have ended while nobody looked.
     private mutating func takeIn(_ entry: inout LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
-        note(clock: now, in: &entry)
+        note(clock: now, in: &entry, of: domain)
         let changes = end(of: &entry, domain, at: now)
         if !changes.isEmpty { news.append(News(domain: domain, changes: changes, origin: .start)) }
         plan(&entry, of: domain, afterFetch: true, at: now)
@@ -85,7 +85,7 @@ extension PolicyLedger {
 
     func restored(_ kept: KeptPolicy, askedAt: WallTime, flight: FlightID?, at now: WallTime) -> LedgerEntry {
         var entry = kept.entry
-        entry.askedAt = min(askedAt, now)
+        entry.noteLookup(at: askedAt)
         entry.flight = flight
         return entry
     }

@@ -32,6 +32,7 @@ extension PolicyLedger {
     private mutating func noteEnd(of domain: PolicyDomain, _ due: inout Due, at now: WallTime) {
         guard var entry = entries.peek(domain) else { return }
         entry.endMinute = nil
+        note(clock: now, in: &entry, of: domain)
         // A flight that is under way may renew it; it notes the end when it settles.
         if entry.flight == nil {
             let changes = end(of: &entry, domain, at: now)
@@ -52,19 +53,31 @@ extension PolicyLedger {
 
     /// Notes whether the clock is behind the fetch of an entry's policy.
     ///
+    /// The archive gets it when the clock is right again: after a restart it may be behind again, and the life then counts
+    /// from there. While the clock is behind, `keepBehind` writes it for the policies that are in use.
+    ///
     /// - Returns: whether that is new.
     @discardableResult
-    mutating func note(clock now: WallTime, in entry: inout LedgerEntry) -> Bool {
+    mutating func note(clock now: WallTime, in entry: inout LedgerEntry, of domain: PolicyDomain) -> Bool {
         guard entry.noteClock(at: now) else { return false }
-        if let held = entry.held, held.isAhead(of: now) { clock.isBehind(held.fetchedAt) }
+        if let held = entry.held, held.isAhead(of: now) {
+            clock.isBehind(held.fetchedAt)
+        } else {
+            keep(entry, of: domain)
+        }
         return true
+    }
+
+    /// A life that counts from now on, because the clock is behind, does so across a restart too.
+    mutating func keepBehind(_ entry: LedgerEntry, of domain: PolicyDomain, at now: WallTime) {
+        if entry.held?.isAhead(of: now) == true { keep(entry, of: domain) }
     }
 
     /// - Returns: whether a refresh was begun.
     private mutating func keepAppointment(of domain: PolicyDomain, _ due: inout Due, at now: WallTime) -> Bool {
         guard var entry = entries.peek(domain) else { return false }
         entry.appointment = nil
-        note(clock: now, in: &entry)
+        note(clock: now, in: &entry, of: domain)
         let changes = entry.lifeChange(at: now)
         if !changes.isEmpty { due.news.append(News(domain: domain, changes: changes, origin: .refresh)) }
         // A flight that is under way makes the next appointment when it settles.
@@ -75,7 +88,7 @@ extension PolicyLedger {
             entries.replace(entry, for: domain)
             return false
         }
-        if held.isAhead(of: now) { keep(entry, of: domain) }
+        keepBehind(entry, of: domain, at: now)
         due.refreshes.append(startRefresh(of: domain, entry, held, at: now))
         return true
     }
@@ -127,7 +140,7 @@ extension PolicyLedger {
         if let old = entry.appointment { calendar.remove(domain, at: old) }
         entry.appointment = nil
         guard entry.isInUse(at: now, settings.refresh), let held = entry.applicable(at: now) else { return }
-        let mark = entry.nextMark(at: now).map { held.time(of: $0) }
+        let mark = entry.nextMark(at: now).map { held.time(of: $0, asOf: now) }
         guard let next = [entry.refreshAt, mark].compactMap({ $0 }).min() else { return }
         let minute = max(RefreshCalendar.minute(notBefore: next), RefreshCalendar.current(at: now) + 1)
         calendar.add(domain, at: minute)
@@ -163,7 +176,7 @@ extension PolicyLedger {
         for domain in Array(entries.keys) {
             guard var entry = entries.peek(domain), let held = entry.held else { continue }
             if let lookedAt, !held.isAhead(of: lookedAt) { entry.held = held.clockBehind(since: nil) }
-            note(clock: now, in: &entry)
+            note(clock: now, in: &entry, of: domain)
             if held.applies(at: now) { entry.isEndLogged = false }
             entry.appointment = nil
             entry.endMinute = nil

@@ -60,7 +60,8 @@ extension LedgerEntry {
     /// Until when it is answered with nothing to find out, given that it is now.
     fileprivate func end(of record: Record, _ settings: LedgerSettings, at now: WallTime) -> WallTime {
         let end = record.at + record.lifetime
-        return [end, applicable(at: now)?.end(asOf: now), nextTry(record, settings, at: now)].compactMap(\.self).min() ?? end
+        let lifeEnd = applicable(at: now)?.end(asOf: now)
+        return [end, lifeEnd, nextTry(record, settings, at: now)].compactMap(\.self).min() ?? end
     }
 
     /// When a fetch that failed is tried again; `nil`: the record asks for none.
@@ -81,6 +82,7 @@ extension EntryReport {
         state = EntryState(entry.standing(at: now, settings.pauses))
         policy = entry.held
         isApplied = entry.applicable(at: now) != nil
+        expiresAt = entry.held?.end(asOf: now)
         record = entry.record.map { Record(finding: $0.finding, at: $0.at, freshUntil: $0.at + $0.lifetime) }
         failure = entry.failedFetch.map {
             Failure(id: $0.id, failure: $0.failure, category: $0.category, at: $0.at, count: $0.count)

@@ -286,9 +286,9 @@ package final class PolicyService: Service {
         var clocks = ClockComparison()
         while !Task.isCancelled {
             let now = now()
-            if let bootTime, let step = clocks.step(wall: now, boot: bootTime()) { log.clockStepped(by: step) }
+            let step = bootTime.flatMap { clocks.step(wall: now, boot: $0()) }
             let (due, settings) = withState { ($0.ledger.due(at: now), $0.decisions) }
-            if let behind = due.clockBehind { log.clockIsBehind(by: behind) }
+            log.clock(step: step, behind: due.clockBehind)
             for news in due.news { log.record(news, at: now, settings) }
             lookAfterOrders(at: now)
             for plan in due.refreshes { start.yield(.fly(plan)) }

@@ -46,8 +46,8 @@ struct PolicyEntry: Equatable {
     /// As it is kept. Nothing was fetched or asked for after the export, nor is it known to have been after now.
     ///
     /// The export's time too is needed: else a moment in the future would count as a later now each time the same file is
-    /// imported, and the policy would never end. Where the exporting host's clock was behind the fetch, the time of the fetch
-    /// stays: by a clock that is right the life counts from it, and by one that is behind from when that was noticed.
+    /// imported, and the policy would never end. If the exporting host's clock was behind the fetch, the time of the fetch
+    /// stays: with a clock that is right the life counts from it, and with one that is behind from when that was noticed.
     ///
     /// - Returns: `nil` when its life is over.
     func archived(exportedAt: WallTime, now: WallTime) -> ArchivedPolicy? {

@@ -117,8 +117,8 @@ private enum ExportedRow {
                     throw .textTooLong(octets: kept.text.count)
                 }
                 // One that cannot be written counts as now, too.
-                let fetchedAt =
-                    RFC3339.text(of: kept.fetchedAt) == nil ? min(kept.fetchedAt, now) : kept.fetchedAt
+                let last = kept.lastFetch(asOf: now)
+                let fetchedAt = RFC3339.text(of: last) == nil ? min(last, now) : last
                 let behind = fetchedAt > now ? min(kept.clockBehindSince ?? now, now) : nil
                 let held = HeldPolicy(
                     FetchedPolicy(policy: try Self.policy(kept.text), text: kept.text), id: kept.id,
@@ -129,7 +129,8 @@ private enum ExportedRow {
                     self = .expired
                     return
                 }
-                self = .line(TransferFields(
+                self = .line(
+                    TransferFields(
                         kept, fetchedAt: fetched, askedAt: asked, clockBehindSince: behind.flatMap(RFC3339.text)))
             } catch {
                 self = .omitted(ExportOmission(domain: kept.domain.name.text, reason: error.description))

@@ -112,9 +112,10 @@ package struct PolicyImport: Sendable {
     /// file is later than that.
     private func change(to held: ArchivedRow?, by policy: ArchivedPolicy) -> ArchivedPolicy? {
         guard case .policy(let held)? = held, (try? STSPolicy(held.text)) != nil else { return policy }
-        guard held.fetchedAt < policy.fetchedAt else { return nil }
+        guard held.lastFetch(asOf: now) < policy.fetchedAt else { return nil }
         return ArchivedPolicy(
             domain: policy.domain, text: policy.text, id: policy.id, fetchedAt: policy.fetchedAt,
-            expiresAt: policy.expiresAt, askedAt: max(policy.askedAt, min(held.askedAt, now)))
+            expiresAt: policy.expiresAt, askedAt: max(policy.askedAt, min(held.askedAt, now)),
+            clockBehindSince: policy.clockBehindSince)
     }
 }

@@ -78,11 +78,11 @@ final class ArchiveConnections: Sendable {
             let now = now.milliseconds
             // A mark in the future is from a clock that was ahead.
             try database.execute(
-                sql: "UPDATE policy SET lapsed_at = ? WHERE expires_at <= ? AND (lapsed_at IS NULL OR lapsed_at > ?)",
-                arguments: [now, now, now])
+                sql: "UPDATE policy SET lapsed_at = :now WHERE (lapsed_at IS NULL OR lapsed_at > :now) AND \(PolicyRow.isOver)",
+                arguments: ["now": now])
             try database.execute(
-                sql: "UPDATE policy SET lapsed_at = NULL WHERE expires_at > ? AND lapsed_at IS NOT NULL",
-                arguments: [now])
+                sql: "UPDATE policy SET lapsed_at = NULL WHERE lapsed_at IS NOT NULL AND NOT \(PolicyRow.isOver)",
+                arguments: ["now": now])
             try database.execute(
                 sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
         }

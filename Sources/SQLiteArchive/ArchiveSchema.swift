@@ -19,11 +19,12 @@ enum ArchiveSchema {
     /// From it on there is something to read: what came later is there or not.
     private static let first = "1 policies"
 
-    /// From it on a policy's row says whether the clock was seen behind its fetch, and whether the log has its end.
+    /// From it on a policy's row has what the clock did since its fetch, and whether the log has its end.
     private static let clock = "3 clock"
 
     private static let clockColumns = """
         ALTER TABLE policy ADD COLUMN clock_behind_since INTEGER;
+        ALTER TABLE policy ADD COLUMN previous_fetched_at INTEGER;
         ALTER TABLE policy ADD COLUMN end_logged INTEGER NOT NULL DEFAULT 0;
         """
 

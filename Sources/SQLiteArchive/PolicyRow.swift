@@ -15,7 +15,7 @@ enum PolicyRow {
     private static let written = [
         "domain", "id", "fetched_at", "expires_at", "asked_at", "record_id", "record_at", "record_lifetime",
         "failure_id", "failure_at", "failure_count", "failure_category", "failure_reason", "clock_behind_since",
-        "end_logged", "text",
+        "previous_fetched_at", "end_logged", "text",
     ]
 
     static let keep = """
@@ -26,6 +26,16 @@ enum PolicyRow {
         """
 
     static let remove = "DELETE FROM policy WHERE domain = ?"
+
+    /// Whether a policy's life is over at `:now`. If a fetch lies in the future, by a clock that was ahead, the life counts
+    /// from the moment at which that was noticed, or from the fetch after it.
+    static let isOver = """
+        (expires_at <= :now
+        OR (fetched_at > :now AND clock_behind_since IS NOT NULL AND clock_behind_since + \(life) <= :now)
+        OR (fetched_at <= :now AND coalesce(previous_fetched_at, fetched_at) > :now AND fetched_at + \(life) <= :now))
+        """
+
+    private static let life = "(expires_at - max(fetched_at, coalesce(previous_fetched_at, fetched_at)))"
 
     /// In the order of `Column`. As octets, since a text ends at its first NUL otherwise; a text too long stays where it is.
     private static func selection(_ columns: [String]) -> String {
@@ -38,7 +48,7 @@ enum PolicyRow {
     private static let new = selection(written)
     /// Of a file that an older version wrote, and that is only read.
     private static let old = selection(
-        written.map { ["clock_behind_since": "NULL", "end_logged": "0"][$0] ?? $0 })
+        written.map { ["clock_behind_since": "NULL", "previous_fetched_at": "NULL", "end_logged": "0"][$0] ?? $0 })
 
     /// - Parameter hasClock: whether the file has the columns of this version.
     static func all(hasClock: Bool) -> String { hasClock ? new : old }
@@ -48,7 +58,7 @@ enum PolicyRow {
         case domain, id, fetchedAt, expiresAt, askedAt
         case recordID, recordAt, recordLifetime
         case failureID, failureAt, failureCount, failureCategory, failureReason
-        case clockBehindSince, endLogged
+        case clockBehindSince, previousFetchedAt, endLogged
         case text
     }
 
@@ -64,7 +74,8 @@ enum PolicyRow {
             policy.record?.id.text, policy.record?.at.milliseconds, policy.record?.lifetime.milliseconds,
             policy.failure?.id.text, policy.failure?.at.milliseconds, policy.failure?.count,
             policy.failure?.category.rawValue, policy.failure?.reason,
-            policy.clockBehindSince?.milliseconds, policy.isEndLogged ? 1 : 0,
+            policy.clockBehindSince?.milliseconds, policy.previousFetchedAt?.milliseconds,
+            policy.isEndLogged ? 1 : 0,
             Data(policy.text),
         ]
     }
@@ -89,9 +100,13 @@ enum PolicyRow {
             domain: domain, text: text, id: try id(row, .id), fetchedAt: try row.time(Column.fetchedAt),
             expiresAt: try row.time(Column.expiresAt), askedAt: try row.time(Column.askedAt), record: try record(row),
             failure: try failure(row),
-            clockBehindSince: try isPresent([.clockBehindSince], in: row)
-                ? try row.time(Column.clockBehindSince) : nil,
+            clockBehindSince: try optionalTime(row, .clockBehindSince),
+            previousFetchedAt: try optionalTime(row, .previousFetchedAt),
             isEndLogged: try row.number(Column.endLogged, in: 0...1) == 1)
+    }
+
+    private static func optionalTime(_ row: Row, _ column: Column) throws(UnreadableRow) -> WallTime? {
+        try isPresent([column], in: row) ? try row.time(column) : nil
     }
 
     private static func record(_ row: Row) throws(UnreadableRow) -> ArchivedPolicy.Record? {

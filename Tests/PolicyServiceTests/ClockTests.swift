@@ -81,6 +81,78 @@ import TestSupport
         #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == nil)
     }
 
+    @Test func `STS-3.2-ab a fetch while the clock is behind does not shorten the life that was known before`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let fetchedAt = lab.clock.now
+        try lab.restart([try archived("example.com", at: fetchedAt)])
+        _ = lab.due()
+        lab.clock.advance(Self.day * -30)
+        let plan = try #require(lab.due().refreshes.first)
+        guard case .refresh(let id) = plan.step else { throw Unexpected(what: "no refresh") }
+        guard case .keep(let row)? = lab.ledger.policyLanded(plan.id, id, try fetched(), at: lab.clock.now) else {
+            throw Unexpected(what: "not kept")
+        }
+        _ = try lab.settle(plan)
+        #expect(row.fetchedAt == lab.clock.now)
+        #expect(row.previousFetchedAt == fetchedAt)
+        #expect(row.expiresAt == fetchedAt + Self.life)
+        // With the wrong clock it is an ordinary policy: it is not fetched again and again.
+        try lab.expectNothingDue(within: .seconds(3_600))
+        // The clock is right again: in the same process, and in a new one.
+        lab.clock.advance(Self.day * 30 - .seconds(3_600))
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+        for restarts in [false, true] {
+            if restarts { try lab.restart([row]) }
+            lab.clock.advance(Self.life - .milliseconds(1))
+            #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+            lab.clock.advance(.milliseconds(1))
+            #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == nil)
+            lab.clock.advance(.zero - Self.life)
+        }
+    }
+
+    @Test func `a fetch after one by a clock that was ahead is an ordinary one`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        try lab.restart([try archived("example.com", at: lab.clock.now + Self.day * 365)])
+        try lab.refresh(try #require(lab.due().refreshes.first), try fetched())
+        try lab.expectNothingDue(within: .seconds(3_600))
+        lab.clock.advance(Self.life - .seconds(3_600) - .milliseconds(1))
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+        lab.clock.advance(.milliseconds(1))
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == nil)
+    }
+
+    @Test func `the archive forgets that the clock was behind as soon as it is right again`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        try lab.restart([try archived("example.com", at: lab.clock.now)])
+        lab.clock.advance(Self.day * -30)
+        #expect(try lookup(&lab).mode == .enforce)
+        let behind = try #require(kept(&lab).last)
+        lab.clock.advance(Self.day * 30)
+        #expect(try lookup(&lab).mode == .enforce)
+        let right = try #require(kept(&lab).last)
+        #expect(right.clockBehindSince == nil)
+        // The next boot too begins with a clock that is behind, but less. The life counts from there, not from the first time.
+        lab.clock.advance(Self.day * -20)
+        try lab.restart([right])
+        #expect(try lookup(&lab).mode == .enforce)
+        try lab.restart([behind])
+        #expect(try lookup(&lab).mode == nil)
+    }
+
+    @Test func `a policy in use is still in use after a start with a clock that is behind`() throws {
+        for isAsked in [false, true] {
+            var lab = try LedgerLab(isArchived: true)
+            let start = lab.clock.now
+            lab.clock.advance(Self.day * -365)
+            try lab.restart([try archived("example.com", at: start)])
+            if isAsked { _ = try lookup(&lab) }
+            _ = lab.due()
+            lab.clock.advance(Self.day * 365)
+            #expect(try lab.nextDue(within: Self.life).due.refreshes.count == 1)
+        }
+    }
+
     @Test func `a clock that is set back twice begins to count anew the second time`() throws {
         var lab = try LedgerLab()
         try lab.learn(fetched(maxAge: 2_592_000))

@@ -216,6 +216,19 @@ import TestSupport
         #expect(try tests.learn(pair(.noTLSA, .lookupFailed(serverFailure))) == .known(.partial, reason: nil))
     }
 
+    @Test func `a secure denial counts at once beside a new host that fails, because no answer makes DANE complete`() throws {
+        var tests = self
+        _ = try tests.learn(pair(usable, usable))
+        clock.advance(.seconds(300))
+        let grounds: [(String, HostFinding.Ground)] = [
+            ("mx1.example.com", .noTLSA), ("mx3.example.com", .lookupFailed(serverFailure)),
+        ]
+        let hosts = grounds.map { HostFinding(name: $0.0, preference: 10, ground: $0.1, isSigned: true) }
+        let changed = DANEFinding(
+            destination: destination, mx: .records(isSecure: true), hosts: hosts, timeToLive: 300)
+        #expect(try tests.learn(changed) == .known(.unknown([.partial, .notApplicable]), reason: changed.reason))
+    }
+
     @Test func `a failure of long ago is no answer at hand`() throws {
         var tests = self
         let failed = DANEFinding(destination: destination, mx: .failed(serverFailure), timeToLive: 0)

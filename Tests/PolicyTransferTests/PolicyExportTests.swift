@@ -92,8 +92,42 @@ import Testing
         #expect(await imported(octets, into: wrong, at: behind).summary == ImportSummary(imported: 1))
         #expect(wrong[policy.domain]?.clockBehindSince == since)
         #expect(await imported(octets, into: wrong, at: behind + .seconds(60)).summary == ImportSummary(older: 1))
+        let older = try await opened(
+            ArchivedPolicy(
+                domain: policy.domain, text: text, id: try recordID("0"), fetchedAt: behind - .seconds(3_600),
+                expiresAt: behind + .seconds(600_000), askedAt: behind))
+        #expect(await imported(octets, into: older, at: behind).summary == ImportSummary(imported: 1))
+        #expect(older[policy.domain]?.clockBehindSince == since)
         let late = await imported(octets, into: try await opened(), at: since + .seconds(604_800))
         #expect(late.summary == ImportSummary(expired: 1))
+    }
+
+    @Test func `STS-3.2-ab a fetch while the clock was behind counts as the one before it, once the clock has passed that`()
+        async throws
+    {
+        let (before, behind) = (now - .seconds(3_600), now - .seconds(30 * 86_400))
+        func policy(fetchedAt: WallTime, previousFetchedAt: WallTime? = nil) throws -> ArchivedPolicy {
+            ArchivedPolicy(
+                domain: try domain("example.com"), text: Array(policyText().utf8), id: try recordID("1"),
+                fetchedAt: fetchedAt, expiresAt: before + .seconds(604_800), askedAt: before,
+                previousFetchedAt: previousFetchedAt)
+        }
+        let held = try policy(fetchedAt: behind, previousFetchedAt: before)
+        // The clock is right again.
+        let octets = try await exported(try await opened(held)).sink.octets
+        let other = try await opened()
+        #expect(await imported(octets, into: other).summary == ImportSummary(imported: 1))
+        #expect(other[held.domain]?.fetchedAt == before)
+        // One that was fetched earlier does not replace it.
+        let old = try await exported(try await opened(try policy(fetchedAt: before - .seconds(60)))).sink.octets
+        let archive = try await opened(held)
+        #expect(await imported(old, into: archive).summary == ImportSummary(older: 1))
+        #expect(archive[held.domain] == held)
+        // While the clock is behind it is an ordinary policy.
+        let line = try await exported(try await opened(held), at: behind + .seconds(60)).sink.lines[1]
+        let time = try #require(RFC3339.text(of: behind))
+        #expect(line.contains(#""fetched-at":"\#(time)""#))
+        #expect(!line.contains("clock-behind-since"))
     }
 
     @Test(arguments: 0...4) func `a broken pipe stops it: nothing more is written, and it is told`(lines: Int)

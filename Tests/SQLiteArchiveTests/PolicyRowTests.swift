@@ -57,6 +57,7 @@ import Testing
         ("failure_count = 9223372036854775807", "bad.example", "failureCount is impossible"),
         ("clock_behind_since = 'now'", "bad.example", "clockBehindSince is impossible"),
         ("clock_behind_since = 9223372036854775807", "bad.example", "clockBehindSince is impossible"),
+        ("previous_fetched_at = 1.5", "bad.example", "previousFetchedAt is impossible"),
         ("end_logged = 2", "bad.example", "endLogged is impossible"),
         ("end_logged = NULL", "bad.example", "endLogged is impossible"),
         ("text = 'version: STSv1'", "bad.example", "the text is missing or too long"),

@@ -18,6 +18,7 @@ package struct ArchiveContract: Sendable {
         violations += try await keeping()
         violations += try await sequence()
         violations += try await purging()
+        violations += try await purgingByTheClock()
         violations += try await orders()
         if try await archive.open() != .unchanged { violations.append("a second opening finds what was there") }
         if try await loaded().isEmpty { violations.append("and keeps it") }
@@ -52,7 +53,7 @@ package struct ArchiveContract: Sendable {
                 domain: try domain("clock.example"), text: Array(policyText().utf8), id: try recordID("1"),
                 fetchedAt: WallTime(milliseconds: later), expiresAt: WallTime(milliseconds: later + 604_800_000),
                 askedAt: WallTime(milliseconds: 1), clockBehindSince: WallTime(milliseconds: 1_795_000_000_004),
-                isEndLogged: true))
+                previousFetchedAt: WallTime(milliseconds: later), isEndLogged: true))
         samples.append(try sample("xn--strae-oqa.example", id: String(repeating: "Z", count: 32)))
         return samples
     }
@@ -142,6 +143,41 @@ package struct ArchiveContract: Sendable {
         try await archive.commit([.keep(over)])
         try await archive.purge(at: WallTime(milliseconds: 10_000), grace: .zero)
         demand(try await archive.row(of: over.domain) == nil, "without grace it goes at the end of its life")
+        return violations
+    }
+
+    /// A life of 1,000 whose fetch lies in the future counts from when that was noticed, or from the fetch after it.
+    private func purgingByTheClock() async throws -> [String] {
+        var violations: [String] = []
+        let others = try await loaded().count
+        for (fetchedAt, since, previous, end) in [
+            (50_000, 10_000, nil, 11_000), (50_000, nil, nil, 51_000), (10_000, nil, 50_000, 11_000),
+        ] as [(Int64, Int64?, Int64?, Int64)] {
+            let policy = ArchivedPolicy(
+                domain: try domain("clock-purge.example"), text: [], id: try recordID("1"),
+                fetchedAt: WallTime(milliseconds: fetchedAt), expiresAt: WallTime(milliseconds: 51_000),
+                askedAt: WallTime(milliseconds: 1), clockBehindSince: since.map { WallTime(milliseconds: $0) },
+                previousFetchedAt: previous.map { WallTime(milliseconds: $0) })
+            try await archive.commit([.keep(policy)])
+            for (time, isGone) in [(end - 1, false), (end, true)] {
+                try await archive.purge(at: WallTime(milliseconds: time), grace: .zero)
+                if try await (archive.row(of: policy.domain) == nil) != isGone {
+                    violations.append("fetched at \(fetchedAt), noticed at \(since ?? 0), purged at \(time): \(isGone)")
+                }
+            }
+        }
+        // The clock is right again within the grace.
+        let policy = ArchivedPolicy(
+            domain: try domain("clock-purge.example"), text: [], id: try recordID("1"),
+            fetchedAt: WallTime(milliseconds: 50_000), expiresAt: WallTime(milliseconds: 51_000),
+            askedAt: WallTime(milliseconds: 1), clockBehindSince: WallTime(milliseconds: 10_000))
+        try await archive.commit([.keep(policy)])
+        for time in [11_000, 50_500, 50_999] as [Int64] {
+            try await archive.purge(at: WallTime(milliseconds: time), grace: .seconds(100))
+        }
+        if try await archive.row(of: policy.domain) == nil { violations.append("a clock that is right again loses nothing") }
+        try await archive.commit([.remove(policy.domain)])
+        if try await loaded().count != others { violations.append("and nothing else goes") }
         return violations
     }
 

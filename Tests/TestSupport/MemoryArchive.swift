@@ -196,7 +196,7 @@ package final class MemoryArchive: PolicyArchive {
         let failure = state.withLock { state in
             state.purges += 1
             for (domain, policy) in state.policies {
-                guard policy.expiresAt <= now else {
+                guard policy.isOver(at: now) else {
                     state.lapsed[domain] = nil
                     continue
                 }
@@ -214,5 +214,15 @@ package final class MemoryArchive: PolicyArchive {
 
     package func close() async {
         state.withLock { $0.isOpen = false }
+    }
+}
+
+extension ArchivedPolicy {
+    /// Of a fetch in the future the life counts from the moment at which that was noticed, or from the fetch after it.
+    fileprivate func isOver(at now: WallTime) -> Bool {
+        guard expiresAt > now else { return true }
+        let life = expiresAt - max(fetchedAt, previousFetchedAt ?? fetchedAt)
+        if fetchedAt > now { return clockBehindSince.map { $0 + life <= now } ?? false }
+        return previousFetchedAt.map { $0 > now && fetchedAt + life <= now } ?? false
     }
 }

@@ -106,7 +106,7 @@ extension Entry {
     package init(_ report: EntryReport) {
         domain = report.domain.name.text
         state = report.state.rawValue
-        policy = report.policy.map { Policy($0, applied: report.isApplied) }
+        policy = report.policy.map { Policy($0, applied: report.isApplied, expiresAt: report.expiresAt) }
         record = report.record.map(Record.init)
         failure = report.failure.map(FetchFailed.init)
         failing = report.isFailing
@@ -118,14 +118,15 @@ extension Entry {
 }
 
 extension Policy {
-    init(_ held: HeldPolicy, applied: Bool) {
+    /// - Parameter expiresAt: `nil`: what follows from its fetch.
+    init(_ held: HeldPolicy, applied: Bool, expiresAt: WallTime? = nil) {
         mode = held.policy.mode.rawValue
         id = held.id.text
         maxAge = held.policy.maxAge
         mx = held.policy.mx.map(\.description)
         notices = held.policy.notices.map { RemoteText.printable("\($0)", limit: Shown.longest) }
         fetchedAt = Timestamp(held.fetchedAt)
-        expiresAt = Timestamp(held.expiresAt)
+        self.expiresAt = Timestamp(expiresAt ?? held.expiresAt)
         self.applied = applied
     }
 }

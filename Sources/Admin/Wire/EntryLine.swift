@@ -54,7 +54,7 @@ extension EntryLine {
         state = report.state.rawValue
         id = report.policy?.id.text
         fetchedAt = report.policy.map { Timestamp($0.fetchedAt) }
-        expiresAt = report.policy.map { Timestamp($0.expiresAt) }
+        expiresAt = report.expiresAt.map(Timestamp.init)
         refreshAt = report.refreshAt.map(Timestamp.init)
         askedAt = Timestamp(report.askedAt)
         failing = report.isFailing
