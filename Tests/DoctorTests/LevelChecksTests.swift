@@ -34,6 +34,38 @@ import Testing
         #expect(findings.last?.remedy == Remedy(.configuration, "postfix: { security-level: auto }"))
     }
 
+    @Test(arguments: [
+        ("may", "encrypt", "`dane` nowhere, though it could"), ("encrypt", "may", "`dane` where that weakens"),
+        ("secure", "dane", "`dane-only` nowhere, though it could"), ("fingerprint", "verify", "`dane-only` in place of"),
+        ("encrypt", "secure", nil), ("dane", "fingerprint", nil), ("may", "none", nil),
+    ] as [(String, String, String?)])
+    func `what the bridge answers about DANE at another level than Postfix's is named`(
+        level: String, told: String, difference: String?
+    ) {
+        var setup = Healthy.setup
+        setup.securityLevel = SecurityLevel(told)
+        let findings = Healthy.findings(.securityLevel, ["smtp_tls_security_level": level], setup)
+        #expect(findings.count == (difference == nil ? 1 : 2))
+        if let difference { #expect(findings.text.contains(difference)) }
+    }
+
+    @Test(arguments: ["encrypt", "verify", "secure", "may", "dane", "dane-only", "fingerprint"])
+    func `DANE-2.2-a at a strict level it is said that complete DANE is answered with dane-only`(level: String) {
+        let isStrict = ["encrypt", "verify", "secure"].contains(level)
+        for validates in [false, true] {
+            let parameters = [
+                "smtp_tls_security_level": level, "smtp_dns_support_level": validates ? "dnssec" : "enabled",
+            ]
+            let text = Healthy.findings(.securityLevel, parameters).text
+            #expect(text.contains("the bridge answers `dane-only` instead") == (isStrict && validates), "\(text)")
+        }
+        let parameters = [
+            "smtp_tls_security_level": level, "smtp_dns_support_level": "dnssec", "smtp_tls_dane_insecure_mx_policy": "may",
+        ]
+        let severities = Healthy.findings(.daneInsecureMX, parameters).severities
+        #expect(severities == [isStrict || level == "fingerprint" ? .skip : .warn])
+    }
+
     // MARK: dns-support
 
     @Test func `DANE on both sides, or on none, is ok`() {

@@ -31,27 +31,43 @@ extension PostfixCheckup {
             own = Finding(
                 .securityLevel, .ok,
                 "Where there is no policy, smtp_tls_security_level = encrypt stays in force: mail to hosts without TLS "
-                    + "waits.")
+                    + "waits.\(completeDANE(beside: level))")
         case "dane-only", "fingerprint", "verify", "secure":
             own = Finding(
                 .securityLevel, .warn,
                 "smtp_tls_security_level = \(level) is demanded of every domain without a policy: mail to most of the "
-                    + "world waits.", may)
+                    + "world waits.\(completeDANE(beside: level))", may)
         default:
             own = Finding(
                 .securityLevel, .fail, "smtp_tls_security_level = \(shown(level)) is no level that Postfix knows.", may)
         }
-        guard let told = setup.securityLevel, told.givesWayToDANE != SecurityLevel(level).givesWayToDANE else {
+        guard let told = setup.securityLevel, let difference = Self.difference(told, from: SecurityLevel(level)) else {
             return [own]
         }
         return [
             own,
             Finding(
                 .securityLevel, .warn,
-                "postfix.security-level says something else than Postfix does, so the bridge answers `dane` "
-                    + (told.givesWayToDANE ? "where that weakens Postfix's own level." : "nowhere, though it could."),
+                "postfix.security-level says something else than Postfix does, so the bridge answers \(difference).",
                 Remedy(.configuration, "postfix: { security-level: auto }")),
         ]
+    }
+
+    /// What the bridge answers at a strict level of the site, if DANE protects the whole way (RFC 7672 §2.2).
+    private func completeDANE(beside level: String) -> String {
+        guard isLookingForDANE, SecurityLevel(level).givesWayToDANEOnly else { return "" }
+        return " Where every MX host has usable TLSA records, the bridge answers `dane-only` instead."
+    }
+
+    /// How the answers about DANE differ if the bridge takes `told` for Postfix's level; `nil`: they do not.
+    private static func difference(_ told: SecurityLevel, from level: SecurityLevel) -> String? {
+        if told.givesWayToDANE != level.givesWayToDANE {
+            return told.givesWayToDANE
+                ? "`dane` where that weakens Postfix's own level" : "`dane` nowhere, though it could"
+        }
+        guard told.givesWayToDANEOnly != level.givesWayToDANEOnly else { return nil }
+        return told.givesWayToDANEOnly
+            ? "`dane-only` in place of Postfix's own level" : "`dane-only` nowhere, though it could"
     }
 
     // MARK: smtp_dns_support_level
@@ -101,6 +117,11 @@ extension PostfixCheckup {
         let parameters = client.client.parameters
         guard parameters.text("smtp_dns_support_level").lowercased() == "dnssec", isLookingForDANE else {
             return Finding(.daneInsecureMX, .skip, "DANE is not used.")
+        }
+        let level = level(of: client)
+        guard SecurityLevel(level).givesWayToDANE || level.hasPrefix("dane") else {
+            return Finding(
+                .daneInsecureMX, .skip, "Beside smtp_tls_security_level = \(shown(level)) the bridge never answers `dane`.")
         }
         switch parameters["smtp_tls_dane_insecure_mx_policy"] {
         case nil:
