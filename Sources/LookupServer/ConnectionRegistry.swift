@@ -5,10 +5,19 @@ import Synchronization
 /// All open connections of all listeners: bounds their number, and lets them end in order.
 ///
 /// Concurrency: any event loop.
+/// Cost: each call the same, however many connections there are: at the limit strangers choose how often it is called.
 final class ConnectionRegistry: Sendable {
-    private struct State {
+    fileprivate struct Entry {
+        let connection: Connection
+        /// `nil`: a reply is pending.
+        var idlePlace: IdleList<Connection>.Place?
+    }
+
+    fileprivate struct State {
         var limit: Int
-        var connections: [ObjectIdentifier: Connection] = [:]
+        var connections: [ObjectIdentifier: Entry] = [:]
+        /// The connection that has been idle longest comes first.
+        var idle = IdleList<Connection>()
         var isDraining = false
         var whenEmpty: CheckedContinuation<Void, Never>?
     }
@@ -59,25 +68,32 @@ final class ConnectionRegistry: Sendable {
     private func decide(on connection: Connection) -> Admission {
         state.withLock { state in
             guard !state.isDraining else { return .refused }
-            let id = ObjectIdentifier(connection)
             guard state.connections.count >= state.limit else {
-                state.connections[id] = connection
+                state.insert(connection)
                 return .admitted
             }
-            // A walk over all of them, but only under pressure. Idle connections are otherwise never closed by us: a
-            // Postfix that finds its connection dead may defer mail.
-            let idle = state.connections.values.filter { !$0.isBusy }
-            guard let oldest = idle.min(by: { $0.idleSince < $1.idleSince }) else { return .refused }
-            state.connections[ObjectIdentifier(oldest)] = nil
-            state.connections[id] = connection
+            // Idle connections are otherwise never closed by us: a Postfix that finds its connection dead may defer mail.
+            guard let oldest = state.idle.first else { return .refused }
+            _ = state.remove(oldest)
+            state.insert(connection)
             return .replacing(oldest)
         }
+    }
+
+    /// A reply is pending.
+    fileprivate func noteBusy(_ connection: Connection) {
+        state.withLock { $0.setIdle(false, connection) }
+    }
+
+    /// All replies are written: nobody has been idle for less time.
+    fileprivate func noteIdle(_ connection: Connection) {
+        state.withLock { $0.setIdle(true, connection) }
     }
 
     func remove(_ connection: Connection) {
         let (wasOpen, continuation) = state.withLock { state -> (Bool, CheckedContinuation<Void, Never>?) in
             // One that was replaced is not there any more.
-            let wasOpen = state.connections.removeValue(forKey: ObjectIdentifier(connection)) != nil
+            let wasOpen = state.remove(connection)
             guard state.isDraining, state.connections.isEmpty else { return (wasOpen, nil) }
             defer { state.whenEmpty = nil }
             return (wasOpen, state.whenEmpty)
@@ -90,7 +106,7 @@ final class ConnectionRegistry: Sendable {
     func drain() async {
         let open = state.withLock { state in
             state.isDraining = true
-            return Array(state.connections.values)
+            return state.connections.values.map(\.connection)
         }
         for connection in open { connection.channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain) }
         await withCheckedContinuation { continuation in
@@ -105,6 +121,29 @@ final class ConnectionRegistry: Sendable {
     var count: Int { state.withLock { $0.connections.count } }
 }
 
+extension ConnectionRegistry.State {
+    mutating func insert(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = .init(
+            connection: connection, idlePlace: idle.append(connection))
+    }
+
+    /// - Returns: whether it was there.
+    mutating func remove(_ connection: Connection) -> Bool {
+        guard let entry = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return false }
+        if let place = entry.idlePlace { idle.remove(at: place) }
+        return true
+    }
+
+    /// Nothing happens if the connection had to go.
+    mutating func setIdle(_ isIdle: Bool, _ connection: Connection) {
+        let id = ObjectIdentifier(connection)
+        guard let entry = connections[id] else { return }
+        if let place = entry.idlePlace { idle.remove(at: place) }
+        let place = isIdle ? idle.append(connection) : nil
+        connections[id]?.idlePlace = place
+    }
+}
+
 /// What a connection is told from outside.
 package enum ConnectionEvent: Sendable {
     /// Answer what is pending, then close.
@@ -114,19 +153,20 @@ package enum ConnectionEvent: Sendable {
 /// A connection as others see it.
 package final class Connection: Sendable {
     let channel: any Channel
-    /// Nanoseconds of `NIODeadline`; `busy` while a reply is pending.
-    private let idle: Atomic<UInt64>
+    private let registry: ConnectionRegistry?
 
-    private static let busy = UInt64.max
-
-    package init(channel: any Channel) {
+    /// - Parameter registry: gets to know whether it is idle; it may hold the connection until it is closed.
+    init(channel: any Channel, registry: ConnectionRegistry) {
         self.channel = channel
-        idle = Atomic(NIODeadline.now().uptimeNanoseconds)
+        self.registry = registry
     }
 
-    var idleSince: UInt64 { idle.load(ordering: .relaxed) }
-    var isBusy: Bool { idleSince == Self.busy }
+    /// One that is in no registry.
+    package init(channel: any Channel) {
+        self.channel = channel
+        registry = nil
+    }
 
-    func becomeBusy() { idle.store(Self.busy, ordering: .relaxed) }
-    func becomeIdle() { idle.store(NIODeadline.now().uptimeNanoseconds, ordering: .relaxed) }
+    func becomeBusy() { registry?.noteBusy(self) }
+    func becomeIdle() { registry?.noteIdle(self) }
 }

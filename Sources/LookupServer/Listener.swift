@@ -103,7 +103,7 @@ struct Listener: Sendable, Equatable {
             guard result == 0 else { throw ListenFailure.Reason.system(errno) }
             if tenure == .inCharge { try PortSharing.open(descriptor) }
             // Here and not by NIO, which closes the descriptor when it fails.
-            guard Glibc.listen(descriptor, backlog) == 0 else { throw ListenFailure.Reason.system(errno) }
+            guard Glibc.listen(descriptor, usualBacklog) == 0 else { throw ListenFailure.Reason.system(errno) }
         } catch {
             Glibc.close(descriptor)
             throw error
@@ -155,7 +155,7 @@ struct Listener: Sendable, Equatable {
             // The manager may have opened it blocking.
             _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
             do {
-                let channel = try await serve(descriptor, surroundings, initializer)
+                let channel = try await serve(descriptor, surroundings, backlog: maximumBacklog, initializer)
                 listeners.append(Listener(place: place, channel: channel, descriptor: descriptor, kind: .passed))
             } catch {
                 // All of them, or none. NIO has closed this one.
@@ -168,7 +168,7 @@ struct Listener: Sendable, Equatable {
     }
 
     private static func serve(
-        _ descriptor: Int32, _ surroundings: Surroundings,
+        _ descriptor: Int32, _ surroundings: Surroundings, backlog: Int32 = usualBacklog,
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
         let channel = try await ServerBootstrap(group: surroundings.group)
@@ -184,7 +184,11 @@ struct Listener: Sendable, Equatable {
     }
 
     /// Connections that wait to be accepted: one for each smtp(8) of a large site that starts anew.
-    private static let backlog: Int32 = 1_024
+    private static let usualBacklog: Int32 = 1_024
+
+    /// For passed sockets, whose `Backlog=` NIO replaces and nothing reads (TCP_INFO has it, unix sockets do not): the kernel
+    /// takes net.core.somaxconn for it (listen(2)), so the queue is never shorter than the unit has it.
+    private static let maximumBacklog = Int32.max
 
     // MARK: Succession
 

@@ -249,18 +249,23 @@ package final class LookupServer: Service {
 
     /// On the new connection's event loop.
     private func accept(_ channel: any Channel, _ table: TableProtocol) -> EventLoopFuture<Void> {
-        let connection = Connection(channel: channel)
-        let limit = state.settings.maximumConnections
+        let connection = Connection(channel: channel, registry: registry)
+        let limit: Logger.Metadata = ["limit": "\(state.settings.maximumConnections)"]
         switch registry.admit(connection) {
         case .admitted: break
         case .replacing(let oldest):
-            logger.warning(
-                "connection limit reached, closing the oldest idle connection", metadata: ["limit": "\(limit)"])
+            if let suppressed = state.replacedConnections.admit() {
+                logger.warning(
+                    "connection limit reached, closing the oldest idle connection",
+                    metadata: limit.merging(suppressed) { $1 })
+            }
             oldest.channel.close(promise: nil)
         case .refused:
-            logger.warning(
-                "connection limit reached and all are busy, refusing: raise listen.max-connections",
-                metadata: ["limit": "\(limit)"])
+            if let suppressed = state.refusedConnections.admit() {
+                logger.warning(
+                    "connection limit reached and all are busy, refusing: raise listen.max-connections",
+                    metadata: limit.merging(suppressed) { $1 })
+            }
             return channel.close()
         }
         channel.closeFuture.whenComplete { [registry] _ in registry.remove(connection) }

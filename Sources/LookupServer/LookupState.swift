@@ -19,6 +19,10 @@ package final class LookupState: Sendable {
 
     private let state: Mutex<State>
     let metrics: LookupMetrics
+    /// Lines about connections that any client can cause.
+    let malformedRequests = LogLimiter()
+    let replacedConnections = LogLimiter()
+    let refusedConnections = LogLimiter()
     private let logger: Logger
 
     /// How long one domain's policy is not told of again.

@@ -223,7 +223,10 @@ package final class TableConnectionHandler: ChannelDuplexHandler {
     }
 
     private func refuse(_ malformed: MalformedRequest) {
-        logger.info("malformed request, closing", metadata: ["reason": "\(malformed)"])
+        if let suppressed = state.malformedRequests.admit() {
+            logger.info(
+                "malformed request, closing", metadata: suppressed.merging(["reason": "\(malformed)"]) { $1 })
+        }
         let owed = PendingReply(
             reply: .refused(Reason("\(malformed)")), dialect: settings.dialect, rule: nil, cause: .malformedRequest,
             since: .now())
