@@ -50,6 +50,14 @@ package final class CurlFetcher: PolicyFetcher {
         return try result.get()
     }
 
+    /// Removes the one variable that libcurl reads whatever its options say: SSLKEYLOGFILE, the file that it would write the
+    /// keys of all TLS connections to.
+    ///
+    /// To be called before the first fetcher is made and before there are threads: it changes the environment.
+    package static func removeEnvironment() {
+        unsetenv("SSLKEYLOGFILE")
+    }
+
     /// Ends all fetches with `.cancelled` and returns when the thread has closed its sockets. May be called again.
     package func close() async {
         mailbox.close()

@@ -1,4 +1,5 @@
-/// What a `CurlFetcher` needs to know. Plain values; nothing is read from the environment.
+/// What a `CurlFetcher` needs to know. Plain values; nothing is read from the environment (see
+/// `CurlFetcher.removeEnvironment`).
 package struct CurlFetcherConfiguration: Equatable, Sendable {
     /// The time for one fetch with all its addresses and its wait for a free slot, from the call to the last octet.
     /// RFC 8461 §3.3 suggests one minute; half of it, because a mail may be waiting.

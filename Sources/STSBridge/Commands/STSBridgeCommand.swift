@@ -1,4 +1,5 @@
 import ArgumentParser
+import CurlHTTPS
 import Foundation
 
 /// The command line. Each command is a file of its own; this one only starts them and turns errors into exit codes.
@@ -24,6 +25,7 @@ struct STSBridgeCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        CurlFetcher.removeEnvironment()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
