@@ -87,7 +87,8 @@ package struct Examination: Sendable {
         let checkup = ResolverCheckup(setup, names: names, isLookingForDANE: isLookingForDANE)
         let signatures = await dnssec
         let world = WorldCheckup(names.domain, await discovered)
-        let own = await bridge
+        var own = await bridge
+        own.postfixUser = (try? survey.get()).flatMap { Account.named($0.mailOwner) }
         var all = own.findings + (await postfix)
         all += daemonSettings(local, survey)
         all += checkup.nameServers(await servers, areGuessed: areServersGuessed) + checkup.dnssec(signatures)
@@ -126,6 +127,7 @@ package struct Examination: Sendable {
             if case .unix(let path) = $0.address { (path, FileLook.at(path), $0.isPassed) } else { nil }
         }
         checkup.adminSocket = setup.adminSocket.map { ($0, FileLook.at($0)) }
+        checkup.adminPath = setup.adminSocket.map { SocketPath($0, from: "/") }
         checkup.cache = setup.cachePath.map(CacheFacts.at)
         checkup.cacheUser = Account.numbered(checkup.daemon?.user ?? checkup.cache?.owner ?? examiner.user)
         checkup.reply = await reply(among: checkup.listeners)

@@ -15,6 +15,10 @@ package struct BridgeCheckup: Sendable {
     /// The unix sockets among them.
     package var sockets: [(path: String, look: FileLook, isPassed: Bool)] = []
     package var adminSocket: (path: String, look: FileLook)?
+    /// The way to it from the root directory.
+    package var adminPath: SocketPath?
+    /// `mail_owner`, as whom smtp(8) runs; `nil`: there is no Postfix or no such user here.
+    package var postfixUser: Account?
     /// What it said of `domain`; `nil`: not asked, for nobody listens.
     package var reply: (domain: String, outcome: LookupProbe.Outcome)?
     /// `nil`: nothing is kept.
@@ -147,9 +151,37 @@ package struct BridgeCheckup: Sendable {
                 .adminSocket, .fail,
                 "\(name) has mode \(facts.modeText): everybody on this host may exempt domains and forget policies.",
                 Remedy(.shell, "chmod 0660 \(name)"))
-        case .found(let facts): return Finding(.adminSocket, .ok, "\(name) has mode \(facts.modeText).")
+        case .found(let facts):
+            return postfixAccess(to: name, facts)
+                ?? Finding(.adminSocket, .ok, "\(name) has mode \(facts.modeText).")
         case .missing: return Finding(.adminSocket, .unknown, "\(name) is not there; is the daemon running?")
         case .hidden: return Finding(.adminSocket, .unknown, "\(name) is hidden from this user.")
+        }
+    }
+
+    /// Postfix speaks with every stranger: who breaks into it must not be able to switch the protection off.
+    ///
+    /// - Returns: `nil` if Postfix's user may not connect.
+    private func postfixAccess(to name: String, _ facts: FileFacts) -> Finding? {
+        guard let postfixUser, let access = adminPath?.access(for: postfixUser) else { return nil }
+        switch access {
+        case .denied, .missing, .notASocket: return nil
+        case .unknown(let place):
+            return Finding(
+                .adminSocket, .unknown,
+                "Whether Postfix's user \(postfixUser.name) may connect to \(name) could not be seen: "
+                    + "\(RemoteText.escaped(place)) is closed to this user, or has an access control list.")
+        case .granted where facts.owner == postfixUser.user:
+            return Finding(
+                .adminSocket, .warn,
+                "The daemon runs as Postfix's user \(postfixUser.name), so who breaks into Postfix may exempt domains and "
+                    + "forget policies. Run it as a user of its own.")
+        case .granted:
+            return Finding(
+                .adminSocket, .warn,
+                "Postfix's user \(postfixUser.name) may connect to \(name) (mode \(facts.modeText), group "
+                    + "\(facts.group)), so who breaks into Postfix may exempt domains and forget policies. Name a group "
+                    + "that it is not in, or none.", Remedy(.configuration, "admin: { socket-group: \"\" }"))
         }
     }
 }
