@@ -43,13 +43,17 @@ struct Setup: Sendable {
         try postfix.check()
         return Setup(
             configuration, postfix,
-            try upstream.validating(configuration, wantsDANE: postfix.wantsDANE, logger: logger))
+            upstream: try upstream.validating(configuration, wantsDANE: postfix.wantsDANE, logger: logger),
+            services: services)
     }
 
-    private init(_ configuration: Configuration, _ postfix: PostfixAtHand, _ upstream: Upstream) {
+    private init(
+        _ configuration: Configuration, _ postfix: PostfixAtHand, upstream: Upstream, services: ServiceTable
+    ) {
         self.configuration = configuration
         self.postfix = postfix
         self.upstream = upstream
+        self.services = services
     }
 
     /// Most of the fetcher is left to lookups.
@@ -66,7 +70,8 @@ struct Setup: Sendable {
         lookup.understood = postfix.understood
         lookup.services = services
         lookup.maximumConnections = DescriptorLimit.connections(
-            wanted: lookup.maximumConnections, fetches: configuration.maximumFetches)
+            wanted: lookup.maximumConnections, fetches: configuration.maximumFetches,
+            operators: configuration.operatorConnections)
         return lookup
     }
 

@@ -81,7 +81,8 @@ struct Upstream: Sendable {
         metrics = other.metrics
     }
 
-    /// DNSSEC `auto` goes without DANE where it cannot be set up; `on` does not start.
+    /// DNSSEC `auto` goes without DANE if it cannot be set up; `on` does not start. Neither does `auto` if a descriptor is
+    /// missing for the moment: a reload would switch DANE off until the next one.
     private static func validator(
         _ transport: DNSTransport, _ configuration: Configuration, isWanted: Bool, _ logger: Logger
     ) throws(UnboundSetupFailure) -> UnboundValidator? {
@@ -89,7 +90,7 @@ struct Upstream: Sendable {
         do throws(UnboundSetupFailure) {
             return try UnboundValidator(transport, trustAnchorFile: configuration.trustAnchorFile)
         } catch {
-            guard configuration.dnssec == .auto, configuration.postfix.dane != .on else { throw error }
+            guard configuration.dnssec == .auto, configuration.postfix.dane != .on, !error.isTemporary else { throw error }
             logger.error("DNSSEC cannot be validated, DANE is off", metadata: ["reason": "\(error)"])
             return nil
         }

@@ -6,6 +6,18 @@ package enum UnboundSetupFailure: Error, Equatable, Sendable, CustomStringConver
     case trustAnchor(TrustAnchorFailure)
     case transport(DNSTransportError)
 
+    /// Whether only this process lacks something at the moment, such as a descriptor: the configuration and the library may be
+    /// in order.
+    package var isTemporary: Bool {
+        switch self {
+        case .library(let step, _): step == Self.descriptorStep
+        case .transport(.system): true
+        case .transport(.noServers), .trustAnchor: false
+        }
+    }
+
+    static let descriptorStep = "descriptors"
+
     package var description: String {
         switch self {
         case .library(let step, let reason): "libunbound: \(step): \(reason)"

@@ -191,15 +191,15 @@ extension UnboundContext {
         return Made(pointer: context)
     }
 
-    /// A context takes some seven descriptors, and libevent ends the process where its thread finds none left. So that many
-    /// are taken and given back first, with room for what other threads take meanwhile.
+    /// A context takes some seven descriptors, and libevent ends the process if its thread finds none left (`evsig_init_`
+    /// calls exit). So more than that are opened and closed first, with room for what other threads open meanwhile.
     private static func requireDescriptors() throws(UnboundSetupFailure) {
         var taken: [Int32] = []
         defer { for descriptor in taken { Glibc.close(descriptor) } }
         while taken.count < neededDescriptors {
             let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard descriptor >= 0 else {
-                throw .library(step: "descriptors", reason: String(cString: strerror(errno)))
+                throw .library(step: UnboundSetupFailure.descriptorStep, reason: String(cString: strerror(errno)))
             }
             taken.append(descriptor)
         }
