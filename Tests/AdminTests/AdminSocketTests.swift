@@ -27,9 +27,69 @@ import TestSupport
         try await lab.serve(socket: AdminSocket(path: lab.path, group: "no-such-group-here")) {
             var status = stat()
             let isThere = lstat(lab.path, &status) == 0
-            #expect(isThere && status.st_mode & 0o7777 == 0o660)
+            #expect(isThere && status.st_mode & 0o7777 == 0o600)
         }
         #expect(lab.log.messages.contains { $0.hasPrefix("group of the admin socket does not exist") })
+    }
+
+    @Test func `a reload takes the group's right away, gives it back, and sets a changed mode right`() async throws {
+        let lab = try AdminLab()
+        let group = String(cString: try #require(getgrgid(getgid())).pointee.gr_name)
+        let socket = AdminSocket(path: lab.path, group: group)
+        @Sendable func mode() -> UInt32? {
+            var status = stat()
+            return lstat(lab.path, &status) == 0 ? status.st_mode & 0o7777 : nil
+        }
+        try await lab.serve(socket: socket) {
+            for (next, expected) in [(nil, 0o600), (group, 0o660), ("no-such-group-here", 0o600)] as [(String?, UInt32)] {
+                socket.update(group: next, logger: lab.log.logger())
+                #expect(mode() == expected)
+            }
+            chmod(lab.path, 0o666)
+            socket.update(group: nil, logger: lab.log.logger())
+            #expect(mode() == 0o600)
+        }
+    }
+
+    @Test func `a socket whose file was removed is made again within the interval`() async throws {
+        let lab = try AdminLab()
+        let clock = ManualTime()
+        try await lab.serve(sleep: { try await clock.sleep($0) }) {
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            unlink(lab.path)
+            clock.advance(.seconds(5))
+            await lab.log.appearance(of: Self.gone)
+            try await lab.askAgain()
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
+    }
+
+    @Test func `a socket whose file was removed is made again at a reload`() async throws {
+        let lab = try AdminLab()
+        let (socket, clock) = (AdminSocket(path: lab.path, group: nil), ManualTime())
+        try await lab.serve(socket: socket, sleep: { try await clock.sleep($0) }) {
+            unlink(lab.path)
+            socket.update(group: nil, logger: lab.log.logger())
+            await lab.log.appearance(of: Self.gone)
+            try await lab.askAgain()
+        }
+        #expect(lab.log.messages.count { $0 == Self.gone } == 1)
+    }
+
+    @Test func `a socket that could not be made is made at a reload`() async throws {
+        let lab = try AdminLab()
+        let (directory, clock) = (lab.directory + "/missing", ManualTime())
+        let socket = AdminSocket(path: directory + "/admin.sock", group: nil)
+        let service = AdminService(
+            lab.policies, socket: socket, seams: lab.seams, logger: lab.log.logger(),
+            sleep: { try await clock.sleep($0) })
+        try await lab.run(service) {
+            await lab.log.appearance(of: Self.without)
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+            socket.update(group: nil, logger: lab.log.logger())
+            await lab.log.appearance(of: "listening")
+        }
+        #expect(!lab.log.messages.contains(Self.gone))
     }
 
     @Test func `a socket that a killed daemon left is replaced`() async throws {
@@ -92,6 +152,7 @@ import TestSupport
         #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
     }
 
+    private static let gone = "file of the admin socket was gone, listening anew"
     private static let without =
         "admin socket cannot be had, going on without: status, explain and orders do not work"
 
@@ -111,6 +172,11 @@ import TestSupport
 }
 
 extension AdminLab {
+    /// A request over a new connection.
+    fileprivate func askAgain() async throws {
+        try await AdminClient.with(path: path) { _ = try await $0.get(.observe, as: Observation.self) }
+    }
+
     /// Why there is no socket.
     fileprivate var reason: String? { log.entries.last { $0.level == .error }?.facts["reason"] }
 }

@@ -13,7 +13,7 @@ import Synchronization
 /// Concurrency: connections on the event loops of `group`, requests in tasks.
 /// Bounded: connections, the size of a request and the time for it; lists leave page by page.
 /// Fails by: one line in the log. Mail does not need the API, so a socket that cannot be had stops nothing; it is tried again
-/// every five seconds, and so is a socket whose file was removed.
+/// every five seconds and at each reload, and so is a socket whose file was removed.
 /// Stops by: ending idle connections at once and others when they are answered, or after `patience`.
 /// Not here: what is remembered and decided (PolicyService), Postfix's protocols (PostfixTable, LookupServer).
 package struct AdminService: Service {
@@ -61,13 +61,12 @@ package struct AdminService: Service {
     }
 
     package func run() async throws {
-        var isFailureLogged = false
+        var (isFailureLogged, hasLostFile) = (false, false)
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let updates = socket.updates()
             do {
-                if try await serve() == .stopped { return }
-                isFailureLogged = false
-                logger.warning(
-                    "file of the admin socket was gone, listening anew", metadata: ["path": "\(socket.path)"])
+                if try await serve(inPlaceOfLostFile: hasLostFile) == .stopped { return }
+                (isFailureLogged, hasLostFile) = (false, true)
             } catch {
                 // Cancelled: another part of the daemon could not go on, and tells why.
                 guard !Task.isCancelled else { return }
@@ -78,7 +77,7 @@ package struct AdminService: Service {
                 }
                 isFailureLogged = true
                 // A service that returns would end the daemon.
-                try? await cancelWhenGracefulShutdown { try await sleep(Self.fileInterval) }
+                try? await cancelWhenGracefulShutdown { try await pause(until: updates) }
             }
         }
     }
@@ -90,7 +89,7 @@ package struct AdminService: Service {
         case lostFile
     }
 
-    private func serve() async throws -> End {
+    private func serve(inPlaceOfLostFile isLost: Bool) async throws -> End {
         let place = try socket.prepare()
         let settled = Mutex<Result<Void, AdminSocketFailure>?>(nil)
         let application = Application(
@@ -102,6 +101,10 @@ package struct AdminService: Service {
                 let result = Result { () throws(AdminSocketFailure) in try socket.settle(place, logger: logger) }
                 settled.withLock { $0 = result }
                 guard case .success = result else { return channel.close(promise: nil) }
+                if isLost {
+                    logger.warning(
+                        "file of the admin socket was gone, listening anew", metadata: ["path": "\(socket.path)"])
+                }
                 logger.info("listening", metadata: ["address": "unix:\(socket.path)", "protocol": "admin"])
                 onListening()
             }, eventLoopGroupProvider: .shared(group), logger: quiet)
@@ -136,11 +139,24 @@ package struct AdminService: Service {
                 return .stopped
             }
             tasks.addTask {
-                repeat { try await sleep(Self.fileInterval) } while !socket.hasLostFile
-                return .lostFile
+                while true {
+                    let updates = socket.updates()
+                    if socket.hasLostFile { return .lostFile }
+                    try await pause(until: updates)
+                }
             }
             defer { tasks.cancelAll() }
             return try await tasks.next() ?? .stopped
+        }
+    }
+
+    /// Returns when it is time to look at the socket's file again: after the interval, or at a reload.
+    private func pause(until updates: AsyncStream<Void>) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await sleep(Self.fileInterval) }
+            tasks.addTask { for await _ in updates { return } }
+            defer { tasks.cancelAll() }
+            try await tasks.next()
         }
     }
 

@@ -14,6 +14,9 @@ package final class AdminSocket: Sendable {
         var rights: SocketRights
         /// The socket that stands at `path`; `nil`: none of ours was there yet.
         var file: FileIdentity?
+        /// Streams that get an element for each `update`, by their numbers.
+        var observers: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        var lastObserver: UInt64 = 0
     }
 
     /// Absolute.
@@ -38,12 +41,13 @@ package final class AdminSocket: Sendable {
     }
 
     /// From now on this group may connect, and no other; also sets right what was changed on disk. Does nothing to a file that
-    /// is not our socket.
+    /// is not our socket. A socket that is missing is made again at once.
     package func update(group: String?, logger: Logger) {
-        let (rights, file) = state.withLock { state in
+        let (rights, file, observers) = state.withLock { state in
             state.rights = Self.rights(group)
-            return (state.rights, state.file)
+            return (state.rights, state.file, state.observers.values)
         }
+        defer { for observer in observers { observer.yield() } }
         guard let file, FileIdentity(path) == file else { return }
         do {
             try apply(rights, to: path, logger: logger)
@@ -52,6 +56,18 @@ package final class AdminSocket: Sendable {
                 "cannot set the mode of the admin socket",
                 metadata: ["path": "\(path)", "error": "\(String(cString: strerror(error.code)))"])
         }
+    }
+
+    /// Has an element for each `update` from now on; several that nobody waited for are one.
+    func updates() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let number = state.withLock { state in
+            state.lastObserver += 1
+            state.observers[state.lastObserver] = continuation
+            return state.lastObserver
+        }
+        continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.observers[number] = nil } }
+        return stream
     }
 
     /// Whether the socket's file was removed or replaced, so that no client can come any more.
