@@ -76,6 +76,20 @@ extension AgainstNginx {
             }
         }
 
+        @Test(arguments: [TLSPeer.Ending.cut, .closeNotify])
+        func `STS-3.3-l: a body over HTTP/2 is whole at the end of its stream, however the connection ends`(
+            _ ending: TLSPeer.Ending
+        ) async throws {
+            let frames = [HTTP2Frame.head, .data("max_age: 5", isLast: false), .data("184000", isLast: true)]
+            let whole = try await get(.init(frames: frames, ending: ending))
+            #expect(whole.text == "max_age: 5184000")
+            let cut = try await get(.init(frames: frames.dropLast(), ending: ending))
+            guard case .transport(.broken) = cut.failure else {
+                Issue.record("\(cut)")
+                return
+            }
+        }
+
         @Test func `STS-3.3-p: a refresh that was cut does not replace the cached policy`() async throws {
             let policy = "version: STSv1\nmode: enforce\nmx: mx.lab.test\nmax_age: 5"
             let peer = try TLSPeer(

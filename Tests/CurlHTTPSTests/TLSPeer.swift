@@ -17,8 +17,22 @@ final class TLSPeer: Sendable {
     /// What one connection gets.
     struct Reply: Sendable {
         /// Each is a TLS record of its own.
-        var pieces: [String]
+        var pieces: [[UInt8]]
         var ending: Ending
+        /// Chooses `h2` by ALPN, and waits for the request's HEADERS frame.
+        var isHTTP2 = false
+
+        init(pieces: [String], ending: Ending) {
+            self.pieces = pieces.map { Array($0.utf8) }
+            self.ending = ending
+        }
+
+        /// - Parameter frames: on stream 1 (RFC 9113 §4.1), after the peer's SETTINGS.
+        init(frames: [HTTP2Frame], ending: Ending) {
+            pieces = ([.settings] + frames).map(\.octets)
+            self.ending = ending
+            isHTTP2 = true
+        }
     }
 
     private let listener: Int32
@@ -30,6 +44,7 @@ final class TLSPeer: Sendable {
         let chain: String
         let key: String
         let maximumVersion: Int32
+        let isHTTP2: Bool
     }
 
     /// - Parameters:
@@ -41,7 +56,8 @@ final class TLSPeer: Sendable {
     ) throws {
         self.replies = Mutex(replies)
         settings = Settings(
-            chain: lab.certificates.chain(certificate), key: lab.certificates.key, maximumVersion: maximumVersion)
+            chain: lab.certificates.chain(certificate), key: lab.certificates.key, maximumVersion: maximumVersion,
+            isHTTP2: replies[0].isHTTP2)
         (listener, _) = try TestPeer.listen(address, lab.port)
         Thread { [self] in run() }.start()
     }
@@ -57,6 +73,18 @@ final class TLSPeer: Sendable {
         SSL_CTX_use_certificate_chain_file(context, settings.chain)
         SSL_CTX_use_PrivateKey_file(context, settings.key, SSL_FILETYPE_PEM)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(settings.maximumVersion), nil)
+        if settings.isHTTP2 {
+            SSL_CTX_set_alpn_select_cb(
+                context,
+                { _, chosen, length, offered, offeredLength, _ in
+                    let protocols = HTTP2Frame.protocolName
+                    let isChosen = chosen?.withMemoryRebound(to: UnsafeMutablePointer<UInt8>?.self, capacity: 1) {
+                        SSL_select_next_proto($0, length, protocols.utf8Start, 3, offered, offeredLength)
+                            == OPENSSL_NPN_NEGOTIATED
+                    }
+                    return isChosen == true ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
+                }, nil)
+        }
         while true {
             let connection = Glibc.accept(listener, nil, nil)
             guard connection >= 0 else { return }
@@ -71,12 +99,62 @@ final class TLSPeer: Sendable {
         defer { SSL_free(tls) }
         SSL_set_fd(tls, connection)
         guard SSL_accept(tls) == 1 else { return }
-        var request = [UInt8](repeating: 0, count: 4_096)
-        guard SSL_read(tls, &request, Int32(request.count)) > 0 else { return }
-        for piece in reply.pieces { SSL_write(tls, piece, Int32(piece.utf8.count)) }
+        guard readRequest(tls, reply.isHTTP2) else { return }
+        for piece in reply.pieces { SSL_write(tls, piece, Int32(piece.count)) }
         if reply.ending == .closeNotify { SSL_shutdown(tls) }
         shutdown(connection, Int32(SHUT_WR))
         // Take what has come, so that the end is a FIN and not a reset.
-        while recv(connection, &request, request.count, 0) > 0 {}
+        var rest = [UInt8](repeating: 0, count: 4_096)
+        while recv(connection, &rest, rest.count, 0) > 0 {}
+    }
+
+    /// - Returns: whether a request has come.
+    private func readRequest(_ tls: OpaquePointer, _ isHTTP2: Bool) -> Bool {
+        var octets: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4_096)
+        repeat {
+            let count = SSL_read(tls, &piece, Int32(piece.count))
+            guard count > 0 else { return false }
+            octets += piece.prefix(Int(count))
+        } while isHTTP2 && !HTTP2Frame.hasHeaders(afterPrefaceIn: octets)
+        return true
+    }
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+struct HTTP2Frame: Sendable {
+    let type: UInt8
+    let flags: UInt8
+    let stream: UInt8
+    let payload: [UInt8]
+
+    /// ALPN's form of `h2`.
+    static let protocolName: StaticString = "\u{2}h2"
+
+    static let settings = HTTP2Frame(type: 4, flags: 0, stream: 0, payload: [])
+
+    /// Status 200 and `text/plain` (indices 8 and 31 of RFC 7541's static table), END_HEADERS.
+    static let head = HTTP2Frame(
+        type: 1, flags: 4, stream: 1, payload: [0x88, 0x0F, 0x10, 0x0A] + Array("text/plain".utf8))
+
+    static func data(_ text: String, isLast: Bool) -> HTTP2Frame {
+        HTTP2Frame(type: 0, flags: isLast ? 1 : 0, stream: 1, payload: Array(text.utf8))
+    }
+
+    var octets: [UInt8] {
+        [0, UInt8(payload.count >> 8), UInt8(payload.count & 0xFF), type, flags, 0, 0, 0, stream] + payload
+    }
+
+    /// Whether a HEADERS frame has come whole after the client's preface (RFC 9113 §3.4).
+    static func hasHeaders(afterPrefaceIn octets: [UInt8]) -> Bool {
+        var rest = octets.dropFirst(24)
+        while rest.count >= 9 {
+            let head = Array(rest.prefix(9))
+            let length = 9 + Int(head[0]) << 16 + Int(head[1]) << 8 + Int(head[2])
+            guard rest.count >= length else { return false }
+            if head[3] == 1 { return true }
+            rest = rest.dropFirst(length)
+        }
+        return false
     }
 }

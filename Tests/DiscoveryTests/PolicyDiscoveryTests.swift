@@ -108,29 +108,32 @@ import TestSupport
     @Test func `of thousands of addresses the first four of each family are dialled, each once, and the rest is reported`()
         async throws
     {
-        let v4 = (1...70).map { [8, 8, 8, UInt8($0)] }
-        let v6 = try (1...70).map { try address("2606:4700::\($0)").octets }
+        let v4: [[UInt8]] = (1...70).map { [8, 8, 8, UInt8($0)] }
+        let v6: [[UInt8]] = try (1...70).map { try address("2606:4700::\($0)").octets }
         fetcher.script("mta-sts.example.com", .success(policyText()))
-        for (a, aaaa, dialled, rest) in [
-            (v4, v6, Array(v4[..<4] + v6[..<4]), Array(v4[4...] + v6[4...])),
-            (v4, [], Array(v4[..<4]), Array(v4[4...])), ([], v6, Array(v6[..<4]), Array(v6[4...])),
-            (v4, [v6[0]], v4[..<4] + [v6[0]], Array(v4[4...])), ([v4[0], v4[0]], [], [v4[0]], []),
-            (v4[..<4] + v4[..<5], [], Array(v4[..<4]), [v4[4]]),
-        ] as [([[UInt8]], [[UInt8]], [[UInt8]], [[UInt8]])] {
-            resolver.script("mta-sts.example.com", .a, .success(a.isEmpty ? .noData : .records(a)))
-            resolver.script("mta-sts.example.com", .aaaa, .success(aaaa.isEmpty ? .noData : .records(aaaa)))
+        func expect(_ dialled: [[UInt8]], andNot rest: [[UInt8]], of ipv4: [[UInt8]], _ ipv6: [[UInt8]]) async throws {
+            resolver.script("mta-sts.example.com", .a, .success(ipv4.isEmpty ? .noData : .records(ipv4)))
+            resolver.script("mta-sts.example.com", .aaaa, .success(ipv6.isEmpty ? .noData : .records(ipv6)))
             let report = await discovery.policy(of: try domain(name))
             #expect(report.dialled.map(\.octets) == dialled)
             #expect(report.notDialled.map(\.octets) == rest)
             #expect(fetcher.requests.last?.addresses == report.dialled)
         }
+        let (first4, rest4) = (Array(v4.prefix(4)), Array(v4.dropFirst(4)))
+        let (first6, rest6) = (Array(v6.prefix(4)), Array(v6.dropFirst(4)))
+        try await expect(first4 + first6, andNot: rest4 + rest6, of: v4, v6)
+        try await expect(first4, andNot: rest4, of: v4, [])
+        try await expect(first6, andNot: rest6, of: [], v6)
+        try await expect(first4 + [v6[0]], andNot: rest4, of: v4, [v6[0]])
+        try await expect([v4[0]], andNot: [], of: [v4[0], v4[0]], [])
+        try await expect(first4, andNot: [v4[4]], of: first4 + first4 + [v4[4]], [])
     }
 
     @Test func `special-purpose addresses take no other address's place, and of thousands a failure names three`()
         async throws
     {
-        let refused = (1...70).map { [127, 0, 0, UInt8($0)] }
-        let dialled = (1...4).map { [8, 8, 8, UInt8($0)] }
+        let refused: [[UInt8]] = (1...70).map { [127, 0, 0, UInt8($0)] }
+        let dialled: [[UInt8]] = (1...4).map { [8, 8, 8, UInt8($0)] }
         resolver.script("mta-sts.example.com", .a, .success(.records(refused + dialled)))
         fetcher.script("mta-sts.example.com", .success(policyText()))
         let mixed = await discovery.policy(of: try domain(name))
