@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 extension EndToEnd {
@@ -76,6 +77,33 @@ extension EndToEnd {
             // good.mx.example is two labels below.
             debian.world.lab.expectDeferred(
                 try await debian.sender.send(to: "u@deep13.example"), because: "does not match STS MX pattern")
+        }
+
+        @Test func `STS-3.3-n, RPT-B-g: without a fetchable policy the cached one applies, and the report has it`()
+            async throws
+        {
+            let debian = try Debian13.running
+            let domain = LabDomain("cached13.example", policy: Policy.enforce()).with { $0.timeToLive = 1 }
+            try await debian.publish(domain)
+            let first = try await debian.reply(to: domain.name)
+            #expect(first.hasPrefix("OK secure match="), "\(first)")
+            try await debian.publish(
+                domain.with {
+                    $0.txt = [["v=STSv1; id=2;"]]
+                    $0.policyHost?.body = Data("mode: what\n".utf8)
+                })
+            // The record's second has to run out first.
+            _ = try await eventually("the bridge tries to fetch the new policy") {
+                let reply = try await debian.reply(to: domain.name)
+                #expect(reply == first)
+                return debian.world.lab.web.requests(to: domain.policyHostName).count > 1 ? true : nil
+            }
+            let delivery = try await debian.sender.send(to: "u@\(domain.name)")
+            try await debian.world.lab.expectVerified(delivery, at: .good)
+            let policy = try await debian.reports.policy(of: domain.name)
+            #expect(policy.type == TLSRPTEvent.sts)
+            #expect(policy.mxPatterns == [MXHost.good.name])
+            #expect(policy.isFailure == Self.succeeded)
         }
 
         // MARK: No enforced policy
@@ -177,6 +205,15 @@ extension EndToEnd {
             #expect(reply == (try await debian.reply(to: "auto13.example")))
             let classic = try await debian.reply(to: "auto13.example", map: "postfix")
             #expect(classic == secure(MXHost.good.name))
+        }
+
+        @Test func `IDN-a: policy_domain is the A-label in lower case, however the key is written`() async throws {
+            let debian = try Debian13.running
+            try await debian.publish(LabDomain("xn--bcher-kva.idn13.example", policy: Policy.enforce()))
+            for key in ["bücher.idn13.example", "XN--BCHER-KVA.Idn13.example"] {
+                let reply = try await debian.reply(to: key)
+                #expect(reply.contains(" policy_type=sts policy_domain=xn--bcher-kva.idn13.example "), "\(reply)")
+            }
         }
 
         @Test func `doctor finds nothing wrong beside Postfix 3.10`() async throws {

@@ -65,17 +65,20 @@ struct PostfixSender: Sendable {
             "smtp_tls_security_level = \(level)", "smtp_tls_CAfile = \(authority.root)", "smtp_tls_loglevel = 1",
             "smtp_tls_session_cache_database =",
             "smtp_tls_policy_maps = socketmap:inet:127.0.0.1:\(port):\(map)",
-            "sender_dependent_default_transport_maps = \(transports)",
-            "sender_dependent_relayhost_maps = inline:{\(relays.joined(separator: ", "))}",
             "default_destination_concurrency_failed_cohort_limit = 0",
             "smtp_dns_support_level = \(dnssec == nil ? "enabled" : "dnssec")",
+        ]
+        let routes = [
+            "sender_dependent_default_transport_maps = \(transports)",
+            "sender_dependent_relayhost_maps = inline:{\(relays.joined(separator: ", "))}",
         ]
         let jailed = "-o smtp_tls_policy_maps=socketmap:unix:\(Self.jailSocket):postfix -o syslog_name=postfix/jail"
         let overTCP = "-o smtp_tls_policy_maps=tcp:127.0.0.1:\(BridgeProcess.tcpTablePort) -o syslog_name=postfix/tcp"
         let others = ["smtp-tcp  unix - - n - - smtp \(overTCP)", "smtp-jail unix - - y - - smtp \(jailed)"]
         let master = ["smtp      unix - - n - - smtp"] + (onlySocketmap ? [] : others)
         instance = try await PostfixInstance(
-            in: directory, programs: programs, main: main + settings, master: master, resolver: dnssec)
+            in: directory, programs: programs, main: main + (onlySocketmap ? [] : routes) + settings, master: master,
+            resolver: dnssec)
         // Debian's start-up script copies these into the jail; a chrooted smtp(8) cannot resolve names without.
         for file in ["resolv.conf", "nsswitch.conf", "hosts", "services", "host.conf"] {
             guard let content = FileManager.default.contents(atPath: "/etc/\(file)") else { continue }
