@@ -6,32 +6,32 @@ import COpenSSL
 enum FullData {
     /// Whether the octets are a certificate (RFC 5280 §4.1) with a key that OpenSSL can read, and nothing else.
     static func isCertificate(_ octets: [UInt8]) -> Bool {
-        let certificate = octets.read { d2i_X509(nil, $0, $1) }
-        defer { X509_free(certificate) }
-        return certificate != nil && X509_get0_pubkey(certificate) != nil
+        octets.areAll(d2i_X509, free: X509_free) { X509_get0_pubkey($0) != nil }
     }
 
     /// Whether the octets are a `SubjectPublicKeyInfo` (RFC 5280 §4.1) that OpenSSL can read, and nothing else.
     static func isPublicKey(_ octets: [UInt8]) -> Bool {
-        let key = octets.read { d2i_PUBKEY(nil, $0, $1) }
-        defer { EVP_PKEY_free(key) }
-        return key != nil
+        octets.areAll(d2i_PUBKEY, free: EVP_PKEY_free) { _ in true }
     }
 }
 
 extension [UInt8] {
-    /// What a d2i function makes of all octets; `nil`: they are something else. What it makes is the caller's to free.
+    /// Whether a d2i function reads all octets as a value that `isUsable`.
     ///
     /// The thread's queue of OpenSSL errors is as it was.
-    fileprivate func read(
-        _ decode: (UnsafeMutablePointer<UnsafePointer<UInt8>?>, Int) -> OpaquePointer?
-    ) -> OpaquePointer? {
+    fileprivate func areAll(
+        _ decode: (
+            UnsafeMutablePointer<OpaquePointer?>?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, Int
+        ) -> OpaquePointer?, free: (OpaquePointer?) -> Void, isUsable: (OpaquePointer) -> Bool
+    ) -> Bool {
         withUnsafeBufferPointer { octets in
-            guard let start = octets.baseAddress else { return nil }
+            guard let start = octets.baseAddress else { return false }
             ERR_set_mark()
             defer { ERR_pop_to_mark() }
             var next: UnsafePointer<UInt8>? = start
-            return decode(&next, octets.count)
+            guard let value = decode(nil, &next, octets.count) else { return false }
+            defer { free(value) }
+            return next == start + octets.count && isUsable(value)
         }
     }
 }
