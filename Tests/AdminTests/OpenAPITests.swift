@@ -139,6 +139,11 @@ private final class KeyRecorder: Decoder {
             return nil
         }
 
+        func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? {
+            recorder.optional.insert(key.stringValue)
+            return nil
+        }
+
         func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
             recorder.optional.insert(key.stringValue)
             return nil
