@@ -156,6 +156,11 @@ import Testing
         #expect(Self.cache(free: nil).severities == [.ok])
     }
 
+    @Test func `a file system that reports more octets than fit into the number has room`() {
+        #expect(CacheFacts.octets(blocks: .max, blockSize: 4_096) == .max)
+        #expect(CacheFacts.octets(blocks: 10, blockSize: 4_096) == 40_960)
+    }
+
     @Test func `memory alone is a warning`() {
         let findings = Self.findings(.cache)
         #expect(findings.severities == [.warn])
