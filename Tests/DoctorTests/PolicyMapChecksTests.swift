@@ -41,6 +41,17 @@ import Testing
         #expect(findings.first?.remedy?.line == "smtp_tls_policy_maps = \(Healthy.table)")
     }
 
+    @Test func `where the place of a systemd socket is unknown, no table is said to miss the bridge`() {
+        let setup = BridgeSetup(listeners: [], passedSockets: ["socketmap"])
+        let facts = Healthy.facts(tables: [Self.stranger("socketmap:unix:run/sts-bridge/socket:postfix")])
+        let findings = Healthy.findings(.policyMaps, facts, setup)
+        #expect(findings.severities == [.unknown])
+        #expect(findings.text.contains("systemd:socketmap"))
+        let user = Healthy.findings(.policyMaps, facts, setup, isRoot: false)
+        #expect(user.first?.remedy == Remedy(.shell, "sudo sts-bridge doctor"))
+        #expect(Healthy.findings(.policyMaps, Healthy.facts(tables: []), setup).severities == [.fail])
+    }
+
     @Test func `inside of another table the bridge cannot be seen`() {
         let findings = Healthy.findings(
             .policyMaps, Healthy.facts(tables: [Self.stranger("pipemap:{static:x,\(Healthy.table)}")]))

@@ -25,6 +25,7 @@ extension PostfixCheckup {
                     remedy(client, Self.maps, line(for: client)))
             ]
         }
+        if !setup.passedSockets.isEmpty { return [unknownMap] }
         let listeners = setup.listeners.map { "\($0.address)" }.joined(separator: ", ")
         // One of these asks others, perhaps us.
         let isNested = client.tables.contains { ["pipemap", "unionmap"].contains($0.table.kind) }
@@ -35,6 +36,16 @@ extension PostfixCheckup {
                     + (isNested ? ", unless it is inside of a pipemap or unionmap." : ": no policy is applied."),
                 remedy(client, Self.maps, line(for: client)))
         ]
+    }
+
+    /// No table answers as the bridge does, and the service manager's sockets may be anywhere.
+    private var unknownMap: Finding {
+        let names = setup.passedSockets.map { "systemd:\($0)" }.joined(separator: ", ")
+        return Finding(
+            .policyMaps, .unknown,
+            "Whether a table of smtp_tls_policy_maps leads to the bridge is not known: where \(shown(names)) listens could "
+                + "not be found out.",
+            Remedy(.shell, isRoot ? "systemctl status sts-bridge.socket sts-bridge" : "sudo sts-bridge doctor"))
     }
 
     static let maps = "smtp_tls_policy_maps"

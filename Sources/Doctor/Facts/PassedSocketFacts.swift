@@ -15,8 +15,9 @@ enum PassedSocketFacts {
             else { return nil }
             return target.wholeMatch(of: /socket:\[(\d+)\]/)?.1
         }
+        // Other programs' sockets may have names that are no UTF-8.
         func text(_ name: String) -> String {
-            (try? String(contentsOfFile: "\(place)/net/\(name)", encoding: .utf8)) ?? ""
+            String(decoding: FileManager.default.contents(atPath: "\(place)/net/\(name)") ?? Data(), as: UTF8.self)
         }
         let own = Set(inodes.map(String.init))
         let found = unix(text("unix")) + tcp(text("tcp")) + tcp(text("tcp6"))

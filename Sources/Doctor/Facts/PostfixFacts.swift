@@ -196,19 +196,28 @@ extension PostfixFacts {
             LookupProbe(table, address, map: map).ask(LookupProbe.harmlessKey)
         }
         let listeners = setup.listeners.filter { $0.table == table }.map(\.address)
+        // Where the service manager's sockets are may be unknown: then one that answers as the bridge does is the bridge's.
+        let mayBePassed = !setup.passedSockets.isEmpty && (setup.passedTable ?? table) == table
+        func answers(_ outcome: LookupProbe.Outcome) -> Bool {
+            guard mayBePassed, case .answered(let text) = outcome else { return false }
+            return LookupProbe(table, address).isRight(text)
+        }
         switch address {
         case .inet(let host, let port):
-            guard listeners.contains(where: { leads(host, port, to: $0) }) else { return nil }
+            let isListed = listeners.contains { leads(host, port, to: $0) }
+            guard isListed || mayBePassed else { return nil }
+            let outcome = ask(address)
+            guard isListed || answers(outcome) else { return nil }
             let needsHosts = seen.isChrooted == true && !isAddress(host)
             let hosts = queueDirectory + "/etc/hosts"
             let isLost = needsHosts && FileLook.at(hosts) == .missing
-            return BridgeWay(isLost ? .nameWithoutHosts(hosts) : .inet, ask(address))
+            return BridgeWay(isLost ? .nameWithoutHosts(hosts) : .inet, outcome)
         case .unix(let path):
             let sockets = listeners.compactMap { if case .unix(let path) = $0 { canonical(path) } else { nil } }
             let isRelative = !path.hasPrefix("/")
             let inside = isRelative ? queueDirectory + "/" + path : queueDirectory + path
             let real = isRelative || seen.isChrooted == true ? inside : path
-            if sockets.contains(canonical(real)) {
+            if sockets.contains(canonical(real)) || mayBePassed && answers(ask(.unix(path: real))) {
                 guard isRelative || seen.isChrooted != nil else {
                     return BridgeWay(.unknownChroot, ask(.unix(path: real)))
                 }
