@@ -9,6 +9,8 @@ struct Patient: Sendable {
     static let domain = "patient.example"
 
     let directory: String
+    /// What main.cf begins with.
+    var mainText = ""
     var main: [String: String]
     var master = ["smtp": "unix - - y - - smtp", "relay": "unix - - n - - smtp", "proxymap": "unix - - n - - proxymap"]
     /// Sections of config.yaml.
@@ -54,7 +56,7 @@ struct Patient: Sendable {
                 atPath: "\(directory)/\(part)", withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o755])
         }
-        try write(main.map { "\($0.key) = \($0.value)" }, to: "etc/main.cf")
+        try rewriteMain()
         try write(master.map { "\($0.key) \($0.value)" }, to: "etc/master.cf")
         for file in ["resolv.conf", "hosts"] {
             try? FileManager.default.removeItem(atPath: "\(queue)/etc/\(file)")
@@ -66,13 +68,17 @@ struct Patient: Sendable {
             in: directory, configuration: yaml, ready: Self.tcpTable,
             environment: ["MAIL_CONFIG": directory + "/etc"])
         if isRunning { try await process.start() }
-        if isRunning, bridge["cache"]?.contains(cache) == true {
-            _ = try await eventually("the cache and the admin socket are there") {
-                [cache + "-wal", adminSocket].allSatisfy(FileManager.default.fileExists(atPath:)) ? true : nil
-            }
-        }
+        if isRunning, bridge["cache"]?.contains(cache) == true { try await eventuallyHasFiles() }
         try damage(self)
         return process
+    }
+
+    /// Waits until the daemon has opened its cache and, unless there are no commands, its admin socket.
+    func eventuallyHasFiles() async throws {
+        let files = [cache + "-wal"] + (bridge["admin"] == "{socket: \"\"}" ? [] : [adminSocket])
+        _ = try await eventually("the cache and the admin socket are there") {
+            files.allSatisfy(FileManager.default.fileExists(atPath:)) ? true : nil
+        }
     }
 
     /// What `sts-bridge doctor` says of it.
@@ -91,15 +97,22 @@ struct Patient: Sendable {
     }
 
     /// What `sts-bridge doctor` says while the daemon is whatever it is.
-    func diagnosed(by shell: [String] = [], _ arguments: [String]? = nil) async throws -> Diagnosis {
+    ///
+    /// - Parameters:
+    ///   - program: the command line that takes the place of `BridgeProcess.binary()`.
+    ///   - arguments: in place of the usual ones.
+    func diagnosed(
+        by program: [String]? = nil, _ arguments: [String]? = nil, environment: [String: String] = [:]
+    ) async throws -> Diagnosis {
         let command =
-            shell + [try BridgeProcess.binary(), "doctor", "--json", "--config", directory + "/config.yaml"]
-            + (arguments ?? self.arguments)
-        return try Diagnosis(try await ChildProcess.run(command[0], Array(command.dropFirst())).output)
+            try (program ?? [BridgeProcess.binary()])
+            + ["doctor", "--json", "--config", directory + "/config.yaml"] + (arguments ?? self.arguments)
+        return try Diagnosis(
+            try await ChildProcess.run(command[0], Array(command.dropFirst()), environment: environment).output)
     }
 
     /// Replaces main.cf as `postconf -e` does.
-    func rewriteMain() throws { try write(main.map { "\($0.key) = \($0.value)" }, to: "etc/main.cf") }
+    func rewriteMain() throws { try write([mainText] + main.map { "\($0.key) = \($0.value)" }, to: "etc/main.cf") }
 
     private func write(_ lines: [String], to file: String) throws {
         let path = "\(directory)/\(file)"
@@ -140,6 +153,15 @@ struct Diagnosis: Decodable {
 }
 
 extension Lab {
+    /// The program, where every user can run it: where the build is need not be open to everybody.
+    nonisolated func openBinary() throws -> String {
+        let path = directory + "/sts-bridge"
+        if !FileManager.default.fileExists(atPath: path) {
+            try FileManager.default.copyItem(atPath: BridgeProcess.binary(), toPath: path)
+        }
+        return path
+    }
+
     /// A patient whom nothing is wrong with.
     nonisolated func patient() async throws -> Patient {
         try await publish(LabDomain(Patient.domain, policy: Policy.enforce()))

@@ -65,22 +65,26 @@ final class Supervisor: Sendable {
 
     /// Starts the bridge with these sockets, by name.
     ///
-    /// - Parameter environment: what differs from what a right manager says.
+    /// - Parameters:
+    ///   - environment: what differs from what a right manager says.
+    ///   - program: the command line that takes the place of `BridgeProcess.binary()`.
     func start(
         _ configuration: String, passing sockets: [(name: String, descriptor: Int32)] = [],
-        environment: [String: String] = [:], log name: String = "supervised"
+        environment: [String: String] = [:], program: [String]? = nil, log name: String = "supervised"
     ) throws -> ChildProcess {
         let path = "\(directory)/\(name).yaml"
         try configuration.write(toFile: path, atomically: false, encoding: .utf8)
+        // As systemd's: every user may tell it something.
+        guard chmod(address, 0o666) == 0 else { throw LabFailure("cannot open \(address) to every user") }
         var variables = ["NOTIFY_SOCKET": address]
         if !sockets.isEmpty {
             variables["LISTEN_FDS"] = "\(sockets.count)"
             variables["LISTEN_FDNAMES"] = sockets.map(\.name).joined(separator: ":")
         }
         // The process's own id is known to itself only.
+        let command = try (program ?? [BridgeProcess.binary()]) + ["serve", "--config", path]
         return try ChildProcess(
-            "/bin/sh",
-            ["-c", #"LISTEN_PID=${LISTEN_PID:-$$} exec "$0" serve --config "$1""#, BridgeProcess.binary(), path],
+            "/bin/sh", ["-c", #"LISTEN_PID=${LISTEN_PID:-$$} exec "$@""#, "sh"] + command,
             environment: variables.merging(environment) { $1 }, passing: sockets.map(\.descriptor),
             log: LogFile(path: "\(directory)/\(name).log"))
     }
