@@ -213,6 +213,18 @@ import Testing
         #expect(reloader.setup.upstream.validator == nil)
     }
 
+    @Test func `settings that the listeners do not take are postponed, and in force at the next attempt`() async throws
+    {
+        let lab = Self.following()
+        let reloader = try lab.reloader()
+        lab.answer.withLock { $0 = Self.postfix(dnssec: true) }
+        lab.refusal.withLock { $0 = .notNow }
+        #expect(await reloader.followPostfix() == .postponed("\(ListenFailure.notNow)"))
+        #expect(reloader.setup.upstream.validator == nil)
+        lab.refusal.withLock { $0 = nil }
+        #expect(await reloader.followPostfix() == .inForce([ChangedFact(name: "dane", from: "off", to: "on")]))
+    }
+
     @Test func `a reload names what is different in Postfix though no key has changed`() async throws {
         let lab = Self.following()
         let reloader = try lab.reloader()

@@ -16,6 +16,9 @@ enum FollowOutcome: Equatable, Sendable {
     case inForce([ChangedFact])
     /// postconf did not work. Nothing has changed.
     case failed(PostconfFailure)
-    /// They contradict the configuration, or the daemon ends. Nothing has changed.
+    /// They contradict the configuration. Nothing has changed.
     case refused(String)
+    /// The listeners cannot change now, for this reason: a lost socket that cannot be made anew, a start or a stop. Nothing
+    /// has changed; a later attempt may work.
+    case postponed(String)
 }

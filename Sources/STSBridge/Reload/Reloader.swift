@@ -88,7 +88,7 @@ actor Reloader {
             do throws(ListenFailure) {
                 try await apply(new)
             } catch {
-                return .refused("\(error)")
+                return .postponed("\(error)")
             }
             inForce.withLock { $0 = new }
             let facts = old.changedFacts(in: new)
