@@ -78,6 +78,20 @@ import Testing
         #expect(lines.contains("RestartPreventExitStatus=2"))
     }
 
+    @Test func `systemd starts it when the network is online, and before Postfix`() throws {
+        let unit = try String(
+            contentsOf: Self.root.appending(path: "systemd/sts-bridge.service"), encoding: .utf8)
+        func values(_ name: String) -> Set<Substring> {
+            Set(
+                unit.split(separator: "\n").filter { $0.hasPrefix(name + "=") }.flatMap {
+                    $0.dropFirst(name.count + 1).split(separator: " ")
+                })
+        }
+        #expect(values("Wants").contains("network-online.target"))
+        #expect(values("After").isSuperset(of: ["network-online.target", "time-sync.target"]))
+        #expect(values("Before").contains("postfix.service"))
+    }
+
     @Test func `what is uninstalled is what was installed; others' files stay`() async throws {
         try await withInstallation { directory in
             let foreign = ["usr/share/doc/sts-bridge/Documentation/mine", "usr/share/man/man8/other.8"]
