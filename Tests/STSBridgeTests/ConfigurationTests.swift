@@ -64,7 +64,11 @@ import Testing
         ("fetch:\n  allow-networks: [10.0.0.0/40]\n", 2, "fetch.allow-networks: \"10.0.0.0/40\"; expected"),
         ("postfix:\n  version: new\n", 2, "postfix.version: \"new\"; expected auto, or a version such as 3.7"),
         ("lookup:\n  on-unknown: maybe\n", 2, "lookup.on-unknown: \"maybe\"; expected one of deliver, defer"),
-        ("log:\n  level: info\n  level: debug\n", 2, "set twice"),
+        ("log:\n  level: info\n  level: debug\n", 2, "set twice: level; keep one"),
+        (
+            "listen:\n  socket-group: a\nlisten:\n  socket-mode: \"0600\"\n", 1,
+            "set twice: listen; keep one, and put all keys of a section under it"
+        ),
         (
             "postfix:\n  dane: on\ndns:\n  dnssec: off\n", 2,
             "postfix.dane is on and dns.dnssec off; expected dns.dnssec: auto"
@@ -275,6 +279,7 @@ import Testing
           max-ttl: 2h
         admin:
           socket: ""
+          socket-group: staff
         http:
           listen: ["127.0.0.1:9463", "[::1]:9463"]
         log:

@@ -49,10 +49,10 @@ import Testing
 
     // MARK: Configurations to copy from
 
-    /// Lines of a file that are a key, or a section, behind `#`.
+    /// Lines of a file that are a key, or a section, behind `#`. Text has a blank there.
     private static func commented(_ text: String) -> [Int] {
         text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-            .filter { $0.element.contains(/^ *# *[a-z][a-z-]*:( |$)/) }.map(\.offset)
+            .filter { $0.element.contains(/^ *#[a-z][a-z-]*:( |$)/) }.map(\.offset)
     }
 
     /// Neighbours are one block.
@@ -85,27 +85,70 @@ import Testing
             : try String(contentsOf: Self.root.appending(path: name), encoding: .utf8)
         let lines = Self.commented(text)
         #expect(lines.count >= 2)
-        for block in Self.blocks(lines) {
-            // Each key's own error; what keys lead to together is checked below.
-            let outcome = try await Binary.run(["config", "print"], yaml: Self.uncommented(text, block)).outcome
+        for block in Self.blocks(lines) + [[], lines] {
+            let outcome = try await check(Self.uncommented(text, block))
             #expect(outcome.status == 0, "\(block): \(outcome.errors)")
         }
-        for yaml in [text, Self.uncommented(text, lines)] {
-            let outcome = try await check(yaml)
-            #expect(outcome.status == 0, "\(yaml): \(outcome.errors)")
+        // All of it is in force, so no line was left out.
+        let all = try await Binary.run(["config", "print"], yaml: Self.uncommented(text, lines)).outcome.output
+        let keys = lines.map { line in
+            text.split(separator: "\n", omittingEmptySubsequences: false)[line].replacing(/^ *#/, with: "  ")
         }
+        for key in keys { #expect(all.contains(key.replacing(/: .*/, with: ":")), "\(key)") }
     }
 
-    @Test func `each configuration in README can be used`() async throws {
+    @Test func `each configuration in README can be used, and in the package's file instead of what is there`()
+        async throws
+    {
+        let sections = Set(
+            try await Binary.run(["config", "print"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") })
+        let package = try String(contentsOf: Self.root.appending(path: "debian/config.yaml"), encoding: .utf8)
         let readme = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
         // Indented by four, from a section on; the text around is not indented.
         let blocks = readme.matches(of: /\n((?:    [^\n]*\n)+)/).map { String($0.1).replacing("\n    ", with: "\n") }
             .map { String($0.dropFirst(4)) }
-            .filter { block in ["listen:", "http:", "dns:", "postfix:", "cache:"].contains { block.hasPrefix($0) } }
+            .filter { block in sections.contains { block == $0 || block.hasPrefix($0 + "\n") } }
         #expect(blocks.count >= 2)
         for block in blocks {
             let outcome = try await check(block)
             #expect(outcome.status == 0, "\(block): \(outcome.errors)")
+            // As README says: into the section that is there.
+            let (section, keys) = (block.prefix { $0 != "\n" }, block.drop { $0 != "\n" })
+            let merged =
+                package.contains("\n\(section)\n")
+                ? package.replacing("\n\(section)\n", with: "\n\(section)\(keys)\n") : package + block
+            let inPackage = try await check(merged)
+            #expect(inPackage.status == 0, "\(merged): \(inPackage.errors)")
         }
+    }
+
+    /// The lines for config.yaml in Doctor's sources. What the code fills in, a path or a name, is `/x`.
+    private static func proposedLines() throws -> Set<String> {
+        let directory = root.appending(path: "Sources/Doctor/Checks")
+        var lines: Set<String> = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) {
+            let text = try String(contentsOf: directory.appending(path: name), encoding: .utf8)
+            for match in text.matches(of: /\.configuration,\s*"((?:[^"\\]|\\.)*)"/) {
+                let filledIn = String(match.1).replacing(/\\\([^)]*\)/, with: "/x")
+                lines.insert(filledIn.replacing("\\\"", with: "\""))
+            }
+        }
+        return lines
+    }
+
+    @Test func `each line for config.yaml that the doctor proposes can be used`() async throws {
+        let lines = try Self.proposedLines()
+        #expect(lines.count >= 8)
+        for line in lines {
+            let outcome = try await Binary.run(["config", "print"], yaml: line).outcome
+            #expect(outcome.status == 0, "\(line): \(outcome.errors)")
+        }
+    }
+
+    @Test func `the compose file warns of an open relay where it sets the networks`() throws {
+        let compose = try String(contentsOf: Self.root.appending(path: "docker-compose.yml"), encoding: .utf8)
+        let lines = compose.split(separator: "\n")
+        let networks = try #require(lines.firstIndex { $0.contains("POSTFIX_NETWORKS:") })
+        #expect(lines[..<networks].reversed().prefix { $0.contains("#") }.contains { $0.contains("open relay") })
     }
 }

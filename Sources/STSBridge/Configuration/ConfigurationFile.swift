@@ -114,7 +114,7 @@ extension YamlError {
         switch self {
         case .scanner(_, let problem, _, _), .parser(_, let problem, _, _), .composer(_, let problem, _, _): problem
         case .duplicatedKeysInMapping(let duplicates, _):
-            "set twice: \(duplicates.joined(separator: ", "))"
+            "set twice: \(duplicates.joined(separator: ", ")); keep one, and put all keys of a section under it"
         default: "unreadable"
         }
     }

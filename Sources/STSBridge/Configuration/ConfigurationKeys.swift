@@ -65,7 +65,7 @@ extension ConfigurationKey {
             "postfix.security-level", \.securityLevel,
             """
             the site's `smtp_tls_security_level`; `auto`: what `postconf` says, `may` without it; `dane` is answered only \
-            where it is empty, `none` or `may`
+            where it is empty, `none` or `may`, `dane-only` also where it is `encrypt`, `verify` or `secure`
             """,
             expected: "auto, a level of Postfix's such as may or dane, or \"\" for an empty one"
         ) { text in
