@@ -32,9 +32,16 @@ extension EndToEnd {
             let lab = try Lab.running
             try await lab.publish(
                 LabDomain("agree.example", policy: Policy.enforce()), .plain("agree-none.example"),
+                LabDomain("agree-testing.example", policy: Policy.testing()),
+                LabDomain("agree-two-records.example", policy: Policy.enforce()).with {
+                    $0.txt.append(["v=STSv1; id=2;"])
+                },
                 LabDomain("agree-refusing.example").with { $0.policyHost?.addresses = [PolicyHost.refusing] })
             for (key, status) in [
                 ("agree.example", 0), ("AGREE.example.", 0), ("agree.example:25", 0), ("[agree.example]:587", 0),
+                ("agree.example:smtp", 0), ("[agree.example]:no-such-service", 0), ("agree-testing.example", 0),
+                ("agree-two-records.example", 1), ("agree.example:0", 1), ("agree.example:65536", 1),
+                ("[agree.example", 1),
                 ("agree-none.example", 1), ("[agree-none.example]", 1), ("agree-refusing.example", 3),
                 ("servfail.broken.example", 3), ("192.0.2.1", 1), ("[192.0.2.1]:25", 1), ("[IPv6:2001:db8::1]", 1),
                 ("localhost", 1), (".agree.example", 1), ("someone@agree.example", 1),

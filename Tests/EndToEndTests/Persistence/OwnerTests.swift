@@ -35,6 +35,26 @@ extension EndToEnd.Persistence {
             try expectOwned(cache)
         }
 
+        @Test func `commands of root that only read make nothing, and change nobody's files`() async throws {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab, in: try directory(lab))
+            let reading = [
+                ["config", "check"], ["config", "print"], ["cache", "export"], ["query", "x.owner.example"],
+                ["doctor", "--domain", "x.owner.example"],
+            ]
+            for command in reading {
+                _ = try await cache.command(command)
+                #expect(cache.files == [], "\(command)")
+            }
+            let imported = try await cache.command(
+                "cache", "import", input: Transfer(count: 1, zone: "read.example").text)
+            #expect(imported.status == 0, "\(imported.output)")
+            for command in reading {
+                _ = try await cache.command(command)
+                try expectOwned(cache)
+            }
+        }
+
         @Test func `a daemon that root starts by hand leaves files that the daemon's user can use`() async throws {
             let lab = try Lab.running
             let cache = try CacheFile(lab, in: try directory(lab))
