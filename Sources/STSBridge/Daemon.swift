@@ -69,7 +69,8 @@ struct Daemon: Sendable {
         let policies = PolicyService(
             discovery: setup.upstream.discovery, dane: setup.upstream.dane,
             archive: archive, ledger: setup.ledger, decisions: setup.postfix.decisions,
-            logger: logger, now: { .current }, bootTime: { .sinceBoot }, onLoaded: { [readiness] in readiness.fulfil(.archive) })
+            logger: logger, now: { .current }, bootTime: { .sinceBoot },
+            onLoaded: { [readiness] in readiness.fulfil(.archive) })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(

@@ -4,7 +4,8 @@ import PostfixTable
 import Testing
 
 @Suite struct ServiceTableTests {
-    @Test func `DANE-2.2.3-a the services of this host are those of its file, and well-known ones are there in any case`() {
+    @Test
+    func `DANE-2.2.3-a the services of this host are those of its file, and well-known ones are there in any case`() {
         let table = ServiceTable.system()
         #expect(table["smtp"] == 25)
         #expect(table["submissions"] == 465)

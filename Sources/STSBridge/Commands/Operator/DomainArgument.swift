@@ -7,7 +7,9 @@ import PostfixTable
 enum DomainArgument {
     /// - Throws: `ValidationError`, which says what is wrong with the text.
     static func parse(_ text: String) throws -> PolicyDomain {
-        guard let nextHop = NextHop(key: Array(text.utf8), services: .wellKnown) else { throw ValidationError(problem(with: text)) }
+        guard let nextHop = NextHop(key: Array(text.utf8), services: .wellKnown) else {
+            throw ValidationError(problem(with: text))
+        }
         return nextHop.domain
     }
 

@@ -113,7 +113,8 @@ enum ExplainText {
         let rows = lookups.map { lookup in
             [
                 StyledText(TimeText.moment(lookup.at.time, seenFrom: now)), StyledText(lookup.reply),
-                StyledText(lookup.rule), StyledText("\(lookup.port.map(String.init) ?? "unknown")\(lookup.host ? ", smart host" : "")"),
+                StyledText(lookup.rule),
+                StyledText("\(lookup.port.map(String.init) ?? "unknown")\(lookup.host ? ", smart host" : "")"),
             ]
         }
         sheet.block(TextTable.render(columns, rows, for: terminal))
