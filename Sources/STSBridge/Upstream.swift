@@ -90,7 +90,9 @@ struct Upstream: Sendable {
         do throws(UnboundSetupFailure) {
             return try UnboundValidator(transport, trustAnchorFile: configuration.trustAnchorFile)
         } catch {
-            guard configuration.dnssec == .auto, configuration.postfix.dane != .on, !error.isTemporary else { throw error }
+            guard configuration.dnssec == .auto, configuration.postfix.dane != .on, !error.isTemporary else {
+                throw error
+            }
             logger.error("DNSSEC cannot be validated, DANE is off", metadata: ["reason": "\(error)"])
             return nil
         }
