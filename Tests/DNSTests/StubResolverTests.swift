@@ -111,12 +111,12 @@ struct StubResolverTests {
     }
 
     @Test(arguments: ["c9", "c10", "c11", "c12", "c13", "c20"])
-    func `more than 8 aliases in a row are refused`(name: String) async {
+    func `STS-3.1-r more than 8 aliases in a row are a failure`(name: String) async {
         #expect(await resolver.cause("\(name).example.test") == .aliasChainTooLong)
     }
 
     @Test(arguments: ["self", "a.loop"])
-    func `a loop of aliases is refused in bounded time`(name: String) async {
+    func `STS-3.1-r a loop of aliases is a failure in bounded time`(name: String) async {
         #expect(await resolver.cause("\(name).example.test") == .aliasChainTooLong)
     }
 
