@@ -96,7 +96,9 @@ struct ChangeLog: Sendable {
             logger.warning("policy cannot be renewed, its life runs out", metadata: facts)
         case .lifeEnded(let held, let failure):
             // One that was not enforced protected nothing.
-            guard Decision(.policy(held), settings: decisions).rule == .enforce || decisions.enforceTesting else { return }
+            guard Decision(.policy(held), settings: decisions).rule == .enforce || decisions.enforceTesting else {
+                return
+            }
             var facts = Self.facts(of: held, domain)
             facts["reason"] = failure.map { "\($0)" }
             logger.warning("enforced policy expired, mail goes without it", metadata: facts)

@@ -78,7 +78,8 @@ final class ArchiveConnections: Sendable {
             let now = now.milliseconds
             // A mark in the future is from a clock that was ahead.
             try database.execute(
-                sql: "UPDATE policy SET lapsed_at = :now WHERE (lapsed_at IS NULL OR lapsed_at > :now) AND \(PolicyRow.isOver)",
+                sql: "UPDATE policy SET lapsed_at = :now "
+                    + "WHERE (lapsed_at IS NULL OR lapsed_at > :now) AND \(PolicyRow.isOver)",
                 arguments: ["now": now])
             try database.execute(
                 sql: "UPDATE policy SET lapsed_at = NULL WHERE lapsed_at IS NOT NULL AND NOT \(PolicyRow.isOver)",

@@ -34,11 +34,13 @@ import Testing
         #expect(findings.last?.remedy == Remedy(.configuration, "postfix: { security-level: auto }"))
     }
 
-    @Test(arguments: [
-        ("may", "encrypt", "`dane` nowhere, though it could"), ("encrypt", "may", "`dane` where that weakens"),
-        ("secure", "dane", "`dane-only` nowhere, though it could"), ("fingerprint", "verify", "`dane-only` in place of"),
-        ("encrypt", "secure", nil), ("dane", "fingerprint", nil), ("may", "none", nil),
-    ] as [(String, String, String?)])
+    @Test(
+        arguments: [
+            ("may", "encrypt", "`dane` nowhere, though it could"), ("encrypt", "may", "`dane` where that weakens"),
+            ("secure", "dane", "`dane-only` nowhere, though it could"),
+            ("fingerprint", "verify", "`dane-only` in place of"),
+            ("encrypt", "secure", nil), ("dane", "fingerprint", nil), ("may", "none", nil),
+        ] as [(String, String, String?)])
     func `what the bridge answers about DANE at another level than Postfix's is named`(
         level: String, told: String, difference: String?
     ) {
@@ -60,7 +62,8 @@ import Testing
             #expect(text.contains("the bridge answers `dane-only` instead") == (isStrict && validates), "\(text)")
         }
         let parameters = [
-            "smtp_tls_security_level": level, "smtp_dns_support_level": "dnssec", "smtp_tls_dane_insecure_mx_policy": "may",
+            "smtp_tls_security_level": level, "smtp_dns_support_level": "dnssec",
+            "smtp_tls_dane_insecure_mx_policy": "may",
         ]
         let severities = Healthy.findings(.daneInsecureMX, parameters).severities
         #expect(severities == [isStrict || level == "fingerprint" ? .skip : .warn])

@@ -124,7 +124,10 @@ extension EndToEnd {
                 world.lab.expectDeferred(
                     try await sender.send(to: "u@\(names[1])"), because: "no matching DANE TLSA records")
                 // Where DANE does not protect the whole way the site's own level stays in force.
-                let answers = [("OK dane-only", names[0]), ("OK dane-only", names[1]), ("NOTFOUND ", names[2]), ("NOTFOUND ", names[3])]
+                let answers = [
+                    ("OK dane-only", names[0]), ("OK dane-only", names[1]), ("NOTFOUND ", names[2]),
+                    ("NOTFOUND ", names[3]),
+                ]
                 for (answer, name) in answers {
                     #expect(try await SocketmapClient.ask(name, port: port) == answer)
                 }

@@ -22,7 +22,8 @@ import Testing
 
     private static let back = "clock was set back: check this host's time synchronization"
     private static let forward = "clock was set forward: check this host's time synchronization"
-    private static let behind = "policies were fetched in the future, the clock is behind: they apply and are fetched again"
+    private static let behind =
+        "policies were fetched in the future, the clock is behind: they apply and are fetched again"
 
     private let clocks = Clocks()
     private let log = LogRecorder()

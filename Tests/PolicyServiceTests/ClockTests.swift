@@ -68,7 +68,9 @@ import TestSupport
         #expect(try lab.answer().mode == .enforce)
     }
 
-    @Test func `a fetch by a clock that was ahead does not prolong the life: it counts from when that was noticed`() throws {
+    @Test func `a fetch by a clock that was ahead does not prolong the life: it counts from when that was noticed`()
+        throws
+    {
         var lab = try LedgerLab(isArchived: true)
         let noticedAt = lab.clock.now
         try lab.restart([try archived("example.com", at: noticedAt + Self.day * 365)])
@@ -243,7 +245,9 @@ import TestSupport
         }
     }
 
-    @Test func `after a step of the clock it is told, by a lookup that comes first too, and again after it came back`() throws {
+    @Test func `after a step of the clock it is told, by a lookup that comes first too, and again after it came back`()
+        throws
+    {
         for asksFirst in [false, true] {
             var lab = try LedgerLab()
             try lab.learn(fetched())
@@ -294,7 +298,9 @@ import TestSupport
     }
 
     @Test(arguments: [86_400, 604_800])
-    func `STS-3.3-p STS-10.2-a attempts become more frequent towards the end, down to the first pause`(maxAge: Int) throws {
+    func `STS-3.3-p STS-10.2-a attempts become more frequent towards the end, down to the first pause`(maxAge: Int)
+        throws
+    {
         var lab = try LedgerLab()
         try lab.learn(timeToLive: 3_600, fetched(maxAge: maxAge))
         let end = lab.clock.now + .seconds(maxAge)

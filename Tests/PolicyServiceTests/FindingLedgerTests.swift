@@ -198,7 +198,9 @@ import TestSupport
         return DANEFinding(destination: destination, mx: .records(isSecure: true), hosts: hosts, timeToLive: 300)
     }
 
-    @Test func `DANE-2.2.1-e a host that had no TLSA records still has none in the minute in which its query fails`() throws {
+    @Test func `DANE-2.2.1-e a host that had no TLSA records still has none in the minute in which its query fails`()
+        throws
+    {
         var tests = self
         #expect(try tests.learn(pair(usable, .noTLSA)) == .known(.partial, reason: nil))
         clock.advance(.seconds(300))
@@ -216,7 +218,9 @@ import TestSupport
         #expect(try tests.learn(pair(.noTLSA, .lookupFailed(serverFailure))) == .known(.partial, reason: nil))
     }
 
-    @Test func `a secure denial counts at once beside a new host that fails, because no answer makes DANE complete`() throws {
+    @Test func `a secure denial counts at once beside a new host that fails, because no answer makes DANE complete`()
+        throws
+    {
         var tests = self
         _ = try tests.learn(pair(usable, usable))
         clock.advance(.seconds(300))

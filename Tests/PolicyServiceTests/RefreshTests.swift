@@ -133,7 +133,9 @@ import TestSupport
         #expect(failures == 1)
         #expect(told == [50, 90])
         // The last attempt failed just now, so a lookup waits only a moment for the record.
-        guard case .start(let plan, .some(.seconds(2))) = lab.ask() else { throw Unexpected(what: "applied past its life") }
+        guard case .start(let plan, .some(.seconds(2))) = lab.ask() else {
+            throw Unexpected(what: "applied past its life")
+        }
         #expect(lab.land(plan, record: .absent(.noData)) == .settle)
         #expect(try lab.settle(plan).standing == .noPolicy(.noData))
     }

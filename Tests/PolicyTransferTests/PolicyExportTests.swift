@@ -102,7 +102,8 @@ import Testing
         #expect(late.summary == ImportSummary(expired: 1))
     }
 
-    @Test func `STS-3.2-ab a fetch while the clock was behind counts as the one before it, once the clock has passed that`()
+    @Test
+    func `STS-3.2-ab a fetch while the clock was behind counts as the one before it, once the clock has passed that`()
         async throws
     {
         let (before, behind) = (now - .seconds(3_600), now - .seconds(30 * 86_400))

@@ -121,7 +121,8 @@ extension PostfixCheckup {
         let level = level(of: client)
         guard SecurityLevel(level).givesWayToDANE || level.hasPrefix("dane") else {
             return Finding(
-                .daneInsecureMX, .skip, "Beside smtp_tls_security_level = \(shown(level)) the bridge never answers `dane`.")
+                .daneInsecureMX, .skip,
+                "Beside smtp_tls_security_level = \(shown(level)) the bridge never answers `dane`.")
         }
         switch parameters["smtp_tls_dane_insecure_mx_policy"] {
         case nil:
