@@ -41,7 +41,8 @@ import TestSupport
             return lstat(lab.path, &status) == 0 ? status.st_mode & 0o7777 : nil
         }
         try await lab.serve(socket: socket) {
-            for (next, expected) in [(nil, 0o600), (group, 0o660), ("no-such-group-here", 0o600)] as [(String?, UInt32)] {
+            for (next, expected) in [(nil, 0o600), (group, 0o660), ("no-such-group-here", 0o600)] as [(String?, UInt32)]
+            {
                 socket.update(group: next, logger: lab.log.logger())
                 #expect(mode() == expected)
             }

@@ -105,7 +105,7 @@ import TestSupport
         #expect(fetcher.requests.count == 1)
     }
 
-    @Test func `of thousands of addresses the first four of each family are dialled, each once, and the rest is reported`()
+    @Test func `of thousands of addresses the first four of each family are dialled, and the rest is reported`()
         async throws
     {
         let v4: [[UInt8]] = (1...70).map { [8, 8, 8, UInt8($0)] }

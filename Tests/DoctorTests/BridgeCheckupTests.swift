@@ -79,12 +79,13 @@ import Testing
         #expect(findings(.missing).severities == [.unknown])
     }
 
-    @Test(arguments: [
-        // Mode, owner and group of the socket; the directory's mode.
-        (0o660, 900, 105, 0o755, Severity.warn, "group 105"), (0o660, 900, 900, 0o755, .ok, "0660"),
-        (0o600, 900, 105, 0o755, .ok, "0600"), (0o660, 900, 105, 0o700, .ok, "0660"),
-        (0o600, 102, 900, 0o755, .warn, "runs as Postfix's user"), (0o666, 900, 900, 0o755, .fail, "everybody"),
-    ] as [(UInt32, UInt32, UInt32, UInt32, Severity, String)])
+    @Test(
+        arguments: [
+            // Mode, owner and group of the socket; the directory's mode.
+            (0o660, 900, 105, 0o755, Severity.warn, "group 105"), (0o660, 900, 900, 0o755, .ok, "0660"),
+            (0o600, 900, 105, 0o755, .ok, "0600"), (0o660, 900, 105, 0o700, .ok, "0660"),
+            (0o600, 102, 900, 0o755, .warn, "runs as Postfix's user"), (0o666, 900, 900, 0o755, .fail, "everybody"),
+        ] as [(UInt32, UInt32, UInt32, UInt32, Severity, String)])
     func `an admin socket that Postfix's user may connect to is a warning`(
         mode: UInt32, owner: UInt32, group: UInt32, directory: UInt32, severity: Severity, text: String
     ) {

@@ -6,8 +6,8 @@ import Testing
 @Suite struct QueryTextTests {
     private func text(notDialled: [String] = [], refused: [String] = []) -> String {
         let host = QueryReport.PolicyHost(
-            name: "mta-sts.example.com", addresses: ["192.0.2.1", "192.0.2.2"], notDialled: notDialled, refused: refused,
-            milliseconds: 1.5)
+            name: "mta-sts.example.com", addresses: ["192.0.2.1", "192.0.2.2"], notDialled: notDialled,
+            refused: refused, milliseconds: 1.5)
         let record = QueryReport.Record(
             name: "_mta-sts.example.com", id: "1", finding: "published", ttl: 60, aliases: 0, milliseconds: 1)
         let report = QueryReport(
