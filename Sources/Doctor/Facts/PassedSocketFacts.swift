@@ -4,6 +4,9 @@ import PostfixSettings
 
 /// Where the sockets of a process listen, by proc(5): what the service manager has passed to a daemon that cannot be asked.
 enum PassedSocketFacts {
+    /// Octets of a table of sockets: some 100,000 of them.
+    private static let maximumTable = 1 << 24
+
     /// The listening sockets of a process.
     ///
     /// - Returns: `nil` if this user may not see them.
@@ -15,9 +18,9 @@ enum PassedSocketFacts {
             else { return nil }
             return target.wholeMatch(of: /socket:\[(\d+)\]/)?.1
         }
-        // Other programs' sockets may have names that are no UTF-8.
+        // Read to the end, which takes more than one read(2) on a host with many sockets; names need not be UTF-8.
         func text(_ name: String) -> String {
-            String(decoding: FileManager.default.contents(atPath: "\(place)/net/\(name)") ?? Data(), as: UTF8.self)
+            String(decoding: SmallRead.octets(of: "\(place)/net/\(name)", limit: maximumTable) ?? [], as: UTF8.self)
         }
         let own = Set(inodes.map(String.init))
         let found = unix(text("unix")) + tcp(text("tcp")) + tcp(text("tcp6"))
