@@ -164,9 +164,11 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try await Self.makeNewerCache(directory + "/newer.sqlite")
         let yaml = yaml.replacing("DIR", with: directory)
-        // Nothing of this host's Postfix or sockets.
+        // Nothing of this host's Postfix or sockets: with DANE switched on, postconf has to say that Postfix has DNSSEC.
+        try "compatibility_level = 3.6\nsmtp_dns_support_level = dnssec\n".write(
+            toFile: directory + "/main.cf", atomically: false, encoding: .utf8)
         let environment = [
-            "STS_BRIDGE_POSTFIX_SECURITY_LEVEL": "may", "STS_BRIDGE_ADMIN_SOCKET": "",
+            "MAIL_CONFIG": directory, "STS_BRIDGE_POSTFIX_SECURITY_LEVEL": "may", "STS_BRIDGE_ADMIN_SOCKET": "",
             "STS_BRIDGE_LISTEN_SOCKETMAP": "127.0.0.1:0", "STS_BRIDGE_LISTEN_TCP_TABLE": "",
         ]
         let check = try await Binary.run(["config", "check"], yaml: yaml, environment: environment).outcome
