@@ -37,7 +37,8 @@ import TestSupport
     private static let coverages: [Coverage?] =
         [nil, .notApplicable, .complete, .partial]
         + (1..<8).map { bits in
-            .unknown(Set(Coverage.Completion.allCases.enumerated().filter { bits & (1 << $0.offset) != 0 }.map(\.element)))
+            let possible = Coverage.Completion.allCases.enumerated().filter { bits & (1 << $0.offset) != 0 }
+            return .unknown(Set(possible.map(\.element)))
         }
 
     private func dane(_ coverage: Coverage?, reason: String? = nil) -> DANEStanding {
@@ -142,7 +143,9 @@ import TestSupport
         }
     }
 
-    @Test func `DANE-2.2.1-d an unsigned MX set whose TLSA fails is no reason to hold mail to an enforced policy`() throws {
+    @Test func `DANE-2.2.1-d an unsigned MX set whose TLSA fails is no reason to hold mail to an enforced policy`()
+        throws
+    {
         let held = try held("enforce")
         let hosts: [HostJudgement<String>] = [.failed("SERVFAIL")]
         func decide(_ mx: MXSecurity) -> Decision {

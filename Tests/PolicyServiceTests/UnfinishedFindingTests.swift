@@ -75,7 +75,8 @@ import Testing
         (false, ".", "none missing"), (false, "i.", "none missing"), (false, "f.", "none missing"),
         (false, "n.", "none missing"), (false, "ii", "none"),
         // The address of the host whose TLSA answer is missing is signed.
-        (false, "s", "unknown-partial missing"), (false, "is", "unknown-partial missing"), (false, "u.", "partial missing"),
+        (false, "s", "unknown-partial missing"), (false, "is", "unknown-partial missing"),
+        (false, "u.", "partial missing"),
     ])
     func `DANE-2.1.2-c an unfinished first discovery counts what it has, and the missing hosts as failed`(
         isSecure: Bool, letters: String, expected: String

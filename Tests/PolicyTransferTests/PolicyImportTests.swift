@@ -108,7 +108,10 @@ import Testing
 
     @Test func `an export that is dated in the future is refused, whatever its policies say`() async throws {
         let archive = try await opened()
-        for (header, isTaken) in [("2099-01-01T00:00:00.000Z", false), ("2026-11-21T07:05:00.124Z", false), ("2026-11-21T07:05:00.123Z", true)] {
+        for (header, isTaken) in [
+            ("2099-01-01T00:00:00.000Z", false), ("2026-11-21T07:05:00.124Z", false),
+            ("2026-11-21T07:05:00.123Z", true),
+        ] {
             let octets = Array(
                 """
                 {"exported-at":"\(header)","format":"sts-bridge-policies","version":1}
