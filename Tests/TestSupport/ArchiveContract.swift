@@ -175,7 +175,9 @@ package struct ArchiveContract: Sendable {
         for time in [11_000, 50_500, 50_999] as [Int64] {
             try await archive.purge(at: WallTime(milliseconds: time), grace: .seconds(100))
         }
-        if try await archive.row(of: policy.domain) == nil { violations.append("a clock that is right again loses nothing") }
+        if try await archive.row(of: policy.domain) == nil {
+            violations.append("a clock that is right again loses nothing")
+        }
         try await archive.commit([.remove(policy.domain)])
         if try await loaded().count != others { violations.append("and nothing else goes") }
         return violations
