@@ -66,8 +66,8 @@ test:
 	swift format lint --strict --recursive Package.swift Sources Tests Benchmarks
 	.ci/check-imports
 	.ci/build-without-warnings swift build --build-tests
-# The first three measure time-outs, retries and this process's descriptors, which beside other tests they would not; of the
-# others some wait on their threads for servers of their own, so those have a process each, too.
+# The first three measure time-outs, retries and this process's descriptors, which beside other tests they would not. Of the
+# others some wait on their threads for servers of their own, and some compute for long, so those have a process each, too.
 	.ci/test-without-skips $(TESTS) --filter '^ResolverFaultTests'
 	.ci/test-without-skips $(TESTS) --filter '^DNSTests'
 	.ci/test-without-skips $(TESTS) --filter '^CurlHTTPSTests'
@@ -75,7 +75,10 @@ test:
 	.ci/test-without-skips $(TESTS) --filter '^DoctorTests'
 	.ci/test-without-skips $(TESTS) --filter '^MonitoringTests'
 	.ci/test-without-skips $(TESTS) --filter '^STSBridgeTests'
-	.ci/test-without-skips $(TESTS) --skip '^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|EndToEnd)Tests'
+	.ci/test-without-skips $(TESTS) --filter '^LookupServerTests'
+	.ci/test-without-skips $(TESTS) --filter '^PolicyServiceTests'
+	.ci/test-without-skips $(TESTS) --skip \
+		'^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|STSBridge|LookupServer|PolicyService|EndToEnd)Tests'
 	$(MAKE) trees
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
 

@@ -7,7 +7,7 @@ import TestSupport
 @testable import Admin
 
 /// What a command hears when there is no daemon, or no sane one.
-@Suite(.timeLimit(.minutes(1))) struct AdminClientTests {
+@Suite(.timeLimit(.minutes(5))) struct AdminClientTests {
     private let path = NSTemporaryDirectory() + "sts-client-\(UUID().uuidString.prefix(8)).sock"
 
     private func failure(patience: Duration = .seconds(20)) async -> AdminClientFailure? {

@@ -8,7 +8,7 @@ import Testing
 import TestSupport
 
 /// Each route, over the socket, against a real policy service.
-@Suite(.timeLimit(.minutes(1))) struct AdminServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct AdminServiceTests {
     private var me: String { Peer(user: getuid(), process: 0).author }
 
     @Test func `status tells how the daemon is set up, what it knows and what fails`() async throws {

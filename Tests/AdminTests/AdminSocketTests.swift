@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// The socket: whose it is, what it replaces, and that mail goes on without it.
-@Suite(.timeLimit(.minutes(1))) struct AdminSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct AdminSocketTests {
     @Test func `the socket is its owner's and its group's, and gone at the end with all that made it`() async throws {
         let lab = try AdminLab()
         let group = String(cString: try #require(getgrgid(getgid())).pointee.gr_name)

@@ -9,7 +9,7 @@ import TestSupport
 @testable import PolicyService
 
 /// Lists of any length: page by page, and nothing held back on the way.
-@Suite(.timeLimit(.minutes(1))) struct EntryListTests {
+@Suite(.timeLimit(.minutes(5))) struct EntryListTests {
     private static let names = (0..<2_500).map { "d\($0).example" }
 
     private func lab() throws -> AdminLab {

@@ -6,7 +6,7 @@ import TestSupport
 @testable import Admin
 
 /// What the API says of itself is what it is.
-@Suite(.timeLimit(.minutes(1))) struct OpenAPITests {
+@Suite(.timeLimit(.minutes(5))) struct OpenAPITests {
     /// Everything that goes over the socket.
     private static let values: [any WireValue.Type] = [
         Answer.self, Background.self, Cache.self, DANEFound.self, DANEHost.self, Difference.self, Entry.self,

@@ -147,7 +147,7 @@ extension AgainstNginx {
         /// Other suites of this process open and close some meanwhile, hence the ten; who calls this has opened more.
         private func descriptors(fallTo count: Int) async throws -> Bool {
             let limit = ContinuousClock.now + .seconds(10)
-            while try openDescriptors() > count + 10, .now < limit { await Task.yield() }
+            while try openDescriptors() > count + 10, .now < limit, !Task.isCancelled { await Task.yield() }
             return try openDescriptors() <= count + 10
         }
 

@@ -4,7 +4,7 @@ import Testing
 @testable import CurlHTTPS
 
 /// Ten thousand silent hosts against a healthy one, in virtual time.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct FetchFairnessTests {
     private let healthy: [IPAddress]
 

@@ -171,5 +171,5 @@ extension Trait where Self == LaboratoryTrait {
 }
 
 /// One nginx for all suites that need one. One test at a time: some measure time, one counts descriptors.
-@Suite(.laboratory, .serialized, .timeLimit(.minutes(3)))
+@Suite(.laboratory, .serialized, .timeLimit(.minutes(5)))
 struct AgainstNginx {}

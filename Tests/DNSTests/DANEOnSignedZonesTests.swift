@@ -9,7 +9,7 @@ import Testing
 
 /// The discovery of DANE over zones that knot really signs, judged by libunbound alone: no bit of any server is believed.
 extension SignedZoneTests {
-    @Suite(.timeLimit(.minutes(1)))
+    @Suite(.timeLimit(.minutes(5)))
     struct DANEOnSignedZonesTests {
         let knot: KnotServer
 

@@ -9,7 +9,7 @@ import Testing
 
 extension SignedZoneTests {
     /// The probe through libunbound, over zones that knot signs; between them a server that fails or lies.
-    @Suite(.timeLimit(.minutes(1)))
+    @Suite(.timeLimit(.minutes(5)))
     struct DNSSECProbeTests {
         /// A root and `signed.` with signatures; `org.` has a DS record and no signatures. Of com, nl and se the root
         /// proves that they do not exist.

@@ -6,7 +6,7 @@ import Testing
 @testable import UnboundDNS
 
 /// One after the other: these count descriptors and use many.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct DNSTransportTests {
     @Test func `1,000 questions are under way at once`() async throws {
         let stub = try StubServer { .hold($0.response(answers: [record(16, rdata($0.name))])) }

@@ -4,7 +4,7 @@ import TestSupport
 import DNSClient
 import UnboundDNS
 
-@Suite(.timeLimit(.minutes(1))) struct StubResolverContractTests {
+@Suite(.timeLimit(.minutes(5))) struct StubResolverContractTests {
     @Test func `the real one keeps the resolver's contract`() async throws {
         let knot = try KnotServer(zones: [
             "contract.test": """

@@ -5,7 +5,7 @@ import Testing
 @testable import UnboundDNS
 
 /// What a server fails to say is a failure with its name, and hides nothing later.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StubResolverFailureTests {
     private let text = record(16, rdata("here"))
 

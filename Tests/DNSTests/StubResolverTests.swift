@@ -5,7 +5,7 @@ import Testing
 @testable import UnboundDNS
 
 /// What a real server says comes through as it is.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StubResolverTests {
     static let soa = "@ 300 SOA ns root 1 3600 600 86400 77\n@ 20 NS ns\nns 300 A 127.0.0.1\n"
 

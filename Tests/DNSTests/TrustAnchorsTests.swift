@@ -6,7 +6,7 @@ import Testing
 @testable import UnboundDNS
 
 extension SignedZoneTests {
-    @Suite(.timeLimit(.minutes(1)))
+    @Suite(.timeLimit(.minutes(5)))
     struct TrustAnchorsTests {
         private static let digest = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
         private static let ds = ". IN DS 20326 8 2 \(digest)"

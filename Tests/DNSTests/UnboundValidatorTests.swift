@@ -7,7 +7,7 @@ import TestSupport
 
 /// Real zones with real signatures, judged by libunbound from the test root's key.
 extension SignedZoneTests {
-    @Suite(.timeLimit(.minutes(1)))
+    @Suite(.timeLimit(.minutes(5)))
     struct UnboundValidatorTests {
         let knot: KnotServer
         let validator: UnboundValidator

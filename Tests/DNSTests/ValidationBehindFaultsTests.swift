@@ -6,7 +6,7 @@ import TestSupport
 
 /// Validation of real signed zones through a server that delays and loses datagrams.
 extension SignedZoneTests {
-    @Suite(.timeLimit(.minutes(1)))
+    @Suite(.timeLimit(.minutes(5)))
     struct ValidationBehindFaultsTests {
         let knot: KnotServer
 

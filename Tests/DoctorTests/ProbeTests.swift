@@ -5,7 +5,7 @@ import Testing
 @testable import Doctor
 
 /// The probes, against servers of a few lines on loopback.
-@Suite(.timeLimit(.minutes(1))) struct ProbeTests {
+@Suite(.timeLimit(.minutes(5))) struct ProbeTests {
     // MARK: Lookups
 
     @Test(arguments: [

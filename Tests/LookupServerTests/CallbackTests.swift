@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A channel may call its handlers back from within any call that they make. These tests do it at every place.
-@Suite(.timeLimit(.minutes(1))) struct CallbackTests {
+@Suite(.timeLimit(.minutes(5))) struct CallbackTests {
     private static let names = (0..<6).map { "d\($0).example" }
 
     private static func question(_ name: String) -> String { "\(name.utf8.count + 2):x \(name)," }

@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 
 /// A server that listens elsewhere, or serves otherwise, while connections stand.
-@Suite(.timeLimit(.minutes(1))) struct ChangeTests {
+@Suite(.timeLimit(.minutes(5))) struct ChangeTests {
     private static let notFound = "9:NOTFOUND ,"
     private static let any = ListenAddress.tcp(host: "127.0.0.1", port: 0)
 

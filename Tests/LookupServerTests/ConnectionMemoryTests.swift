@@ -7,7 +7,7 @@ import Testing
 
 /// A closed connection leaves nothing in memory: its handler, context and channel are released within some turns of the
 /// event loop. Over real sockets and a real event loop, whose timers are what could hold them.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionMemoryTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionMemoryTests {
     private static let notFound = "9:NOTFOUND ,"
 
     @Test func `a connection that the peer closes after its reply is released`() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LookupServer
 
-@Suite(.timeLimit(.minutes(1))) struct ConnectionRegistryTests {
+@Suite(.timeLimit(.minutes(5))) struct ConnectionRegistryTests {
     private let channel = NIOAsyncTestingChannel()
 
     private func registry(limit: Int) -> ConnectionRegistry { ConnectionRegistry(limit: limit, metrics: TestMetrics()) }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Random clients against a simple model: the list of replies in the order of the questions.
-@Suite(.timeLimit(.minutes(2))) struct ConversationPropertyTests {
+@Suite(.timeLimit(.minutes(5))) struct ConversationPropertyTests {
     private static let rounds = 200
     private static let time = Duration.seconds(5)
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Replies around and above 65,536 octets, where a channel stops being writable within a write. Over real sockets: a
 /// testing channel does not call back from within a write.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LongReplyTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LongReplyTests {
     /// A protocol, and the dialect that the client gets: by its map name, or for tcp_table the configured one.
     struct Way: Sendable, CustomTestStringConvertible {
         let table: TableProtocol

@@ -11,7 +11,7 @@ import Testing
 @testable import LookupServer
 
 /// What is counted of replies, of mail held and of connections.
-@Suite(.timeLimit(.minutes(1))) struct LookupMetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct LookupMetricsTests {
     @Test func `each reply is counted by table, rule and word, and its time is measured`() async throws {
         let lab = HandlerLab()
         lab.publish("example.com")

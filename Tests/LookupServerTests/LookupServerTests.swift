@@ -4,7 +4,7 @@ import NIOCore
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1))) struct LookupServerTests {
+@Suite(.timeLimit(.minutes(5))) struct LookupServerTests {
     private static let secure = "50:OK secure match=mx.example.com servername=hostname,"
 
     @Test func `several listeners on TCP and unix sockets serve the same answers`() async throws {

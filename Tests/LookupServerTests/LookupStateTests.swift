@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 
 /// What the log is told of once, and settings that change under a connection.
-@Suite(.timeLimit(.minutes(1))) struct LookupStateTests {
+@Suite(.timeLimit(.minutes(5))) struct LookupStateTests {
     private static let waste =
         "Postfix asks for fewer words than it understands: write sts for the map's name in main.cf"
     private static let cut = "policy is long, said without the words for TLS reports and exact mx names"

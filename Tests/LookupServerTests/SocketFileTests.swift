@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The files of unix sockets: their rights after a reload, and what happens when they disappear.
-@Suite(.timeLimit(.minutes(1))) struct SocketFileTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketFileTests {
     private static let notFound = "9:NOTFOUND ,"
     private static let gone = "file of the unix socket was gone, listening anew"
     private static let failed = "file of the unix socket is gone and cannot be made again, Postfix cannot connect"

@@ -6,7 +6,7 @@ import PolicyService
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1))) struct TableConnectionHandlerTests {
+@Suite(.timeLimit(.minutes(5))) struct TableConnectionHandlerTests {
     @Test func `a cold lookup is answered when its discovery lands, the next one at once`() async throws {
         let lab = HandlerLab()
         lab.publish("example.com")

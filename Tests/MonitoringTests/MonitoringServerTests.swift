@@ -6,7 +6,7 @@ import Testing
 
 @testable import Monitoring
 
-@Suite(.timeLimit(.minutes(1))) struct MonitoringServerTests {
+@Suite(.timeLimit(.minutes(5))) struct MonitoringServerTests {
     private let registry = PrometheusRegistry(MetricTable.all)
     private let readiness = Readiness()
     private let log = LogRecorder()

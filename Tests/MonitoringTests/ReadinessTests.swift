@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import Monitoring
 
-@Suite(.timeLimit(.minutes(1))) struct ReadinessTests {
+@Suite(.timeLimit(.minutes(5))) struct ReadinessTests {
     @Test func `it is ready when all conditions are met, in whatever order and however often`() {
         let readiness = Readiness()
         #expect(readiness.obstacle == "not all listeners are bound yet")

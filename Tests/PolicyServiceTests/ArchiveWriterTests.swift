@@ -6,7 +6,7 @@ import TestSupport
 
 @testable import PolicyService
 
-@Suite(.timeLimit(.minutes(1))) struct ArchiveWriterTests {
+@Suite(.timeLimit(.minutes(5))) struct ArchiveWriterTests {
     private let archive = MemoryArchive()
     private let clock = ManualTime()
     private let log = LogRecorder()
@@ -28,7 +28,9 @@ import TestSupport
                 group.addTask { await writer.commit(changes[0]) }
                 await gate.arrivals()
                 for change in changes.dropFirst() { group.addTask { await writer.commit(change) } }
-                while changes.contains(where: { writer.pending($0.subject) == nil }) { await Task.yield() }
+                while changes.contains(where: { writer.pending($0.subject) == nil }), !Task.isCancelled {
+                    await Task.yield()
+                }
                 gate.open()
             }
         }
@@ -68,7 +70,7 @@ import TestSupport
                     await writer.commit(.keep(new))
                     #expect(archive[old.domain] == new)
                 }
-                while writer.pending(of: old.domain) != .keep(new) { await Task.yield() }
+                while writer.pending(of: old.domain) != .keep(new), !Task.isCancelled { await Task.yield() }
                 gate.open()
             }
         }
@@ -84,7 +86,7 @@ import TestSupport
                 await gate.arrivals()
                 writer.note(backlog)
                 group.addTask { await writer.commit(mine) }
-                while writer.pending(mine.subject) == nil { await Task.yield() }
+                while writer.pending(mine.subject) == nil, !Task.isCancelled { await Task.yield() }
                 gate.open()
             }
         }
@@ -123,7 +125,7 @@ import TestSupport
                 await clock.pass(.seconds(pause) - .milliseconds(1), onceAsleepFor: .seconds(pause))
                 #expect(archive.opened == number + 1)
                 await clock.pass(.milliseconds(1))
-                while archive.opened < number + 2 { await Task.yield() }
+                while archive.opened < number + 2, !Task.isCancelled { await Task.yield() }
             }
             #expect((try? metrics.expectGauge("sts_bridge_archive_failing"))?.lastValue == 1)
             archive.fail(with: nil)
@@ -178,7 +180,7 @@ import TestSupport
             #expect(writer.backlog.failure == ArchiveFailure("another process writes it"))
             archive.giveToAnother(false)
             await clock.pass(.milliseconds(200))
-            while archive.commits.isEmpty { await Task.yield() }
+            while archive.commits.isEmpty, !Task.isCancelled { await Task.yield() }
             group.cancelAll()
         }
         await writer.end { _ in }

@@ -3,7 +3,7 @@ import PolicyService
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1))) struct CensusTests {
+@Suite(.timeLimit(.minutes(5))) struct CensusTests {
     private typealias Lab = PolicyServiceTests.Lab
 
     @Test func `it counts what is known, and names what stands out`() async throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Steps of the wall clock under a service that runs.
-@Suite(.timeLimit(.minutes(1))) struct ClockServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct ClockServiceTests {
     /// Both clocks of a host. The wall clock can be set, the time since boot cannot.
     private final class Clocks: Sendable {
         let time = ManualTime()

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Why a destination is answered as it is, and what happens next.
-@Suite(.timeLimit(.minutes(1))) struct ExplainTests {
+@Suite(.timeLimit(.minutes(5))) struct ExplainTests {
     private typealias Lab = PolicyServiceTests.Lab
 
     private func explain(_ name: String = "example.com", in lab: Lab) async throws -> Explanation {

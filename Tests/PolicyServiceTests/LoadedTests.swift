@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// When a service says that it has what was kept.
-@Suite(.timeLimit(.minutes(1))) struct LoadedTests {
+@Suite(.timeLimit(.minutes(5))) struct LoadedTests {
     private let archive = MemoryArchive()
     private let loaded = Gate()
     private let calls = Calls()

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// How orders outlive the process, and what happens when the archive fails.
-@Suite(.timeLimit(.minutes(1))) struct OrderArchiveTests {
+@Suite(.timeLimit(.minutes(5))) struct OrderArchiveTests {
     private typealias Lab = PolicyServiceTests.Lab
 
     private static let now = ManualTime().now

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Each log line about a domain says why we know (refreshes must not look like traffic).
-@Suite(.timeLimit(.minutes(1))) struct OriginTests {
+@Suite(.timeLimit(.minutes(5))) struct OriginTests {
     @Test func `what a lookup finds out has the origin lookup, what a refresh finds out the origin refresh`() throws {
         var lab = try LedgerLab()
         let learnt = try lab.learn(fetched(maxAge: 7_200))

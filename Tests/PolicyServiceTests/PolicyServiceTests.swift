@@ -5,7 +5,7 @@ import PolicyService
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1))) struct PolicyServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct PolicyServiceTests {
     /// A running service over scripted DNS and HTTPS.
     final class Lab: Sendable {
         let resolver = ScriptedResolver()

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 /// Settings that change while lookups go on.
-@Suite(.timeLimit(.minutes(1))) struct ServiceSettingsTests {
+@Suite(.timeLimit(.minutes(5))) struct ServiceSettingsTests {
     private typealias Lab = PolicyServiceTests.Lab
 
     private func settings(

@@ -4,7 +4,7 @@ import Testing
 
 /// The real postconf(1), and programs in its place that misbehave. One by one: a file that a fork of another test still
 /// has open for writing cannot be run.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct PostconfTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PostconfTests {
     @Test func `the Postfix of this host is found, and says its version`() throws {
         let path = try #require(Postconf.find(searchPath: ""))
         #expect(try Postconf(path: path).ask().release != nil)

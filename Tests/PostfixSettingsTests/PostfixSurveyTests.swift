@@ -3,7 +3,7 @@ import PostfixSettings
 import Testing
 
 /// The same Postfix by its own programs and by its files.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct PostfixSurveyTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PostfixSurveyTests {
     private static let main = """
         compatibility_level = 3.6
         queue_directory = /srv/queue

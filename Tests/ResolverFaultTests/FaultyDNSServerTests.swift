@@ -4,7 +4,7 @@ import Testing
 @testable import TestSupport
 
 /// The server itself, asked by plain sockets.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FaultyDNSServerTests {
     @Test func `the behaviour sees the question, and its answer comes back`() async throws {
         let server = try FaultyDNSServer(behavior: DNSBehavior.byName)

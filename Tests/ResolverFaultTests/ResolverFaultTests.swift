@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 /// One after the other, and in a process of their own: they measure time.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct ResolverFaultTests {
     // MARK: Delay
 

@@ -244,7 +244,7 @@ import Testing
     private func wait(until archive: SQLiteArchive, has policy: ArchivedPolicy) {
         let done = DispatchSemaphore(value: 0)
         Task {
-            while (try? await archive.row(of: policy.domain)) == nil { await Task.yield() }
+            while (try? await archive.row(of: policy.domain)) == nil, !Task.isCancelled { await Task.yield() }
             done.signal()
         }
         done.wait()

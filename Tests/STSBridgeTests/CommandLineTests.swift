@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the built command prints, and how it ends.
-@Suite(.timeLimit(.minutes(1))) struct CommandLineTests {
+@Suite(.timeLimit(.minutes(5))) struct CommandLineTests {
     @Test func `the version and the help are results`() async throws {
         let version = try await Binary.run(["--version"])
         #expect(version.status == 0)

@@ -4,7 +4,7 @@ import Testing
 @testable import STSBridge
 
 /// The configuration as an operator meets it: through `config check` and `config print` of the built command.
-@Suite(.timeLimit(.minutes(1))) struct ConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct ConfigurationTests {
     @Test func `without a file the defaults are in force, and are a file that gives the same`() async throws {
         let first = try await Binary.run(["config", "print"])
         #expect(first.status == 0)

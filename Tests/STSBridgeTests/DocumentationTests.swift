@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What README and postfix/ say is what the command and Postfix do.
-@Suite(.timeLimit(.minutes(1))) struct DocumentationTests {
+@Suite(.timeLimit(.minutes(5))) struct DocumentationTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 

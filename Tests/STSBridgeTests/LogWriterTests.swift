@@ -7,7 +7,7 @@ import Testing
 @testable import STSBridge
 
 /// The log over a real pipe, whose reader reads when a test says so.
-@Suite(.timeLimit(.minutes(1))) struct LogWriterTests {
+@Suite(.timeLimit(.minutes(5))) struct LogWriterTests {
     /// Octets of a pipe that a test makes small.
     private static let pipeSize: Int32 = 4_096
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import STSBridge
 
-@Suite(.timeLimit(.minutes(1))) struct ManagerReportTests {
+@Suite(.timeLimit(.minutes(5))) struct ManagerReportTests {
     /// A service manager that has more to do than to read what it is told.
     private final class Manager: Sendable {
         let address = NSTemporaryDirectory() + "sts-busy-\(UUID().uuidString.prefix(8))"
@@ -61,7 +61,7 @@ import Testing
             return "fine"
         }
         let running = Task { await report.run() }
-        while asked.load(ordering: .relaxed) < 5 { await Task.yield() }
+        while asked.load(ordering: .relaxed) < 5, !Task.isCancelled { await Task.yield() }
         running.cancel()
         await running.value
         let told = heard.withLock(\.self).filter { $0 != "X=1" && $0 != "WATCHDOG=1" }

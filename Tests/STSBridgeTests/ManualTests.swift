@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Manual pages, the example and README's table, all from what the command itself knows.
-@Suite(.timeLimit(.minutes(1))) struct ManualTests {
+@Suite(.timeLimit(.minutes(5))) struct ManualTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 

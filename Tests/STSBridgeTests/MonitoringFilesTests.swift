@@ -3,7 +3,7 @@ import Testing
 
 /// The alerts and the dashboard in Documentation/monitoring, as Prometheus reads them. That the metrics they name exist is
 /// the end-to-end tests' part.
-@Suite(.timeLimit(.minutes(1))) struct MonitoringFilesTests {
+@Suite(.timeLimit(.minutes(5))) struct MonitoringFilesTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
     private static let rules = root.appending(path: "Documentation/monitoring/sts-bridge.rules.yml")

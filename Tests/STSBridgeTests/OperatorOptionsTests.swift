@@ -7,7 +7,7 @@ import Testing
 @testable import STSBridge
 
 /// How commands reach the daemon.
-@Suite(.timeLimit(.minutes(1))) struct OperatorOptionsTests {
+@Suite(.timeLimit(.minutes(5))) struct OperatorOptionsTests {
     @Test func `a daemon that hangs is exit code 4 when patience is over`() async throws {
         let path = NSTemporaryDirectory() + "sts-hung-\(UUID().uuidString.prefix(8)).sock"
         // The kernel takes connections here, and nobody looks at them.

@@ -7,7 +7,7 @@ import Testing
 @testable import STSBridge
 
 /// When postconf is asked again.
-@Suite(.timeLimit(.minutes(1))) struct PostfixWatchTests {
+@Suite(.timeLimit(.minutes(5))) struct PostfixWatchTests {
     /// A watch over one file, whose looks the test makes one by one.
     private final class Lab: Sendable {
         let log = LogRecorder()

@@ -9,7 +9,7 @@ import Testing
 @testable import STSBridge
 
 /// A reload is all or nothing, and one follows the other.
-@Suite(.timeLimit(.minutes(1))) struct ReloaderTests {
+@Suite(.timeLimit(.minutes(5))) struct ReloaderTests {
     /// A reloader whose configuration and rooms are the test's.
     private final class Lab: Sendable {
         let log = LogRecorder()

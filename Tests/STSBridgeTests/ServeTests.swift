@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The daemon as a process: signals, its log, and what it does at its limits.
-@Suite(.timeLimit(.minutes(1))) struct ServeTests {
+@Suite(.timeLimit(.minutes(5))) struct ServeTests {
     /// Runs the daemon under a driver in Python, which talks to it and prints what it saw.
     private func drive(_ script: String, yaml: String = "", limits: String = "") async throws -> [String] {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
