@@ -263,6 +263,7 @@ let package = Package(
                 "TestSupport", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
         .testTarget(name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),

@@ -190,7 +190,8 @@ package struct Examination: Sendable {
             ]
         }
         return DaemonSettingsCheck(
-            setup: configured, listeners: surroundings.configuredListeners, local: local, nameServers: try? listedServers.get()
+            setup: configured, listeners: surroundings.configuredListeners, local: local,
+            nameServers: try? listedServers.get()
         ).findings(surroundings.daemon)
     }
 

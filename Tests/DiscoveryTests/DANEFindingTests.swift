@@ -41,7 +41,8 @@ import TestSupport
         let failure = DNSFailure(
             question: DNSQuestion(name: "mx.example", type: .a), cause: .responseCode(2), servers: ["192.0.2.53"])
         let grounds: [HostFinding.Ground] = [
-            .secureTLSA(base: "mx.example", TLSARecordSet(rdata: [[3, 1, 1] + Array(repeating: 7, count: 32), [1, 1, 1]])),
+            .secureTLSA(
+                base: "mx.example", TLSARecordSet(rdata: [[3, 1, 1] + Array(repeating: 7, count: 32), [1, 1, 1]])),
             .secureTLSA(base: "mx.example", TLSARecordSet(rdata: [[1, 1, 1]])), .insecureAddress, .noTLSA, .noAddress,
             .noHostName, .lookupFailed(failure),
         ]

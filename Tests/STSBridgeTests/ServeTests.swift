@@ -3,7 +3,8 @@ import Testing
 
 /// The daemon as a process: signals, its log, and what it does at its limits.
 @Suite(.timeLimit(.minutes(5))) struct ServeTests {
-    /// Runs the daemon under a driver in Python, which talks to it and prints what it saw.
+    /// Runs the daemon under a driver in Python, which talks to it and prints what it saw. There is no Postfix for the
+    /// daemon: its main.cf is missing.
     private func drive(_ script: String, yaml: String = "", limits: String = "") async throws -> [String] {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
         let sections = yaml + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
@@ -18,10 +19,12 @@ import Testing
                 \(limits.isEmpty ? "pass" : limits)
             daemon = subprocess.Popen(["\(Binary.url.path)", "serve", "--config", path + ".yaml"],
                 stderr=subprocess.PIPE, text=True, preexec_fn=limits,
-                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s", "STS_BRIDGE_CACHE_STORE": "memory"})
+                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s", "STS_BRIDGE_CACHE_STORE": "memory",
+                    "MAIL_CONFIG": path + ".postfix"})
             log = []
             while not any("listening" in line for line in log):
                 log.append(daemon.stderr.readline())
+                if not log[-1]: sys.exit("the daemon ended: " + "".join(log))
             def connect():
                 client = socket.socket(socket.AF_UNIX)
                 client.settimeout(20)

@@ -102,7 +102,8 @@ extension PastFailure {
             switch failure.kind {
             case .record(let failure): ("record", Shown.text(failure))
             case .policy(let failure): ("policy", Shown.text(failure))
-            case .dane(let failure, let port): ("dane", "\(Shown.text(failure)) (port \(port.map(String.init) ?? "unknown"))")
+            case .dane(let failure, let port):
+                ("dane", "\(Shown.text(failure)) (port \(port.map(String.init) ?? "unknown"))")
             }
         self.init(at: Timestamp(failure.at), what: what, text: text)
     }
