@@ -154,7 +154,8 @@ extension EndToEnd {
                         """)
                 let outcome = try await ChildProcess.run(
                     BridgeProcess.binary(), ["serve", "--config", directory + "/config.yaml"])
-                #expect(outcome.status == 2)
+                // Not 2, after which systemd starts it no more: the port may be free later.
+                #expect(outcome.status == 3)
                 #expect(
                     outcome.output == """
                         sts-bridge: cannot serve http on 127.0.0.1:9499: Address already in use; stop the other process or \
