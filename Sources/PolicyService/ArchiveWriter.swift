@@ -28,6 +28,8 @@ final class ArchiveWriter: Sendable {
         /// Another process wrote it when we came, and we have not taken it over yet.
         var isAnothersYet: Bool
         var purge: WallTime?
+        /// Policies whose end the log does not have, for `takeExpired`.
+        var expired: [ArchivedPolicy] = []
         var check = false
 
         var mayWait: Bool { failure == nil && !hasEnded }
@@ -46,6 +48,11 @@ final class ArchiveWriter: Sendable {
                 return
             }
             pending[change.subject] = change
+        }
+
+        /// Of rows that were read, those to which no change waits to be committed.
+        func notPending(_ rows: [ArchivedPolicy]) -> [ArchivedPolicy] {
+            rows.filter { pending[.policy($0.domain)] == nil && pending[.policyEnd($0.domain)] == nil }
         }
 
         /// The next group: first those whose change is waited for.
@@ -159,11 +166,21 @@ final class ArchiveWriter: Sendable {
         wake.yield()
     }
 
-    /// Deletes what has long been over, with the next group.
+    /// Deletes what has long been over, after the next group.
     func purge(at now: WallTime) {
         guard !archive.keepsNothing else { return }
         state.withLock { $0.purge = now }
         wake.yield()
+    }
+
+    /// Policies that a purge found past the end of their life, and whose end the log does not have. Those to which a change
+    /// waits to be committed are left out.
+    func takeExpired() -> [ArchivedPolicy] {
+        state.withLock { state in
+            guard !state.expired.isEmpty else { return [] }
+            defer { state.expired = [] }
+            return state.notPending(state.expired)
+        }
     }
 
     /// Looks, with the next group, whether the archive is still there: it may be removed while nothing changes for hours.
@@ -306,8 +323,12 @@ final class ArchiveWriter: Sendable {
             return (state.group(atMost: Self.groupSize), state.purge, state.check)
         }
         do throws(ArchiveFailure) {
-            if let purge { try await archive.purge(at: purge, grace: Self.grace) }
             if !group.isEmpty || check { try await archive.commit(group.map(\.value)) }
+            // After the commit, which may note the ends that it would return.
+            if let purge {
+                let expired = try await archive.purge(at: purge, grace: Self.grace)
+                state.withLock { $0.expired = $0.notPending(expired) }
+            }
         } catch {
             state.withLock { $0.isCommitting = false }
             throw error
@@ -348,7 +369,7 @@ final class ArchiveWriter: Sendable {
 extension ArchiveChange {
     fileprivate var isOrder: Bool {
         switch self {
-        case .keep, .remove: false
+        case .keep, .remove, .noteEnd: false
         case .order, .lift, .observe: true
         }
     }

@@ -32,7 +32,10 @@ package protocol PolicyArchive: Sendable {
 
     /// Deletes policies whose life is over, a `grace` after the first `purge` that saw them so: a clock that jumped ahead
     /// and came back in between loses nothing.
-    func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure)
+    ///
+    /// - Returns: those whose life is over and whose end the log does not have (`isEndLogged`), at most
+    ///   `maximumExpired`; the rest comes with the next calls.
+    func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) -> [ArchivedPolicy]
 
     /// Nothing is asked of it any more.
     func close() async
@@ -51,6 +54,9 @@ package enum ArchiveOpening: Equatable, Sendable {
 
 extension PolicyArchive {
     package var isAnothersYet: Bool { false }
+
+    /// Policies that one `purge` returns: they are in memory at once.
+    package static var maximumExpired: Int { 1_000 }
 }
 
 /// A row as it was found.
@@ -151,6 +157,8 @@ package enum ArchiveChange: Equatable, Sendable {
     /// A policy.
     case keep(ArchivedPolicy)
     case remove(PolicyDomain)
+    /// The log has the end of the policy that was fetched then. It does not touch one that was fetched at another time.
+    case noteEnd(PolicyDomain, fetchedAt: WallTime)
     /// The operator's order for a domain, in place of an earlier one.
     case order(DomainOverride)
     /// The domain's order is no more.
@@ -160,6 +168,7 @@ package enum ArchiveChange: Equatable, Sendable {
     /// What it is about: of several changes of one subject the last one counts.
     package enum Subject: Hashable, Sendable {
         case policy(PolicyDomain)
+        case policyEnd(PolicyDomain)
         case override(PolicyDomain)
         case observe
     }
@@ -168,6 +177,7 @@ package enum ArchiveChange: Equatable, Sendable {
         switch self {
         case .keep(let policy): .policy(policy.domain)
         case .remove(let domain): .policy(domain)
+        case .noteEnd(let domain, _): .policyEnd(domain)
         case .order(let override): .override(override.domain)
         case .lift(let domain): .override(domain)
         case .observe: .observe
@@ -194,6 +204,6 @@ package struct NoArchive: PolicyArchive {
     package func row(of domain: PolicyDomain) -> ArchivedRow? { nil }
     package func orders() -> [ArchivedOrder] { [] }
     package func commit(_ changes: [ArchiveChange]) {}
-    package func purge(at now: WallTime, grace: Duration) {}
+    package func purge(at now: WallTime, grace: Duration) -> [ArchivedPolicy] { [] }
     package func close() {}
 }

@@ -19,6 +19,8 @@ package struct PolicyLedger: Sendable {
     var leftOut = false
     /// How often the archive was loaded.
     var loads = 0
+    /// Since the last of these began, not all was handed over.
+    var isLoading = false
     var entries: BoundedStore<PolicyDomain, LedgerEntry>
     var flights: [FlightID: Flight] = [:]
     private var lastFlight: UInt64 = 0

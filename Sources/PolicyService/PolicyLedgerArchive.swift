@@ -59,6 +59,20 @@ extension PolicyLedger {
         plan(&entry, of: domain, afterFetch: true, at: now)
     }
 
+    /// Notes the ends of lives that memory does not have: an enforced policy that had to make room for others. For `due`.
+    ///
+    /// While the archive is loaded, what is loaded notes its own end.
+    package mutating func noteEnds(_ expired: [KeptPolicy], at now: WallTime) {
+        guard !isLoading else { return }
+        for policy in expired where entries.peek(policy.domain) == nil && !forgotten.contains(policy.domain) {
+            guard let held = policy.entry.held else { continue }
+            var entry = policy.entry
+            let changes = entry.endChange(at: now)
+            if !changes.isEmpty { news.append(News(domain: policy.domain, changes: changes, origin: .refresh)) }
+            self.changes.append(.noteEnd(policy.domain, fetchedAt: held.fetchedAt))
+        }
+    }
+
     /// Loading pushes out what is worth less, nothing else.
     private func hasRoom(for entry: LedgerEntry, at now: WallTime) -> Bool {
         !entries.isFull || entries.canSpare(below: entry.rank(at: now))
@@ -67,6 +81,7 @@ extension PolicyLedger {
     /// The archive is about to be loaded: until that is done, a domain that is not in memory is looked for in it.
     package mutating func restoring() -> Int {
         holdsAll = false
+        isLoading = true
         loads += 1
         return loads
     }
@@ -76,6 +91,7 @@ extension PolicyLedger {
     /// - Parameter load: what `restoring` gave. Of several at once only the last one counts.
     package mutating func restored(_ load: Int) {
         holdsAll = load == loads && !leftOut
+        if load == loads { isLoading = false }
     }
 
     private mutating func leaveOut() {

@@ -85,7 +85,9 @@ package final class PolicyService: Service {
         log = ChangeLog(logger: logger)
         observedLookups = ObservedLookups(logger: logger, metrics: metrics)
         let alarm = ArchiveAlarm(log: log, metrics: metrics)
-        writer = ArchiveWriter(archive, limit: ledger.maximumDomains, alarm: alarm, sleep: sleep)
+        // At least the ends that one purge returns.
+        let limit = max(ledger.maximumDomains, NoArchive.maximumExpired)
+        writer = ArchiveWriter(archive, limit: limit, alarm: alarm, sleep: sleep)
         reader = ArchiveReader(archive, beside: writer, log: log, alarm: alarm, sleep: sleep)
         (work, start) = AsyncStream.makeStream()
         self.onLoaded = onLoaded
@@ -287,7 +289,11 @@ package final class PolicyService: Service {
         while !Task.isCancelled {
             let now = now()
             let step = bootTime.flatMap { clocks.step(wall: now, boot: $0()) }
-            let (due, settings) = withState { ($0.ledger.due(at: now), $0.decisions) }
+            let expired = reader.parse(expired: writer.takeExpired())
+            let (due, settings) = withState { state in
+                state.ledger.noteEnds(expired, at: now)
+                return (state.ledger.due(at: now), state.decisions)
+            }
             log.clock(step: step, behind: due.clockBehind)
             for news in due.news { log.record(news, at: now, settings) }
             lookAfterOrders(at: now)

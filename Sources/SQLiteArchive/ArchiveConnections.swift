@@ -67,13 +67,14 @@ final class ArchiveConnections: Sendable {
         switch change {
         case .keep(let policy): (PolicyRow.keep, PolicyRow.arguments(policy))
         case .remove(let domain): (PolicyRow.remove, [domain.name.text])
+        case .noteEnd(let domain, let fetchedAt): (PolicyRow.noteEnd, [domain.name.text, fetchedAt.milliseconds])
         case .order(let override): (OrderRow.keep, OrderRow.arguments(override))
         case .lift(let domain): (OrderRow.remove, [domain.name.text])
         case .observe(let order): (OrderRow.keepObserve, OrderRow.arguments(order))
         }
     }
 
-    func purge(at now: WallTime, grace: Duration) throws(ArchiveFailure) {
+    func purge(at now: WallTime, grace: Duration) throws(ArchiveFailure) -> [ArchivedPolicy] {
         try write { database in
             let now = now.milliseconds
             // A mark in the future is from a clock that was ahead.
@@ -86,6 +87,13 @@ final class ArchiveConnections: Sendable {
                 arguments: ["now": now])
             try database.execute(
                 sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
+            // A life that goes on ends another time.
+            try database.execute(
+                sql: "UPDATE policy SET end_logged = 0 WHERE end_logged = 1 AND NOT \(PolicyRow.isOver)",
+                arguments: ["now": now])
+            return try Row.fetchAll(
+                database, sql: PolicyRow.expired, arguments: ["now": now, "limit": SQLiteArchive.maximumExpired]
+            ).compactMap { if case .policy(let policy) = PolicyRow.read($0) { policy } else { nil } }
         }
     }
 
@@ -98,13 +106,14 @@ final class ArchiveConnections: Sendable {
     }
 
     /// What is written into a file without a name is lost, whatever SQLite says.
-    func write(_ body: (Database) throws -> Void) throws(ArchiveFailure) {
+    func write<Value>(_ body: (Database) throws -> Value) throws(ArchiveFailure) -> Value {
         let trouble = ArchiveTrouble(files.name)
         guard isInPlace else { throw trouble.moved() }
         // Also when it was a reader that met the damage: to write on would make it worse.
         guard !condition.isDamaged else { throw trouble.damaged("it is damaged") }
-        try writer.write(body)
+        let value = try writer.write(body)
         guard isInPlace else { throw trouble.moved() }
         condition.changeSucceeded()
+        return value
     }
 }

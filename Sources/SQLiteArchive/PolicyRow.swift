@@ -27,6 +27,9 @@ enum PolicyRow {
 
     static let remove = "DELETE FROM policy WHERE domain = ?"
 
+    /// Whatever was committed for the domain since.
+    static let noteEnd = "UPDATE policy SET end_logged = 1 WHERE domain = ? AND fetched_at = ?"
+
     /// Whether a policy's life is over at `:now`. If a fetch lies in the future, by a clock that was ahead, the life counts
     /// from the moment at which that was noticed, or from the fetch after it.
     static let isOver = """
@@ -53,6 +56,9 @@ enum PolicyRow {
     /// - Parameter hasClock: whether the file has the columns of this version.
     static func all(hasClock: Bool) -> String { hasClock ? new : old }
     static func one(hasClock: Bool) -> String { all(hasClock: hasClock) + " WHERE domain = ?" }
+
+    /// Policies past the end of their life at `:now`, whose end the log does not have; at most `:limit`.
+    static let expired = new + " WHERE end_logged = 0 AND \(isOver) LIMIT :limit"
 
     private enum Column: Int {
         case domain, id, fetchedAt, expiresAt, askedAt

@@ -140,7 +140,7 @@ package final class SQLiteArchive: PolicyArchive {
         try await on(changes, atMost: limit) { () throws(ArchiveFailure) in try self.connections().commit(group) }
     }
 
-    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
+    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) -> [ArchivedPolicy] {
         try await on(changes, atMost: limit) { () throws(ArchiveFailure) in
             try self.connections().purge(at: now, grace: grace)
         }

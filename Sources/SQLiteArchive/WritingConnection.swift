@@ -43,9 +43,9 @@ final class WritingConnection: Sendable {
         return try DatabaseQueue(path: path, configuration: configuration)
     }
 
-    func write(_ body: (Database) throws -> Void) throws(ArchiveFailure) {
+    func write<Value>(_ body: (Database) throws -> Value) throws(ArchiveFailure) -> Value {
         do {
-            try queue.write(body)
+            return try queue.write(body)
         } catch {
             throw condition.noted(error, trouble)
         }

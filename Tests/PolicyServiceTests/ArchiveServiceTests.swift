@@ -152,6 +152,29 @@ import TestSupport
         }
     }
 
+    @Test func `the end of an enforced policy that had to leave memory is a warning, once, also after a restart`()
+        async throws
+    {
+        let names = ["a.example", "b.example", "c.example"]
+        let kept = try names.map { try archived($0, at: ManualTime().now) }
+        var ledger = LedgerSettings()
+        ledger.maximumDomains = 1
+        let lab = Lab(archive: MemoryArchive(kept), ledger: ledger)
+        @Sendable func ends(_ log: LogRecorder) -> [String] {
+            log.entries.filter { $0.message == "enforced policy expired, mail goes without it" }
+                .compactMap { $0.facts["domain"] }.sorted()
+        }
+        try await lab.run {
+            for _ in 1...(24 * 9) { await lab.passHour() }
+            #expect(ends(lab.log) == names)
+        }
+        let next = Lab(archive: lab.archive, ledger: ledger, clock: lab.clock)
+        try await next.run {
+            for _ in 1...24 { await next.passHour() }
+        }
+        #expect(ends(next.log).isEmpty)
+    }
+
     @Test func `a commit that nobody can finish holds nobody at the end`() async throws {
         let lab = Lab()
         lab.publish("example.com")

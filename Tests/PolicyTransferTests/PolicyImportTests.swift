@@ -276,6 +276,6 @@ private struct UnreadableArchive: PolicyArchive {
     func row(of domain: PolicyDomain) -> ArchivedRow? { .unreadable(domain: domain.name.text, reason: "no id") }
     func orders() -> [ArchivedOrder] { [] }
     func commit(_ changes: [ArchiveChange]) {}
-    func purge(at now: WallTime, grace: Duration) {}
+    func purge(at now: WallTime, grace: Duration) -> [ArchivedPolicy] { [] }
     func close() {}
 }

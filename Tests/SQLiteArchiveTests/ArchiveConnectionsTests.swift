@@ -237,11 +237,11 @@ import Testing
         let over = try ArchiveContract.sample("over.example", expiresAt: 10)
         try await archive.keep(over)
         for now: Int64 in [1_000_000_000, 1_000, 7_999] {
-            try await archive.purge(at: WallTime(milliseconds: now), grace: .seconds(7))
+            _ = try await archive.purge(at: WallTime(milliseconds: now), grace: .seconds(7))
         }
         let spared = try await archive.row(of: over.domain)
         #expect(spared != nil)
-        try await archive.purge(at: WallTime(milliseconds: 8_000), grace: .seconds(7))
+        _ = try await archive.purge(at: WallTime(milliseconds: 8_000), grace: .seconds(7))
         let purged = try await archive.row(of: over.domain)
         #expect(purged == nil)
         await archive.close()

@@ -18,6 +18,7 @@ package struct ArchiveContract: Sendable {
         violations += try await keeping()
         violations += try await sequence()
         violations += try await purging()
+        violations += try await expiring()
         violations += try await purgingByTheClock()
         violations += try await orders()
         if try await archive.open() != .unchanged { violations.append("a second opening finds what was there") }
@@ -122,7 +123,7 @@ package struct ArchiveContract: Sendable {
         let grace = Duration.seconds(7)
         let over = try Self.sample("purge.example", expiresAt: 10_000)
         func purge(at milliseconds: Int64) async throws -> Bool {
-            try await archive.purge(at: WallTime(milliseconds: milliseconds), grace: grace)
+            _ = try await archive.purge(at: WallTime(milliseconds: milliseconds), grace: grace)
             return try await archive.row(of: over.domain) == nil
         }
         func demand(_ holds: Bool, _ what: String) {
@@ -141,8 +142,39 @@ package struct ArchiveContract: Sendable {
         demand(try await purge(at: 921_000), "what stays over for the grace is purged")
         demand(try await loaded().count == others, "and nothing else")
         try await archive.commit([.keep(over)])
-        try await archive.purge(at: WallTime(milliseconds: 10_000), grace: .zero)
+        _ = try await archive.purge(at: WallTime(milliseconds: 10_000), grace: .zero)
         demand(try await archive.row(of: over.domain) == nil, "without grace it goes at the end of its life")
+        return violations
+    }
+
+    /// Ends that the log does not have are handed over until they are noted.
+    private func expiring() async throws -> [String] {
+        var violations: [String] = []
+        let over = try Self.sample("end.example", expiresAt: 10_000)
+        func ends(at milliseconds: Int64) async throws -> [PolicyDomain] {
+            try await archive.purge(at: WallTime(milliseconds: milliseconds), grace: .seconds(100)).map(\.domain)
+        }
+        func demand(_ holds: Bool, _ what: String) {
+            if !holds { violations.append(what) }
+        }
+        try await archive.commit([.keep(over)])
+        demand(try await ends(at: 9_999) == [], "a policy that lives has no end")
+        demand(try await ends(at: 10_000) == [over.domain], "one that is over is handed over")
+        try await archive.commit([.noteEnd(over.domain, fetchedAt: WallTime(milliseconds: 1))])
+        demand(try await ends(at: 10_001) == [over.domain], "the end of an earlier policy is not this one's")
+        try await archive.commit([.noteEnd(over.domain, fetchedAt: over.fetchedAt)])
+        demand(try await ends(at: 10_002) == [], "and not again, once it is noted")
+        demand(try await ends(at: 9_000) == [], "the clock came back")
+        demand(try await ends(at: 10_003) == [over.domain], "and the life ended again")
+        try await archive.commit([.remove(over.domain)])
+        let many = try (0...NoArchive.maximumExpired).map { try Self.sample("end\($0).example", expiresAt: 10_000) }
+        try await archive.commit(many.map(ArchiveChange.keep))
+        let first = try await ends(at: 10_000)
+        demand(first.count == NoArchive.maximumExpired, "some at a time")
+        try await archive.commit(
+            many.filter { first.contains($0.domain) }.map { .noteEnd($0.domain, fetchedAt: $0.fetchedAt) })
+        demand(try await ends(at: 10_001).count == 1, "and then the rest")
+        try await archive.commit(many.map { .remove($0.domain) })
         return violations
     }
 
@@ -160,7 +192,7 @@ package struct ArchiveContract: Sendable {
                 previousFetchedAt: previous.map { WallTime(milliseconds: $0) })
             try await archive.commit([.keep(policy)])
             for (time, isGone) in [(end - 1, false), (end, true)] {
-                try await archive.purge(at: WallTime(milliseconds: time), grace: .zero)
+                _ = try await archive.purge(at: WallTime(milliseconds: time), grace: .zero)
                 if try await (archive.row(of: policy.domain) == nil) != isGone {
                     violations.append("fetched at \(fetchedAt), noticed at \(since ?? 0), purged at \(time): \(isGone)")
                 }
@@ -173,7 +205,7 @@ package struct ArchiveContract: Sendable {
             askedAt: WallTime(milliseconds: 1), clockBehindSince: WallTime(milliseconds: 10_000))
         try await archive.commit([.keep(policy)])
         for time in [11_000, 50_500, 50_999] as [Int64] {
-            try await archive.purge(at: WallTime(milliseconds: time), grace: .seconds(100))
+            _ = try await archive.purge(at: WallTime(milliseconds: time), grace: .seconds(100))
         }
         if try await archive.row(of: policy.domain) == nil {
             violations.append("a clock that is right again loses nothing")
@@ -218,7 +250,7 @@ package struct ArchiveContract: Sendable {
         try await archive.commit([.observe(on), .observe(off)])
         demand(try await archive.orders().count == 4, "and is ordered once")
         demand(try await archive.orders().contains(.observe(off)), "by the last one")
-        try await archive.purge(at: WallTime(milliseconds: Self.later + 1), grace: .zero)
+        _ = try await archive.purge(at: WallTime(milliseconds: Self.later + 1), grace: .zero)
         demand(try await overrides().count == 3, "no purge takes an order")
         try await archive.commit(try Self.samples().map(ArchiveChange.keep))
         return violations

@@ -36,6 +36,9 @@ package final class MemoryArchive: PolicyArchive {
             case .remove(let domain):
                 lapsed[domain] = nil
                 policies[domain] = nil
+            case .noteEnd(let domain, let fetchedAt):
+                guard let policy = policies[domain], policy.fetchedAt == fetchedAt else { return }
+                policies[domain] = policy.end(isLogged: true)
             case .order(let override): overrides[override.domain] = override
             case .lift(let domain): overrides[domain] = nil
             case .observe(let order): observe = order
@@ -192,12 +195,13 @@ package final class MemoryArchive: PolicyArchive {
         if let failure { throw failure }
     }
 
-    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) {
-        let failure = state.withLock { state in
+    package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) -> [ArchivedPolicy] {
+        let (expired, failure) = state.withLock { state in
             state.purges += 1
             for (domain, policy) in state.policies {
                 guard policy.isOver(at: now) else {
                     state.lapsed[domain] = nil
+                    state.policies[domain] = policy.end(isLogged: false)
                     continue
                 }
                 let since = state.lapsed[domain] ?? now
@@ -207,9 +211,11 @@ package final class MemoryArchive: PolicyArchive {
                     state.lapsed[domain] = nil
                 }
             }
-            return state.failure
+            let expired = state.policies.values.filter { $0.isOver(at: now) && !$0.isEndLogged }
+            return (Array(expired.prefix(Self.maximumExpired)), state.failure)
         }
         if let failure { throw failure }
+        return expired
     }
 
     package func close() async {
@@ -224,5 +230,12 @@ extension ArchivedPolicy {
         let life = expiresAt - max(fetchedAt, previousFetchedAt ?? fetchedAt)
         if fetchedAt > now { return clockBehindSince.map { $0 + life <= now } ?? false }
         return previousFetchedAt.map { $0 > now && fetchedAt + life <= now } ?? false
+    }
+
+    fileprivate func end(isLogged: Bool) -> ArchivedPolicy {
+        ArchivedPolicy(
+            domain: domain, text: text, id: id, fetchedAt: fetchedAt, expiresAt: expiresAt, askedAt: askedAt,
+            record: record, failure: failure, clockBehindSince: clockBehindSince, previousFetchedAt: previousFetchedAt,
+            isEndLogged: isLogged)
     }
 }
