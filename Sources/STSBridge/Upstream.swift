@@ -101,12 +101,14 @@ struct Upstream: Sendable {
     /// DNS servers in use.
     var servers: [NameServer] { transport.servers }
 
-    /// Asks these DNS servers from now on. The keys of zones are forgotten: one that could not be fetched from the old
-    /// servers would be bogus for a minute.
-    func use(_ servers: [NameServer]) {
-        transport.update(servers: servers)
-        try? validator?.forget()
-    }
+    /// Asks these DNS servers from now on. `forgetKeys` belongs to it.
+    func update(servers: [NameServer]) { transport.update(servers: servers) }
+
+    /// Forgets the keys of zones: one that could not be fetched from other servers is bogus for a minute. Blocks for some
+    /// milliseconds.
+    ///
+    /// - Throws: `UnboundSetupFailure` if this host has no descriptor, thread or memory for it; nothing has changed then.
+    func forgetKeys() throws(UnboundSetupFailure) { try validator?.forget() }
 
     var discovery: PolicyDiscovery {
         PolicyDiscovery(
