@@ -65,7 +65,8 @@ extension PolicyLedger {
     package mutating func noteEnds(_ expired: [KeptPolicy], at now: WallTime) {
         guard !isLoading else { return }
         for policy in expired where entries.peek(policy.domain) == nil && !forgotten.contains(policy.domain) {
-            guard let held = policy.entry.held else { continue }
+            // A clock that was ahead may have come back since.
+            guard let held = policy.entry.held, !held.applies(at: now) else { continue }
             var entry = policy.entry
             let changes = entry.endChange(at: now)
             if !changes.isEmpty { news.append(News(domain: policy.domain, changes: changes, origin: .refresh)) }

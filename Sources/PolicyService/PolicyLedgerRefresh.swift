@@ -44,10 +44,12 @@ extension PolicyLedger {
         }
     }
 
-    /// The end of a life that the log does not have yet; the archive is to know that it has it now.
+    /// The end of a life that the log does not have yet. The archive is to know whether the log has it: a life that goes on,
+    /// since the clock was ahead, ends another time.
     mutating func end(of entry: inout LedgerEntry, _ domain: PolicyDomain, at now: WallTime) -> [Change] {
+        let wasLogged = entry.isEndLogged
         let changes = entry.endChange(at: now)
-        if !changes.isEmpty { keep(entry, of: domain) }
+        if entry.isEndLogged != wasLogged { keep(entry, of: domain) }
         return changes
     }
 
@@ -177,7 +179,10 @@ extension PolicyLedger {
             guard var entry = entries.peek(domain), let held = entry.held else { continue }
             if let lookedAt, !held.isAhead(of: lookedAt) { entry.held = held.clockBehind(since: nil) }
             note(clock: now, in: &entry, of: domain)
-            if held.applies(at: now) { entry.isEndLogged = false }
+            if held.applies(at: now), entry.isEndLogged {
+                entry.isEndLogged = false
+                keep(entry, of: domain)
+            }
             entry.appointment = nil
             entry.endMinute = nil
             if entry.flight == nil {

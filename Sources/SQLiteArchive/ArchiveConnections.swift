@@ -85,15 +85,19 @@ final class ArchiveConnections: Sendable {
             try database.execute(
                 sql: "UPDATE policy SET lapsed_at = NULL WHERE lapsed_at IS NOT NULL AND NOT \(PolicyRow.isOver)",
                 arguments: ["now": now])
-            try database.execute(
-                sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
             // A life that goes on ends another time.
             try database.execute(
                 sql: "UPDATE policy SET end_logged = 0 WHERE end_logged = 1 AND NOT \(PolicyRow.isOver)",
                 arguments: ["now": now])
-            return try Row.fetchAll(
+            // Before they go.
+            let expired = try Row.fetchAll(
                 database, sql: PolicyRow.expired, arguments: ["now": now, "limit": SQLiteArchive.maximumExpired]
-            ).compactMap { if case .policy(let policy) = PolicyRow.read($0) { policy } else { nil } }
+            ).compactMap { row -> ArchivedPolicy? in
+                if case .policy(let policy) = PolicyRow.read(row) { policy } else { nil }
+            }
+            try database.execute(
+                sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
+            return expired
         }
     }
 

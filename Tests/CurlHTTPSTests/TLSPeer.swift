@@ -35,7 +35,9 @@ final class TLSPeer: Sendable {
         }
     }
 
-    private let listener: Int32
+    private let listener: TestListener
+    /// The one that is served.
+    private let connection = Mutex<Int32?>(nil)
     private let settings: Settings
     private let replies: Mutex<[Reply]>
 
@@ -58,18 +60,23 @@ final class TLSPeer: Sendable {
         settings = Settings(
             chain: lab.certificates.chain(certificate), key: lab.certificates.key, maximumVersion: maximumVersion,
             isHTTP2: replies[0].isHTTP2)
-        (listener, _) = try TestPeer.listen(address, lab.port)
-        Thread { [self] in run() }.start()
+        listener = try TestListener(address, lab.port)
+        listener.start { [self] connection in
+            self.connection.withLock { $0 = connection }
+            let reply = self.replies.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+            serve(connection, reply)
+            self.connection.withLock { $0 = nil }
+            _ = Glibc.close(connection)
+        }
     }
 
     func close() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        _ = Glibc.close(listener)
+        connection.withLock { if let open = $0 { shutdown(open, Int32(SHUT_RDWR)) } }
+        listener.close()
     }
 
-    private func run() {
-        guard let context = SSL_CTX_new(TLS_server_method()) else { return }
-        defer { SSL_CTX_free(context) }
+    private func makeContext() -> OpaquePointer? {
+        guard let context = SSL_CTX_new(TLS_server_method()) else { return nil }
         SSL_CTX_use_certificate_chain_file(context, settings.chain)
         SSL_CTX_use_PrivateKey_file(context, settings.key, SSL_FILETYPE_PEM)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(settings.maximumVersion), nil)
@@ -85,16 +92,12 @@ final class TLSPeer: Sendable {
                     return isChosen == true ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL
                 }, nil)
         }
-        while true {
-            let connection = Glibc.accept(listener, nil, nil)
-            guard connection >= 0 else { return }
-            let reply = replies.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
-            serve(connection, reply, context)
-        }
+        return context
     }
 
-    private func serve(_ connection: Int32, _ reply: Reply, _ context: OpaquePointer) {
-        defer { _ = Glibc.close(connection) }
+    private func serve(_ connection: Int32, _ reply: Reply) {
+        guard let context = makeContext() else { return }
+        defer { SSL_CTX_free(context) }
         guard let tls = SSL_new(context) else { return }
         defer { SSL_free(tls) }
         SSL_set_fd(tls, connection)

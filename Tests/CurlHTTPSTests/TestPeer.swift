@@ -19,7 +19,7 @@ final class TestPeer: Sendable {
 
     let address: String
     let port: UInt16
-    private let listener: Int32
+    private let listener: TestListener
     private let manner: Manner
     private let accepted = Mutex<[Int32]>([])
 
@@ -27,14 +27,18 @@ final class TestPeer: Sendable {
     init(_ manner: Manner, address: String = "127.0.0.1", port: UInt16 = 0) throws {
         self.manner = manner
         self.address = address
-        (listener, self.port) = try Self.listen(address, port)
+        listener = try TestListener(address, port)
+        self.port = listener.port
         if case .silent = manner { return }
-        Thread { [self] in accept() }.start()
+        listener.start { [self] connection in
+            accepted.withLock { $0.append(connection) }
+            Thread { [self] in serve(connection) }.start()
+        }
     }
 
     func close() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        _ = Glibc.close(listener)
+        if case .silent = manner { return listener.closeUnstarted() }
+        listener.close()
         for connection in accepted.withLock({ $0 }) { shutdown(connection, Int32(SHUT_RDWR)) }
     }
 
@@ -64,15 +68,6 @@ final class TestPeer: Sendable {
             throw Command.Failure(description: "cannot listen on \(address):\(port)")
         }
         return (descriptor, UInt16(bigEndian: name.sin_port))
-    }
-
-    private func accept() {
-        while true {
-            let connection = Glibc.accept(listener, nil, nil)
-            guard connection >= 0 else { return }
-            accepted.withLock { $0.append(connection) }
-            Thread { [self] in serve(connection) }.start()
-        }
     }
 
     private func serve(_ connection: Int32) {

@@ -291,6 +291,25 @@ import TestSupport
         #expect(try pass(.seconds(600), &lab).count == 0)
     }
 
+    @Test func `an end that the clock took back is told again after restarts, too`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let fetchedAt = lab.clock.now
+        /// The row that the archive has after a start with the clock at `age` of the policy, and the ends in the log.
+        func start(with row: ArchivedPolicy, at age: Duration) throws -> (row: ArchivedPolicy, ends: Int) {
+            lab.clock.advance(fetchedAt + age - lab.clock.now)
+            try lab.restart([row])
+            let count = ends(lab.due().news.flatMap(\.changes))
+            let rows = lab.ledger.takeChanges().compactMap { if case .keep(let row) = $0 { row } else { nil } }
+            return (rows.last ?? row, count)
+        }
+        let ahead = try start(with: try archived("example.com", at: fetchedAt), at: Self.day * 30)
+        #expect(ahead.ends == 1 && ahead.row.isEndLogged)
+        let right = try start(with: ahead.row, at: Self.day)
+        #expect(right.ends == 0 && !right.row.isEndLogged)
+        let over = try start(with: right.row, at: Self.day * 10)
+        #expect(over.ends == 1 && over.row.isEndLogged)
+    }
+
     @Test func `STS-8.3-a the end of mode none is not told`() throws {
         var lab = try LedgerLab()
         try lab.learn(fetched(mode: "none", maxAge: 86_400))

@@ -166,7 +166,10 @@ package struct ArchiveContract: Sendable {
         demand(try await ends(at: 10_002) == [], "and not again, once it is noted")
         demand(try await ends(at: 9_000) == [], "the clock came back")
         demand(try await ends(at: 10_003) == [over.domain], "and the life ended again")
-        try await archive.commit([.remove(over.domain)])
+        try await archive.commit([.keep(over)])
+        let last = try await archive.purge(at: WallTime(milliseconds: 10_000), grace: .zero).map(\.domain)
+        demand(last == [over.domain], "one that is deleted at once is handed over too")
+        demand(try await archive.row(of: over.domain) == nil, "and deleted")
         let many = try (0...NoArchive.maximumExpired).map { try Self.sample("end\($0).example", expiresAt: 10_000) }
         try await archive.commit(many.map(ArchiveChange.keep))
         let first = try await ends(at: 10_000)

@@ -198,6 +198,7 @@ package final class MemoryArchive: PolicyArchive {
     package func purge(at now: WallTime, grace: Duration) async throws(ArchiveFailure) -> [ArchivedPolicy] {
         let (expired, failure) = state.withLock { state in
             state.purges += 1
+            let expired = state.policies.values.filter { $0.isOver(at: now) && !$0.isEndLogged }
             for (domain, policy) in state.policies {
                 guard policy.isOver(at: now) else {
                     state.lapsed[domain] = nil
@@ -211,7 +212,6 @@ package final class MemoryArchive: PolicyArchive {
                     state.lapsed[domain] = nil
                 }
             }
-            let expired = state.policies.values.filter { $0.isOver(at: now) && !$0.isEndLogged }
             return (Array(expired.prefix(Self.maximumExpired)), state.failure)
         }
         if let failure { throw failure }
