@@ -18,7 +18,7 @@ struct Listener: Sendable, Equatable {
     private enum Kind {
         case tcp
         /// The name it is to have, and the device and inode of the socket: only our own is moved or removed.
-        case unix(SocketFile, FileIdentity?)
+        case unix(SocketFile, FileIdentity)
         /// The service manager's: it goes on listening without us.
         case passed
     }
@@ -121,7 +121,10 @@ struct Listener: Sendable, Equatable {
         guard !isServed || surroundings.tenure == .heir else { throw ListenFailure.Reason.alreadyServed }
         guard try !file.beside.isServed() else { throw ListenFailure.Reason.alreadyAwaited }
         let descriptor = try bound(file.beside, surroundings)
-        let identity = file.beside.identity
+        guard let identity = file.beside.identity else {
+            Glibc.close(descriptor)
+            throw ListenFailure.Reason.system(ENOENT)
+        }
         let channel = try await serve(descriptor, surroundings, initializer)
         do {
             if !isServed { try file.beside.move(to: file) }
@@ -248,13 +251,13 @@ struct Listener: Sendable, Equatable {
 
     /// Where our unix socket stands, while it does.
     private var ownFile: SocketFile? {
-        guard case .unix(let file, let identity?) = kind else { return nil }
+        guard case .unix(let file, let identity) = kind else { return nil }
         return file.place(of: identity)
     }
 
     /// Whether the file of a unix socket was removed or replaced, so that no client can come any more.
     var hasLostFile: Bool {
-        guard case .unix(let file, let identity?) = kind else { return false }
+        guard case .unix(let file, let identity) = kind else { return false }
         return file.hasLost(identity)
     }
 

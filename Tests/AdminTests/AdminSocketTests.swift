@@ -1,6 +1,7 @@
-import Admin
+@testable import Admin
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 import TestSupport
 
@@ -75,6 +76,22 @@ import TestSupport
             try await lab.askAgain()
         }
         #expect(lab.log.messages.count { $0 == Self.gone } == 1)
+    }
+
+    @Test func `a socket that is removed the moment it gets its name counts as lost`() throws {
+        let lab = try AdminLab()
+        let isOver = Mutex(false)
+        let remover = Thread { while !isOver.withLock(\.self) { unlink(lab.path) } }
+        remover.start()
+        defer { isOver.withLock { $0 = true } }
+        for _ in 0..<500 {
+            let socket = AdminSocket(path: lab.path, group: nil)
+            let place = try socket.prepare()
+            try leaveDeadSocket(at: place.path)
+            try socket.settle(place, logger: lab.log.logger())
+            let isThere = FileManager.default.fileExists(atPath: lab.path)
+            #expect(isThere || socket.hasLostFile)
+        }
     }
 
     @Test func `a socket that could not be made is made at a reload`() async throws {

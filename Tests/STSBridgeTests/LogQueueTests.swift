@@ -41,7 +41,7 @@ import Testing
         var queue = LogQueue()
         #expect(queue.append(line("one")) == true)
         #expect(queue.next() == .line(line("one")))
-        queue.noteLost()
+        queue.noteLost(1)
         #expect(queue.append(line("two")) == true)
         #expect(queue.next() == .dropped(1))
         #expect(queue.next() == .line(line("two")))

@@ -87,6 +87,55 @@ import Testing
         #expect(dropped.withLock(\.self) == 3)
     }
 
+    @Test func `after a full disk the number of lost lines follows`() throws {
+        let pipe = Pipe()
+        let descriptor = open("/dev/full", O_WRONLY)
+        defer { close(descriptor) }
+        let dropped = Mutex(0)
+        let writer = LogWriter(
+            to: descriptor, report: { Array("dropped \($0)\n".utf8) }, onDrop: { dropped.withLock { $0 += 1 } })
+        for _ in 0..<3 { writer.write(Array("line\n".utf8)) }
+        writer.flush(within: .seconds(30))
+        #expect(dropped.withLock(\.self) == 3)
+        dup2(pipe.fileHandleForWriting.fileDescriptor, descriptor)
+        writer.write(Array("after\n".utf8))
+        writer.close(within: .seconds(30))
+        dup2(open("/dev/null", O_WRONLY), descriptor)
+        #expect(try lines(pipe) == ["dropped 3", "after"])
+    }
+
+    @Test func `a line that was cut short does not run into the next`() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let (broken, next) = (try smallPipe(), Pipe())
+        let descriptor = dup(broken.fileHandleForWriting.fileDescriptor)
+        defer { close(descriptor) }
+        try broken.fileHandleForWriting.close()
+        let writer = LogWriter(to: descriptor, report: { Array("dropped \($0)\n".utf8) })
+        writer.write(Array("\(String(repeating: "y", count: 300_000))\n".utf8))
+        // A part of the line is taken before the reader goes.
+        _ = try broken.fileHandleForReading.read(upToCount: 1)
+        try broken.fileHandleForReading.close()
+        writer.flush(within: .seconds(30))
+        dup2(next.fileHandleForWriting.fileDescriptor, descriptor)
+        writer.write(Array("after\n".utf8))
+        writer.close(within: .seconds(30))
+        dup2(open("/dev/null", O_WRONLY), descriptor)
+        try next.fileHandleForWriting.close()
+        let text = String(decoding: try next.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        #expect(text == "\ndropped 1\nafter\n")
+    }
+
+    @Test func `an error is printed to a reader that has stalled for a limited time`() throws {
+        let pipe = try smallPipe()
+        let line = String(repeating: "z", count: 10_000)
+        let start = ContinuousClock.now
+        StandardError.tell(line, within: .milliseconds(50), to: pipe.fileHandleForWriting.fileDescriptor)
+        #expect(ContinuousClock.now - start < .seconds(20))
+        let other = Pipe()
+        StandardError.tell(line, within: .seconds(30), to: other.fileHandleForWriting.fileDescriptor)
+        #expect(try lines(other) == [line])
+    }
+
     @Test func `after the end lines are dropped, and before it none is`() throws {
         let pipe = Pipe()
         let control = LogControl(

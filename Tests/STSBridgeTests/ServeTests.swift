@@ -11,7 +11,7 @@ import Testing
         try sections.write(toFile: path + ".yaml", atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path + ".yaml") }
         let prelude = """
-            import resource, signal, socket, subprocess, sys, time
+            import os, resource, signal, socket, subprocess, sys, time
             path = "\(path)"
             silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             silent.bind(("127.0.0.1", 0))
@@ -73,6 +73,26 @@ import Testing
             print("exit", daemon.wait(30))
             """, yaml: "log: {level: debug}")
         #expect(seen == ["3000 {b'9:NOTFOUND ,'}", "exit 0"])
+    }
+
+    @Test func `a reader of the log that has stalled does not keep a daemon that fails from its exit code`()
+        async throws
+    {
+        let seen = try await drive(
+            """
+            end()
+            reading, writing = os.pipe()
+            os.set_blocking(writing, False)
+            try:
+                while True: os.write(writing, b"x" * 4096)
+            except BlockingIOError: pass
+            os.set_blocking(writing, True)
+            open(path + ".broken", "w").write("listen: 5\\n")
+            refused = subprocess.Popen([daemon.args[0], "serve", "--config", path + ".broken"], stderr=writing)
+            print("exit", refused.wait(30))
+            os.unlink(path + ".broken")
+            """)
+        #expect(seen == ["exit 0", "exit 2"])
     }
 
     @Test func `of the log nothing is lost at an ordinary end`() async throws {

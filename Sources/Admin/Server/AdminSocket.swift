@@ -102,9 +102,10 @@ package final class AdminSocket: Sendable {
         } catch {
             throw failure(.system(error.code))
         }
+        // Before it has its name, under which another process may remove or replace it.
+        guard let file = FileIdentity(place.path) else { throw failure(.system(ENOENT)) }
         guard rename(place.path, path) == 0 else { throw failure(.system(errno)) }
         rmdir(place.directory)
-        let file = FileIdentity(path)
         state.withLock { $0.file = file }
     }
 

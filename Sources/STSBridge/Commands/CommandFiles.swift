@@ -1,13 +1,6 @@
 import Foundation
 import Glibc
 
-/// Lines for the human who typed the command.
-enum StandardError {
-    static func tell(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
-    }
-}
-
 /// What a command has printed.
 enum StandardOutput {
     /// Hands it on to whoever reads it. Where nobody does any more (`| head`) this process ends as by the signal, which NIO

@@ -26,8 +26,10 @@ struct STSBridgeCommand: AsyncParsableCommand {
 
     static func main() async {
         CurlFetcher.removeEnvironment()
+        var isDaemon = false
         do {
             var command = try parseAsRoot()
+            isDaemon = command is ServeCommand
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -35,7 +37,12 @@ struct STSBridgeCommand: AsyncParsableCommand {
             }
             try StandardOutput.flush()
         } catch let failure as CommandFailure {
-            StandardError.tell("sts-bridge: \(failure)")
+            let line = "sts-bridge: \(failure)"
+            if isDaemon {
+                StandardError.tell(line, within: LogControl.closeLimit)
+            } else {
+                StandardError.tell(line)
+            }
             Foundation.exit(failure.status.rawValue)
         } catch {
             end(error)

@@ -12,7 +12,7 @@ final class LogControl: Sendable {
     private let writer: LogWriter
 
     /// How long a stop waits for a reader of standard error that has stalled.
-    private static let closeLimit = Duration.seconds(2)
+    static let closeLimit = Duration.seconds(2)
 
     /// - Parameters:
     ///   - descriptor: where the lines go.

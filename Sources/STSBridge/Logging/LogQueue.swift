@@ -28,6 +28,9 @@ struct LogQueue {
     /// Whether there is nothing to write.
     var isEmpty: Bool { items.isEmpty && dropped == 0 }
 
+    /// Whether there is more to write than the number of lines that were dropped last.
+    var hasLines: Bool { !items.isEmpty }
+
     /// - Returns: whether the line fits; if not it is dropped.
     mutating func append(_ line: [UInt8]) -> Bool {
         guard octets + line.count <= maximumOctets else {
@@ -43,9 +46,9 @@ struct LogQueue {
         return true
     }
 
-    /// A line that was taken could not be written.
-    mutating func noteLost() {
-        dropped += 1
+    /// So many lines that were taken, or the report of so many, could not be written.
+    mutating func noteLost(_ count: Int) {
+        dropped += count
     }
 
     /// Takes what is to be written next; `nil` when there is nothing.

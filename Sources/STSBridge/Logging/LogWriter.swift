@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Concurrency: any thread may call `write`, which never waits for the reader. The thread starts with the first line.
 /// Limits: `LogQueue`. Dropped lines are reported in a line of their own as soon as one can be written again.
-/// Errors: a line that the system does not take (EPIPE, EIO) counts as dropped.
+/// Errors: a line that the system does not take (EPIPE, EIO, ENOSPC) counts as dropped.
 final class LogWriter: Sendable {
     private struct State {
         var queue: LogQueue
@@ -58,7 +58,7 @@ final class LogWriter: Sendable {
     func flush(within limit: Duration) {
         let done = DispatchSemaphore(value: 0)
         let isIdle = state.withLock { state in
-            guard state.isRunning, state.isWriting || !state.queue.isEmpty else { return true }
+            guard state.isRunning, state.isWriting || state.queue.hasLines else { return true }
             state.flushes.append(done)
             return false
         }
@@ -80,39 +80,57 @@ final class LogWriter: Sendable {
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_SETMASK, &signals, nil)
+        // The last write took only a part of its line.
+        var isCutShort = false
         repeat {
             arrivals.wait()
-            while let item = take() { put(item) }
+            while let item = take() {
+                // What the system does not take, a full disk for instance, it is asked to take again with the next line.
+                guard put(item, isCutShort: &isCutShort) || hasLines else { break }
+            }
+            endFlushes()
         } while !state.withLock(\.isClosed)
     }
 
+    private var hasLines: Bool { state.withLock(\.queue.hasLines) }
+
     private func take() -> LogQueue.Item? {
-        let (item, flushes) = state.withLock { state in
+        state.withLock { state in
             let item = state.queue.next()
             state.isWriting = item != nil
-            guard item == nil else { return (item, [DispatchSemaphore]()) }
+            return item
+        }
+    }
+
+    private func endFlushes() {
+        let flushes = state.withLock { state in
+            state.isWriting = false
             defer { state.flushes = [] }
-            return (item, state.flushes)
+            return state.queue.hasLines ? [] : state.flushes
         }
         for flush in flushes { flush.signal() }
-        return item
     }
 
-    private func put(_ item: LogQueue.Item) {
+    /// - Returns: whether the system took it.
+    private func put(_ item: LogQueue.Item, isCutShort: inout Bool) -> Bool {
         switch item {
         case .line(let line):
-            guard !put(line) else { return }
-            state.withLock { $0.queue.noteLost() }
+            guard !put(line, isCutShort: &isCutShort) else { return true }
+            state.withLock { $0.queue.noteLost(1) }
             onDrop()
         case .dropped(let count):
-            _ = put(report(count))
+            guard !put(report(count), isCutShort: &isCutShort) else { return true }
+            // Those are counted already.
+            state.withLock { $0.queue.noteLost(count) }
         }
+        return false
     }
 
-    /// Writes all of it, however little of it each write(2) takes.
+    /// Writes all of a line, however little of it each write(2) takes; ends the one before it if that was cut short.
     ///
     /// - Returns: whether the system took it.
-    private func put(_ octets: [UInt8]) -> Bool {
+    private func put(_ line: [UInt8], isCutShort: inout Bool) -> Bool {
+        let octets = isCutShort ? [UInt8(ascii: "\n")] + line : line
         var written = 0
         while written < octets.count {
             let count = octets[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -123,9 +141,11 @@ final class LogWriter: Sendable {
                 var look = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&look, 1, -1)
             } else if count == 0 || errno != EINTR {
+                if written > 0 { isCutShort = octets[written - 1] != UInt8(ascii: "\n") }
                 return false
             }
         }
+        isCutShort = false
         return true
     }
 }
