@@ -14,9 +14,10 @@ final class CurlTransfer {
     private let easy: CurlEasy
     private let request: PolicyRequest
     private let address: IPAddress
+    private let maximumBody: Int
+    /// Of the last connection, as is `watch`: libcurl may begin a transfer anew, after HTTP_1_1_REQUIRED for instance.
     private var reader: ResponseReader
-    /// Of the last connection: libcurl may begin a transfer anew, after HTTP_1_1_REQUIRED for instance.
-    private var closeNotify: CloseNotifyWatch?
+    private var watch: ConnectionWatch?
     private var isJudged = false
 
     var handle: UnsafeMutableRawPointer { easy.handle }
@@ -35,7 +36,8 @@ final class CurlTransfer {
         self.easy = easy
         self.request = request
         self.address = address
-        reader = ResponseReader(maximumBody: configuration.maximumBody)
+        maximumBody = configuration.maximumBody
+        reader = ResponseReader(maximumBody: maximumBody)
         setRequest(configuration)
         setTLS(configuration.trust)
         setTimes(limits)
@@ -49,12 +51,12 @@ final class CurlTransfer {
             // Belt and braces: an unjudged connection proves nothing.
             guard isJudged else { return .refused(.transport(.local("the TLS set-up was not called"))) }
             guard reader.isComplete else { return .failed(.broken("no complete HTTP response")) }
-            if let reason = reader.incompleteness(hasCloseNotify: closeNotify?.isSeen == true) {
+            if let reason = reader.incompleteness(hasCloseNotify: watch?.hasCloseNotify == true) {
                 return .failed(.broken(reason))
             }
             return .answered(
                 PolicyResponse(
-                    body: reader.body, contentType: reader.contentType, address: address, httpVersion: httpVersion,
+                    body: reader.body, contentTypes: reader.contentTypes, address: address, httpVersion: httpVersion,
                     tls: CertificateJudgement.summary(of: handle)))
         }
         return CurlOutcome(
@@ -113,10 +115,12 @@ final class CurlTransfer {
         easy.setTLSSetup { _, context, transfer in
             guard let context, let transfer else { return CURLE_ABORTED_BY_CALLBACK }
             let this = Unmanaged<CurlTransfer>.fromOpaque(transfer).takeUnretainedValue()
-            let (settings, closeNotify) = (OpaquePointer(context), CloseNotifyWatch())
-            this.closeNotify = closeNotify
+            let (settings, watch) = (OpaquePointer(context), ConnectionWatch())
+            this.watch = watch
+            // Nothing that another connection brought is a part of this one's response.
+            this.reader = ResponseReader(maximumBody: this.maximumBody)
             this.isJudged =
-                CertificateJudgement.demand(this.request.host, of: settings) && closeNotify.start(on: settings)
+                CertificateJudgement.demand(this.request.host, of: settings) && watch.start(on: settings)
             return this.isJudged ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK
         }
     }
@@ -135,10 +139,12 @@ final class CurlTransfer {
         easy.set(CURLOPT_HEADERDATA, pointer: this)
         easy.set(CURLOPT_WRITEDATA, pointer: this)
         easy.set(CURLOPT_HEADERFUNCTION) { data, size, count, transfer in
-            CurlTransfer.receive(data, size * count, transfer) { $0.take(headerLine: $1) }
+            CurlTransfer.receive(data, size * count, transfer) {
+                $0.reader.take(headerLine: $1, isHTTP2: $0.watch?.isHTTP2 == true)
+            }
         }
         easy.set(CURLOPT_WRITEFUNCTION) { data, size, count, transfer in
-            CurlTransfer.receive(data, size * count, transfer) { $0.take(body: $1) }
+            CurlTransfer.receive(data, size * count, transfer) { $0.reader.take(body: $1) }
         }
     }
 
@@ -146,11 +152,11 @@ final class CurlTransfer {
     /// `length`) says so even for an empty piece.
     private static func receive(
         _ data: UnsafeMutablePointer<CChar>?, _ length: Int, _ transfer: UnsafeMutableRawPointer?,
-        _ take: (inout ResponseReader, UnsafeRawBufferPointer) -> Bool
+        _ take: (CurlTransfer, UnsafeRawBufferPointer) -> Bool
     ) -> Int {
         guard let transfer else { return length + 1 }
         let this = Unmanaged<CurlTransfer>.fromOpaque(transfer).takeUnretainedValue()
-        return take(&this.reader, UnsafeRawBufferPointer(start: data, count: length)) ? length : length + 1
+        return take(this, UnsafeRawBufferPointer(start: data, count: length)) ? length : length + 1
     }
 }
 

@@ -8,33 +8,22 @@ struct ResponseReader {
     /// Enough for any server's fields; interim responses and trailers count too, so that none goes on for ever.
     static let maximumHeader = 65_536
 
-    /// How the end of the body is known (RFC 9112 §6.3, RFC 9113 §8.1).
-    private enum Framing {
-        /// By the last chunk, or by the end of an HTTP/2 stream: libcurl refuses a body without them.
-        case coded
-        /// By Content-Length, in octets.
-        case length(Int)
-        /// Content-Length is no number, or several ones.
-        case invalidLength
-        /// By the end of the connection.
-        case connection
-    }
-
     private enum Place {
         case statusLine
-        case fields(status: Int)
+        case fields(StatusLine)
         case body
     }
 
     private let maximumBody: Int
     private var place = Place.statusLine
-    private var isHTTP1 = true
-    private var framing = Framing.connection
+    private var framing = BodyFraming.connection
     private var headerOctets = 0
-    private var fields: [(name: String, value: String)] = []
+    private var fields: [HeaderField] = []
 
     private(set) var body: [UInt8] = []
-    private(set) var contentType: String?
+    /// The values of the Content-Type lines, in order: one that must not be repeated stays visible as repeated
+    /// (RFC 9110 §5.3).
+    private(set) var contentTypes: [String] = []
     /// Why nothing more is to be read. `nil` so far.
     private(set) var refusal: FetchFailure?
 
@@ -52,7 +41,6 @@ struct ResponseReader {
         switch framing {
         case .coded: nil
         case .length(let octets): octets == body.count ? nil : "the body is not as long as Content-Length says"
-        case .invalidLength: "Content-Length is no number"
         case .connection: hasCloseNotify ? nil : "the connection ended without close_notify, the body may be cut"
         }
     }
@@ -62,24 +50,31 @@ struct ResponseReader {
     }
 
     /// Takes one line with its line end. False: stop the transfer, see `refusal`.
-    mutating func take(headerLine line: some Collection<UInt8>) -> Bool {
+    ///
+    /// - Parameter isHTTP2: whether that is the connection's protocol, whatever the peer's status line says.
+    mutating func take(headerLine octets: some BidirectionalCollection<UInt8>, isHTTP2: Bool) -> Bool {
         guard refusal == nil else { return false }
-        headerOctets += line.count
+        headerOctets += octets.count
         guard headerOctets <= Self.maximumHeader else { return refuse(.transport(.broken("endless header"))) }
-        let text = line.trimmed
+        if case .body = place { return true }  // A trailer field (RFC 9110 §6.5): none is of interest.
+        let line = octets.withoutLineEnd
+        // RFC 9112 §2.2, RFC 9110 §5.5: invalid. One reader may end the line there, another not.
+        guard !line.contains(where: { $0 == 0x0D || $0 == 0 }) else {
+            return refuse(.transport(.broken("CR or NUL within a header line")))
+        }
         switch place {
         case .statusLine:
-            guard let status = Self.status(text) else { return refuse(.transport(.broken("no HTTP status line"))) }
-            isHTTP1 = text.starts(with: "HTTP/1".utf8)
-            place = .fields(status: status)
+            guard let status = StatusLine(line) else { return refuse(.transport(.broken("no HTTP status line"))) }
+            guard (status.version == .http2) == isHTTP2 else {
+                return refuse(.transport(.broken("the status line names another HTTP version than ALPN")))
+            }
+            place = .fields(status)
             fields = []
             return true
         case .fields(let status):
-            if text.isEmpty { return endOfFields(status) }
-            takeField(text, isFolded: line.first.map { $0.isBlank } ?? false)
-            return true
+            return line.isEmpty ? endOfFields(status) : takeField(line)
         case .body:
-            return true  // A trailer field (RFC 9110 §6.5): none is of interest.
+            return true
         }
     }
 
@@ -93,54 +88,36 @@ struct ResponseReader {
     }
 
     /// 1xx announces another response (RFC 9110 §15.2), except 101, after which HTTP is over.
-    private mutating func endOfFields(_ status: Int) -> Bool {
-        if (100...199).contains(status), status != 101 {
+    private mutating func endOfFields(_ line: StatusLine) -> Bool {
+        if (100...199).contains(line.status), line.status != 101 {
             place = .statusLine
             return true
         }
         // RFC 8461 §3.3: 200 and nothing else; 3xx is not followed. The body of another response is not awaited.
-        guard status == 200 else { return refuse(.http(.status(status))) }
-        guard codings("content-encoding").allSatisfy({ $0 == "identity" }),
-            codings("transfer-encoding").allSatisfy({ $0 == "chunked" || $0 == "identity" })
-        else { return refuse(.http(.contentCoding)) }
-        framing = readFraming()
-        let types = values("content-type")
-        // A field that must not be repeated stays visible as repeated (RFC 9110 §5.3).
-        contentType = types.isEmpty ? nil : types.joined(separator: ", ")
+        guard line.status == 200 else { return refuse(.http(.status(line.status))) }
+        let codings = fields.filter { $0.isNamed("content-encoding") }.flatMap(\.members)
+        guard codings.allSatisfy({ $0.elementsEqual("identity".utf8) }) else { return refuse(.http(.contentCoding)) }
+        do {
+            framing = try BodyFraming(of: fields, in: line.version)
+        } catch {
+            return refuse(error)
+        }
+        contentTypes = fields.filter { $0.isNamed("content-type") }.map { String(decoding: $0.value, as: UTF8.self) }
         place = .body
         return true
     }
 
-    private mutating func takeField(_ text: [UInt8], isFolded: Bool) {
-        // RFC 9112 §5.2: a folded line goes on with the field before it.
-        if isFolded {
-            guard !fields.isEmpty else { return }
-            fields[fields.count - 1].value += " " + String(decoding: text, as: UTF8.self)
-            return
+    private mutating func takeField(_ line: some BidirectionalCollection<UInt8>) -> Bool {
+        // A folded line goes on with the field before it (RFC 9112 §5.2); the first one has none (§2.2).
+        if line.first?.isBlank == true, !fields.isEmpty {
+            fields[fields.count - 1].append(folded: line)
+            return true
         }
-        guard let colon = text.firstIndex(of: UInt8(ascii: ":")) else { return }
-        let name = String(decoding: text[..<colon].trimmed, as: UTF8.self).lowercased()
-        fields.append((name, String(decoding: text[(colon + 1)...].trimmed, as: UTF8.self)))
-    }
-
-    private func readFraming() -> Framing {
-        if !isHTTP1 || codings("transfer-encoding").contains("chunked") { return .coded }
-        // The same length twice is valid (RFC 9110 §8.6).
-        let lengths = Set(values("content-length").flatMap { $0.split(separator: ",") }.map { Array($0.utf8).trimmed })
-        guard let first = lengths.first else { return .connection }
-        let isNumber = lengths.count == 1 && !first.isEmpty && first.allSatisfy { (0x30...0x39).contains($0) }
-        guard isNumber, let octets = Int(String(decoding: first, as: UTF8.self)) else { return .invalidLength }
-        return .length(octets)
-    }
-
-    private func values(_ name: String) -> [String] {
-        fields.filter { $0.name == name }.map(\.value)
-    }
-
-    private func codings(_ name: String) -> [String] {
-        values(name).flatMap { $0.split(separator: ",") }
-            .map { String(decoding: Array($0.utf8).trimmed, as: UTF8.self).lowercased() }
-            .filter { !$0.isEmpty }
+        guard line.first?.isBlank == false, let field = HeaderField(line: line) else {
+            return refuse(.transport(.broken("a header line that is no field")))
+        }
+        fields.append(field)
+        return true
     }
 
     private mutating func refuse(_ failure: FetchFailure) -> Bool {
@@ -148,24 +125,13 @@ struct ResponseReader {
         body = []
         return false
     }
-
-    /// `HTTP/1.1 200 OK`, `HTTP/2 200`: three digits after the first blank.
-    private static func status(_ line: [UInt8]) -> Int? {
-        guard line.starts(with: "HTTP/".utf8), let blank = line.firstIndex(of: UInt8(ascii: " ")) else { return nil }
-        let digits = line[(blank + 1)...].prefix { $0 != UInt8(ascii: " ") }
-        guard digits.count == 3, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    }
 }
 
-extension UInt8 {
-    fileprivate var isBlank: Bool { self == UInt8(ascii: " ") || self == UInt8(ascii: "\t") }
-}
-
-extension Collection<UInt8> {
-    /// Without blanks and line ends around it.
-    fileprivate var trimmed: [UInt8] {
-        let isEdge = { (octet: UInt8) in octet.isBlank || octet == 0x0d || octet == 0x0a }
-        return Array(drop(while: isEdge).reversed().drop(while: isEdge).reversed())
+extension BidirectionalCollection<UInt8> {
+    /// Without the CRLF, or the LF alone (RFC 9112 §2.2), at its end.
+    fileprivate var withoutLineEnd: SubSequence {
+        guard last == 0x0A else { return self[...] }
+        let line = dropLast()
+        return line.last == 0x0D ? line.dropLast() : line
     }
 }

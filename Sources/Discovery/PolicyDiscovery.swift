@@ -169,7 +169,7 @@ package struct PolicyDiscovery: Sendable {
         switch response {
         case .failure(let failure): return .failed(failure)
         case .success(let response):
-            let mediaType = PolicyMediaType.check(response.contentType)
+            let mediaType = PolicyMediaType.check(response.contentTypes)
             guard mediaType == .textPlain else { return .failed(.mediaType(mediaType)) }
             do {
                 return .policy(FetchedPolicy(policy: try STSPolicy(response.body), text: response.body))

@@ -45,8 +45,8 @@ package enum FetchPurpose: Equatable, Sendable {
 /// A complete response with status 200.
 package struct PolicyResponse: Equatable, Sendable {
     package let body: [UInt8]
-    /// The Content-Type field as sent, `nil` without one. Remote text: escape before showing.
-    package let contentType: String?
+    /// The values of the Content-Type lines as sent, in order; empty without one. Remote text: escape before showing.
+    package let contentTypes: [String]
     /// The address that answered.
     package let address: IPAddress
     /// `HTTP/1.1` or `HTTP/2`.
@@ -54,9 +54,9 @@ package struct PolicyResponse: Equatable, Sendable {
     /// What the TLS handshake settled, for a human.
     package let tls: TLSSummary
 
-    package init(body: [UInt8], contentType: String?, address: IPAddress, httpVersion: String, tls: TLSSummary) {
+    package init(body: [UInt8], contentTypes: [String], address: IPAddress, httpVersion: String, tls: TLSSummary) {
         self.body = body
-        self.contentType = contentType
+        self.contentTypes = contentTypes
         self.address = address
         self.httpVersion = httpVersion
         self.tls = tls

@@ -11,19 +11,26 @@ package enum PolicyMediaType: Hashable, Sendable {
     /// Decides by the type alone. Case is free (RFC 9110 §8.3.1). Parameters are ignored: the two charsets that mean
     /// anything are what the body is read as anyway, and no other is obeyed (STS-3.2-c).
     ///
-    /// - Parameter contentType: the field's value; several field lines joined by commas (RFC 9110 §5.3). Some servers send
-    ///   the line twice: that is text if each member is `text/plain` (RFC 9110 §8.3). A mixture is refused.
-    package static func check(_ contentType: String?) -> PolicyMediaType {
-        guard let contentType, !contentType.utf8.allSatisfy(\.isBlank) else { return .missing }
-        let types = members(of: contentType.utf8).map(mediaType(of:))
-        let isPlain = types.allSatisfy { $0.lazy.map(\.asciiLowercased).elementsEqual("text/plain".utf8) }
+    /// - Parameter lines: the values of the response's Content-Type lines; none without that field. Some servers send the
+    ///   line twice: that is text if each is `text/plain`, and each member of a line that was joined of several by commas
+    ///   (RFC 9110 §5.3, §8.3). A mixture is refused. Each line is judged by itself: a quote in one does not reach into the
+    ///   next, and a quoted string without its end, which might hide another type, is refused.
+    package static func check(_ lines: [String]) -> PolicyMediaType {
+        guard !lines.joined().utf8.allSatisfy(\.isBlank) else { return .missing }
+        let wellFormed = lines.compactMap { members(of: $0.utf8) }
+        let types = wellFormed.joined().map(mediaType(of:))
+        let isPlain =
+            wellFormed.count == lines.count
+            && types.allSatisfy { $0.lazy.map(\.asciiLowercased).elementsEqual("text/plain".utf8) }
         guard !isPlain else { return .textPlain }
-        let shown = types.count == 1 ? types[0] : contentType.utf8[...]
+        let all = lines.joined(separator: ", ")
+        let shown = wellFormed.count == lines.count && types.count == 1 ? types[0] : all.utf8[...]
         return .other(RemoteText.escaped(shown, limit: shownLength))
     }
 
-    /// The members of a list, split at the commas outside of quoted strings (RFC 9110 §5.6.1, §5.6.4).
-    private static func members(of list: String.UTF8View) -> [Substring.UTF8View] {
+    /// The members of a list, split at the commas outside of quoted strings (RFC 9110 §5.6.1, §5.6.4). `nil` when a quoted
+    /// string has no end.
+    private static func members(of list: String.UTF8View) -> [Substring.UTF8View]? {
         var members: [Substring.UTF8View] = []
         var start = list.startIndex
         var (isQuoted, isEscaped) = (false, false)
@@ -38,7 +45,7 @@ package enum PolicyMediaType: Hashable, Sendable {
             default: break
             }
         }
-        return members + [list[start...]]
+        return isQuoted ? nil : members + [list[start...]]
     }
 
     private static func mediaType(of member: Substring.UTF8View) -> Substring.UTF8View {

@@ -78,6 +78,74 @@ extension AgainstNginx {
             }
         }
 
+        @Test(arguments: [
+            // libcurl takes none of these for `chunked`, so that it ends the body with the connection.
+            "Transfer-Encoding : chunked", "Transfer-Encoding\t: chunked", "Transfer-Encoding:\r\n chunked",
+            "X-First: y\r\n Transfer-Encoding: chunked", " Transfer-Encoding: chunked",
+            "Transfer-Encoding: xchunked", "Transfer-Encoding: chunked;q=1", "Transfer-Encoding: \"chunked\"",
+            "Transfer-Encoding: chun\u{212A}ed", "Transfer-Encoding: \u{B}chunked", "Transfer-Encoding: chunked\rX",
+            "Transfer-Encoding: identity", "Transfer-Encoding:", "Transfer-Encoding: identity\r\nContent-Length: 15",
+            "Content-Length : 15", "Content-Length:\r\n 15", "Content-Length: 1\r\n 5", "Content-Length:",
+            "X-First: y\rTransfer-Encoding: chunked", "X-First: y\0\r\nTransfer-Encoding: chunked",
+        ])
+        func `STS-3.3-l: a cut body is refused, whatever its framing fields look like`(_ fields: String) async throws {
+            let pieces = [Self.head + fields + "\r\n\r\n", "max_age: 5", "184000"]
+            let result = try await get(.init(pieces: pieces.dropLast(), ending: .cut))
+            guard case .transport(.broken) = result.failure else {
+                return #expect(result.failure == .http(.contentCoding))
+            }
+        }
+
+        @Test func `STS-3.3-l: a response that calls itself HTTP/2 over an HTTP/1.1 connection is refused`()
+            async throws
+        {
+            for version in ["HTTP/2", "HTTP/2.0", "HTTP/3"] {
+                for ending in [TLSPeer.Ending.cut, .closeNotify] {
+                    let head = "\(version) 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+                    let result = try await get(.init(pieces: [head, "max_age: 5"], ending: ending))
+                    guard case .transport(.broken) = result.failure else {
+                        Issue.record("\(version), \(ending): \(result)")
+                        continue
+                    }
+                }
+            }
+        }
+
+        @Test func `the fields of an interim response and the trailer fields do not frame the body`() async throws {
+            let interim = "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\nContent-Length: 10\r\n\r\n"
+            let pieces = [interim + Self.head + "\r\n", "max_age: 5"]
+            #expect(try await get(.init(pieces: pieces, ending: .cut)).failure == Self.cut)
+            #expect(try await get(.init(pieces: pieces, ending: .closeNotify)).text == "max_age: 5")
+            let trailer = "0\r\nContent-Length: 3\r\nTransfer-Encoding: identity\r\n\r\n"
+            let chunked = [Self.head + "Transfer-Encoding: chunked\r\n\r\n", "6\r\npolicy\r\n", trailer]
+            #expect(try await get(.init(pieces: chunked, ending: .cut)).text == "policy")
+        }
+
+        /// Both connections are open at the same time; the one that ends in order ends first.
+        @Test(arguments: [0, 1])
+        func `STS-3.3-l: of two transfers at once each has its own close_notify`(_ whole: Int) async throws {
+            let (holds, addresses) = ([TLSPeer.Hold(), TLSPeer.Hold()], [Self.address, "127.0.0.5"])
+            let peers = try holds.indices.map { index in
+                let pieces = [Self.head + "\r\n", "max_age: \(index)"]
+                let ending = index == whole ? TLSPeer.Ending.closeNotify : .cut
+                let reply = TLSPeer.Reply(pieces: pieces, ending: ending, hold: holds[index])
+                return try TLSPeer([reply], in: lab, address: addresses[index])
+            }
+            let fetcher = try lab.fetcher()
+            var fetches: [Task<Result<PolicyResponse, FetchFailure>, Never>] = []
+            for (hold, address) in zip(holds, addresses) {
+                let request = try PolicyRequest(lab: "peer.lab.test", at: [address])
+                fetches.append(Task { await fetcher.result(request) })
+                await hold.arrival()
+            }
+            holds[whole].open()
+            #expect(await fetches[whole].value.text == "max_age: \(whole)")
+            holds[1 - whole].open()
+            #expect(await fetches[1 - whole].value.failure == Self.cut)
+            await fetcher.close()
+            for peer in peers { peer.close() }
+        }
+
         @Test(arguments: [TLSPeer.Ending.cut, .closeNotify])
         func `STS-3.3-l: a body over HTTP/2 is whole at the end of its stream, however the connection ends`(
             _ ending: TLSPeer.Ending

@@ -15,7 +15,7 @@ struct FetchScheduleTests {
             host: "mta-sts.example.test", url: "https://mta-sts.example.test/", addresses: addresses,
             domain: "example.test")
         response = PolicyResponse(
-            body: [], contentType: nil, address: addresses[0], httpVersion: "HTTP/2",
+            body: [], contentTypes: [], address: addresses[0], httpVersion: "HTTP/2",
             tls: TLSSummary(issuer: nil, notAfter: nil))
     }
 

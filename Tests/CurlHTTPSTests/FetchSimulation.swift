@@ -112,7 +112,7 @@ struct FetchSimulation {
                     delay,
                     .answered(
                         PolicyResponse(
-                            body: [], contentType: nil, address: address, httpVersion: "HTTP/2",
+                            body: [], contentTypes: [], address: address, httpVersion: "HTTP/2",
                             tls: TLSSummary(issuer: nil, notAfter: nil)))
                 )
             }

@@ -1,7 +1,9 @@
 import COpenSSL
+import Dispatch
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 
 /// A TLS server that ends its connections as a test says: nginx always ends them in order.
 ///
@@ -14,6 +16,26 @@ final class TLSPeer: Sendable {
         case cut
     }
 
+    /// Where a connection waits, all its pieces sent, until the test lets it end.
+    final class Hold: Sendable {
+        private let gate = Gate()
+        private let opened = DispatchSemaphore(value: 0)
+
+        /// Returns when the connection has sent its pieces.
+        func arrival() async { await gate.arrivals() }
+
+        /// Lets the connection end.
+        func open() { opened.signal() }
+
+        /// Blocks the peer's thread; not for ever, so that a failing test ends.
+        fileprivate func wait() {
+            let gate = gate
+            Task { await gate.pass() }
+            _ = opened.wait(timeout: .now() + 30)
+            gate.open()
+        }
+    }
+
     /// What one connection gets.
     struct Reply: Sendable {
         /// Each is a TLS record of its own.
@@ -21,10 +43,13 @@ final class TLSPeer: Sendable {
         var ending: Ending
         /// Chooses `h2` by ALPN, and waits for the request's HEADERS frame.
         var isHTTP2 = false
+        /// Before the ending.
+        var hold: Hold?
 
-        init(pieces: [String], ending: Ending) {
+        init(pieces: [String], ending: Ending, hold: Hold? = nil) {
             self.pieces = pieces.map { Array($0.utf8) }
             self.ending = ending
+            self.hold = hold
         }
 
         /// - Parameter frames: on stream 1 (RFC 9113 §4.1), after the peer's SETTINGS.
@@ -96,6 +121,11 @@ final class TLSPeer: Sendable {
     }
 
     private func serve(_ connection: Int32, _ reply: Reply) {
+        // OpenSSL writes without MSG_NOSIGNAL, and a client that refuses a header does not wait for the body.
+        var pipe = sigset_t()
+        sigemptyset(&pipe)
+        sigaddset(&pipe, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &pipe, nil)
         guard let context = makeContext() else { return }
         defer { SSL_CTX_free(context) }
         guard let tls = SSL_new(context) else { return }
@@ -104,6 +134,7 @@ final class TLSPeer: Sendable {
         guard SSL_accept(tls) == 1 else { return }
         guard readRequest(tls, reply.isHTTP2) else { return }
         for piece in reply.pieces { SSL_write(tls, piece, Int32(piece.count)) }
+        reply.hold?.wait()
         if reply.ending == .closeNotify { SSL_shutdown(tls) }
         shutdown(connection, Int32(SHUT_WR))
         // Take what has come, so that the end is a FIN and not a reset.

@@ -139,6 +139,15 @@ import TestSupport
         let mixed = await discovery.policy(of: try domain(name))
         #expect(mixed.dialled.map(\.octets) == dialled)
         #expect(mixed.refused.map(\.octets) == refused)
+        #expect(mixed.notDialled.isEmpty)
+        let refused6 = try (1...70).map { try address("fd00::\($0)").octets }
+        let permitted6 = try (1...5).map { try address("2606:4700::\($0)").octets }
+        resolver.script("mta-sts.example.com", .aaaa, .success(.records(refused6 + permitted6)))
+        let both = await discovery.policy(of: try domain(name))
+        #expect(both.dialled.map(\.octets) == dialled + permitted6.prefix(4))
+        #expect(both.notDialled.map(\.octets) == [permitted6[4]])
+        #expect(both.refused.map(\.octets) == refused + refused6)
+        resolver.script("mta-sts.example.com", .aaaa, .success(.noData))
         resolver.script("mta-sts.example.com", .a, .success(.records(refused)))
         let report = await discovery.policy(of: try domain(name))
         #expect(report.refused.map(\.octets) == refused)

@@ -5,7 +5,7 @@ import Testing
     @Test(arguments: try Corpus.cases("media-types"))
     func `a Content-Type comes to what the corpus says`(row: CorpusCase) {
         let outcome =
-            switch PolicyMediaType.check(row.first("type")) {
+            switch PolicyMediaType.check(row.all("type").map { String(decoding: $0, as: UTF8.self) }) {
             case .textPlain: "textPlain"
             case .missing: "missing"
             case .other(let type): "other \(type)"
@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test func `an endless type is cut for the log (STS-3.2-b)`() {
-        guard case .other(let shown) = PolicyMediaType.check(String(repeating: "\0", count: 10_000)) else {
+        guard case .other(let shown) = PolicyMediaType.check([String(repeating: "\0", count: 10_000)]) else {
             Issue.record("accepted")
             return
         }

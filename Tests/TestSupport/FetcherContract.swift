@@ -23,7 +23,7 @@ package struct FetcherContract: Sendable {
         case .failure(let failure): violations.append("a status of 200 is a response, not \(failure)")
         case .success(let response):
             demand(response.body == Array("plain".utf8), "the body comes whole")
-            demand(response.contentType == "text/plain", "with its media type")
+            demand(response.contentTypes == ["text/plain"], "with its media type")
             demand(response.address == address, "and the address that answered")
         }
         let missing = await fetch("status-404.lab.test")

@@ -42,7 +42,7 @@ package final class ScriptedFetcher: PolicyFetcher {
             (state.replies[request.host] ?? .failure(.http(.status(404))), state.mediaTypes[request.host] ?? nil)
         }
         return PolicyResponse(
-            body: Array(try reply.get().utf8), contentType: mediaType, address: request.addresses[0],
-            httpVersion: "HTTP/2", tls: TLSSummary(issuer: nil, notAfter: nil))
+            body: Array(try reply.get().utf8), contentTypes: mediaType.map { [$0] } ?? [],
+            address: request.addresses[0], httpVersion: "HTTP/2", tls: TLSSummary(issuer: nil, notAfter: nil))
     }
 }
