@@ -67,6 +67,12 @@ package final class HeldPolicy: Sendable {
         return max(fetchedAt, previousFetchedAt)
     }
 
+    /// The latest time at which it can have been fetched, as seen from `now`: the last fetch, or if that lies in the future,
+    /// when that was noticed. `nil`: it was not noticed yet, so nothing is known.
+    func latestPossibleFetch(asOf now: WallTime) -> WallTime? {
+        isAhead(of: now) ? clockBehindSince.map { min($0, now) } : min(lastFetch(asOf: now), now)
+    }
+
     /// The end of its life, as seen from `now`.
     package func end(asOf now: WallTime) -> WallTime { lifeStart(asOf: now) + lifetime }
 

@@ -143,6 +143,13 @@ package struct ArchivedPolicy: Equatable, Sendable {
         guard let previousFetchedAt, previousFetchedAt <= now else { return fetchedAt }
         return max(fetchedAt, previousFetchedAt)
     }
+
+    /// The latest time at which it can have been fetched: `lastFetch`, or if that lies in the future, when the clock was
+    /// seen behind it. A clock that was ahead at the fetch so makes a policy no newer than it is.
+    package func latestPossibleFetch(asOf now: WallTime) -> WallTime {
+        let last = lastFetch(asOf: now)
+        return last > now ? min(clockBehindSince ?? now, now) : last
+    }
 }
 
 /// An order as it was found.

@@ -6,11 +6,12 @@ package struct KeptPolicy: Sendable {
     let entry: LedgerEntry
 
     /// Whether it tells more than what is known: a first policy, or, in an archive that somebody has put in the place of
-    /// ours, a later fetch.
+    /// ours, a later fetch. One in the future is later only if it was noticed since: what this process knows may have been
+    /// fetched by a clock that is behind, too.
     func isNewer(than known: LedgerEntry, at now: WallTime) -> Bool {
         guard let old = known.held else { return true }
-        guard let new = entry.held, known.flight == nil else { return false }
-        return min(new.lastFetch(asOf: now), now) > old.lastFetch(asOf: now)
+        guard known.flight == nil, let fetched = entry.held?.latestPossibleFetch(asOf: now) else { return false }
+        return fetched > old.lastFetch(asOf: now)
     }
 
     /// - Throws: `PolicyError` when the text is no policy to this version.

@@ -13,9 +13,17 @@ struct ImportGroup {
     private var places: [PolicyDomain: Int] = [:]
     private var octets = 0
 
+    private let now: WallTime
+
+    /// - Parameter now: when the import began.
+    init(now: WallTime) {
+        self.now = now
+    }
+
     var isFull: Bool { policies.count >= Self.maximumPolicies || octets >= Self.maximumOctets }
 
-    /// Of one domain the later fetched stays; the first of two as late.
+    /// Of one domain the later fetched stays; the first of two as late. Of two fetches in the future that were noticed at
+    /// one time, the one of the later time stays.
     ///
     /// - Returns: whether no other one of the domain was here, so that none was let go.
     mutating func add(_ policy: ArchivedPolicy) -> Bool {
@@ -25,10 +33,14 @@ struct ImportGroup {
             policies.append(policy)
             return true
         }
-        if policies[place].fetchedAt < policy.fetchedAt {
+        if fetch(of: policies[place]) < fetch(of: policy) {
             octets += policy.text.count - policies[place].text.count
             policies[place] = policy
         }
         return false
+    }
+
+    private func fetch(of policy: ArchivedPolicy) -> (WallTime, WallTime) {
+        (policy.latestPossibleFetch(asOf: now), policy.fetchedAt)
     }
 }

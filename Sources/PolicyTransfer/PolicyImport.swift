@@ -4,7 +4,7 @@ import PolicyService
 /// Reads lines (`TransferFormat`) and keeps their policies in an archive.
 ///
 /// Promises: no life is extended, and nothing that was fetched later is overwritten. A moment in the future counts as
-/// now, in the file as in the archive.
+/// now; a fetch that the exporting host saw in the future counts as the moment at which it saw that.
 /// Memory: one line, and one group of policies.
 /// Fails by: `ImportFailure`, having committed what was good until then; of a file that is no export nothing.
 /// Not here: opening the archive, and telling a running daemon.
@@ -44,7 +44,7 @@ package struct PolicyImport: Sendable {
     ) async throws(ImportFailure.Reason) {
         var lines = LineReader(limit: TransferFormat.maximumLine)
         var reading = ImportReading(now: now)
-        var group = ImportGroup()
+        var group = ImportGroup(now: now)
         do throws(ImportFailure.Reason) {
             while let octets = try await Self.octets(next) {
                 lines.feed(octets)
@@ -101,18 +101,18 @@ package struct PolicyImport: Sendable {
             if !changes.isEmpty { try await archive.commit(changes) }
             summary.imported += changes.count
             summary.older += group.policies.count - changes.count
-            group = ImportGroup()
+            group = ImportGroup(now: now)
         } catch {
             throw .archive(error)
         }
     }
 
     /// What takes the place of the held row, without its record and failure, which belong to the other policy; `nil`
-    /// where the held one stays. One that cannot be read is none. One from the future counts as now, and nothing in the
-    /// file is later than that.
+    /// where the held one stays. One that cannot be read is none. One from the future stays: nothing in the file is later
+    /// than now.
     private func change(to held: ArchivedRow?, by policy: ArchivedPolicy) -> ArchivedPolicy? {
         guard case .policy(let held)? = held, (try? STSPolicy(held.text)) != nil else { return policy }
-        guard held.lastFetch(asOf: now) < policy.fetchedAt else { return nil }
+        guard held.lastFetch(asOf: now) < policy.latestPossibleFetch(asOf: now) else { return nil }
         return ArchivedPolicy(
             domain: policy.domain, text: policy.text, id: policy.id, fetchedAt: policy.fetchedAt,
             expiresAt: policy.expiresAt, askedAt: max(policy.askedAt, min(held.askedAt, now)),

@@ -103,13 +103,20 @@ struct ArchiveFiles: Sendable {
     /// Whether SQLite's log has something in it.
     var hasLog: Bool { stat(of: database + "-wal").map { $0.st_size > 0 } ?? false }
 
-    /// Creates the directory if only its last component is missing.
+    /// Creates the directory if only its last component is missing. Root makes it for the daemon's user (`FileOwner`).
     func makeDirectory() throws(ArchiveFailure) {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
         let directory = String(path[..<slash])
         guard stat(of: directory) == nil, errno == ENOENT else { return }
-        guard mkdir(directory, 0o750) == 0 || errno == EEXIST
-        else { throw ArchiveTrouble(name).failure(system: errno, at: "its directory") }
+        guard mkdir(directory, 0o750) == 0 else {
+            if errno == EEXIST { return }
+            throw ArchiveTrouble(name).failure(system: errno, at: "its directory")
+        }
+        guard FileOwner.giveDirectory(at: directory) else {
+            let reason = errno
+            rmdir(directory)
+            throw ArchiveTrouble(name).failure(system: reason, at: "its directory")
+        }
     }
 
     /// Creates an empty database; the mode is also that of the files SQLite makes beside it.
@@ -118,7 +125,7 @@ struct ArchiveFiles: Sendable {
         guard descriptor >= 0 else { throw ArchiveTrouble(name).failure(system: errno) }
         defer { Glibc.close(descriptor) }
         // SQLite gives the files beside it the owner of the database.
-        guard FileOwner.inherit(descriptor, at: database) else { throw ArchiveTrouble(name).failure(system: errno) }
+        guard FileOwner.giveFile(descriptor, at: database) else { throw ArchiveTrouble(name).failure(system: errno) }
     }
 
     /// What this process may still write on the file system, in octets; `nil`: unknown. Some file systems over the network

@@ -66,7 +66,7 @@ struct ArchiveOpener: Sendable {
     ///
     /// - Returns: `nil` where there can be no lock, and whoever waits is not kept from it.
     func waitingLock() throws(ArchiveRefusal) -> WriterLock? {
-        switch WriterLock.attempt(files.heirLock) {
+        switch WriterLock.attempt(files.heirLock, beside: files.database) {
         case .taken(let lock): return lock
         case .held(let holder): throw .awaited(path: files.name, pid: holder.pid)
         case .impossible: return nil
@@ -75,7 +75,7 @@ struct ArchiveOpener: Sendable {
 
     private func held(_ lock: WriterLock?) throws(Obstacle) -> WriterLock {
         if let lock, lock.isInPlace { return lock }
-        switch WriterLock.attempt(files.lock) {
+        switch WriterLock.attempt(files.lock, beside: files.database) {
         case .taken(let lock): return lock
         case .held(let holder):
             throw .refusal(.inUse(path: files.name, pid: holder.pid, isLeaving: holder.isLeaving))

@@ -1,19 +1,98 @@
 import Glibc
 
-/// Whose a new file is.
+/// The owner of a new file or directory, so that the daemon can use what root makes, as whatever user it runs.
 ///
-/// Security: used for files that this process has just created (`O_EXCL`), so nobody can have a link followed.
-enum FileOwner {
-    /// If this process is root, gives the file the owner and group of its directory: a daemon that runs as another user can
-    /// use what root has made. Else does nothing.
+/// Security: applied to what this process has just created (`O_EXCL`, `mkdir`), so root follows no link of another user.
+enum FileOwner: Equatable, Sendable {
+    /// The user and group of this process.
+    case unchanged
+    case user(uid_t, group: gid_t)
+    /// Root, with all rights of the owner for this group too.
+    case group(gid_t)
+
+    /// The owner of a file or directory, and its mode.
+    struct Rights: Equatable, Sendable {
+        let user: uid_t
+        let group: gid_t
+        let mode: mode_t
+
+        fileprivate var owner: FileOwner? { user == 0 ? nil : .user(user, group: group) }
+
+        /// Root's directory, in which the members of another group make files.
+        fileprivate var sharedGroup: FileOwner? { group != 0 && mode & 0o020 != 0 ? .group(group) : nil }
+    }
+
+    // MARK: The rule, for what root makes
+
+    /// - Parameters:
+    ///   - directory: where the file is.
+    ///   - database: the database that the file belongs to; `nil`: there is none yet.
+    static func ofFile(in directory: Rights, beside database: Rights?) -> FileOwner {
+        database?.owner ?? directory.owner ?? directory.sharedGroup ?? .unchanged
+    }
+
+    /// - Parameters:
+    ///   - parent: the directory above.
+    ///   - account: the daemon's user on this host; `nil`: there is none, so the daemon may well run as root.
+    static func ofDirectory(in parent: Rights, account: FileOwner?) -> FileOwner {
+        parent.owner ?? account ?? parent.sharedGroup ?? .unchanged
+    }
+
+    /// The user that the Debian package, the container image and sysusers.d(5) make.
+    static var account: FileOwner? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: entrySize)
+        guard getpwnam_r("sts-bridge", &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
+        return .user(entry.pw_uid, group: entry.pw_gid)
+    }
+
+    /// Octets for one entry of passwd(5); a system account's stays far below.
+    private static let entrySize = 16_384
+
+    // MARK: Its use
+
+    /// Gives a new file its owner, if this process is root. Else does nothing.
     ///
     /// - Returns: `false` if it failed; `errno` has the reason.
-    static func inherit(_ descriptor: Int32, at path: String) -> Bool {
+    static func giveFile(_ descriptor: Int32, at path: String, beside database: String? = nil) -> Bool {
         guard geteuid() == 0 else { return true }
-        let directory = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        guard let parent = Rights(of: directory(of: path)) else { return false }
+        return ofFile(in: parent, beside: database.flatMap { Rights(of: $0) }).apply(to: descriptor, mode: 0o660)
+    }
+
+    /// Gives a new directory its owner, if this process is root. Else does nothing.
+    ///
+    /// - Returns: `false` if it failed; `errno` has the reason.
+    static func giveDirectory(at path: String) -> Bool {
+        guard geteuid() == 0 else { return true }
+        guard let parent = Rights(of: directory(of: path)) else { return false }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        // Root without CAP_CHOWN (a container's) can give nothing away. It stays root's, and so does the daemon.
+        return ofDirectory(in: parent, account: account).apply(to: descriptor, mode: 0o770) || errno == EPERM
+    }
+
+    /// - Parameter mode: what a shared file or directory gets, whatever the umask is.
+    private func apply(to descriptor: Int32, mode: mode_t) -> Bool {
+        switch self {
+        case .unchanged: true
+        case .user(let user, let group): fchown(descriptor, user, group) == 0
+        case .group(let group): fchown(descriptor, 0, group) == 0 && fchmod(descriptor, mode) == 0
+        }
+    }
+
+    private static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    }
+}
+
+extension FileOwner.Rights {
+    /// Of what is there, links followed; `nil`: nothing is, or it cannot be reached (`errno`).
+    fileprivate init?(of path: String) {
         var status = stat()
-        guard stat(directory, &status) == 0 else { return false }
-        guard status.st_uid != 0 else { return true }
-        return fchown(descriptor, status.st_uid, status.st_gid) == 0
+        guard stat(path, &status) == 0 else { return nil }
+        self.init(user: status.st_uid, group: status.st_gid, mode: status.st_mode)
     }
 }

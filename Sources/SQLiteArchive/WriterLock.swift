@@ -30,9 +30,11 @@ final class WriterLock: Sendable {
     private let identity: FileIdentity
 
     /// Does not wait.
-    static func attempt(_ path: String) -> Attempt {
+    ///
+    /// - Parameter database: whose owner a new lock file gets if root makes it; `nil`: that of the directory.
+    static func attempt(_ path: String, beside database: String? = nil) -> Attempt {
         for _ in 0..<10 {
-            let descriptor = opened(path)
+            let descriptor = opened(path, beside: database)
             guard descriptor >= 0 else { return .impossible(errno) }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, let identity = FileIdentity(of: descriptor) else {
                 let reason = errno
@@ -50,12 +52,12 @@ final class WriterLock: Sendable {
     }
 
     /// Created exclusively first: only a file of our own may get another owner. Root follows no link of the daemon's user.
-    private static func opened(_ path: String) -> Int32 {
+    private static func opened(_ path: String, beside database: String?) -> Int32 {
         let created = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
         guard created >= 0 else {
             return errno == EEXIST ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : created
         }
-        guard FileOwner.inherit(created, at: path) else {
+        guard FileOwner.giveFile(created, at: path, beside: database) else {
             let reason = errno
             Glibc.close(created)
             errno = reason

@@ -95,6 +95,24 @@ import TestSupport
         #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .testing)
     }
 
+    @Test func `a fetch in the future in such an archive is no later than when the clock was seen behind`() throws {
+        var lab = try LedgerLab(isArchived: true)
+        let text = policyText(mode: "testing")
+        func ahead(since: WallTime?) throws -> ArchivedPolicy {
+            let fetchedAt = lab.clock.now + .seconds(3_000 * 86_400)
+            return ArchivedPolicy(
+                domain: lab.domain, text: Array(text.utf8), id: try recordID("2"), fetchedAt: fetchedAt,
+                expiresAt: fetchedAt + .seconds(604_800), askedAt: lab.clock.now, clockBehindSince: since)
+        }
+        try lab.restart([try archived("example.com", at: lab.clock.now + .seconds(-300))])
+        for since in [lab.clock.now + .seconds(-400), nil] {
+            lab.ledger.restore([try KeptPolicy(ahead(since: since))], at: lab.clock.now)
+            #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .enforce)
+        }
+        lab.ledger.restore([try KeptPolicy(ahead(since: lab.clock.now + .seconds(-200)))], at: lab.clock.now)
+        #expect(lab.ledger.standing(of: lab.domain, at: lab.clock.now).mode == .testing)
+    }
+
     @Test func `of two loadings at once only the last one makes sure of what is not there`() throws {
         var lab = try LedgerLab(isArchived: true)
         let first = lab.ledger.restoring()

@@ -168,6 +168,43 @@ import Testing
         #expect(archive.commits[0].count == 1_000)
     }
 
+    // MARK: Fetched by a clock that was ahead
+
+    private static let day = Duration.seconds(86_400)
+
+    /// Of a host whose clock was ahead at the fetch, which it noticed five days ago.
+    private func ahead(id: String = "ahead", days: Int = 3_000) -> String {
+        line(
+            id: "\"\(id)\"", fetchedAt: fetched(now + Self.day * days), behindSince: fetched(now - Self.day * 5))
+    }
+
+    @Test(arguments: [(Duration.seconds(300), false), (Self.day * 5, false), (Self.day * 6, true)])
+    func `a fetch in the future is no later than when the clock was seen behind`(
+        age: Duration, givesWay: Bool
+    ) async throws {
+        let held = try kept("example.com", id: "held", age: age)
+        let archive = try await opened(held)
+        let result = await imported(file(ahead()), into: archive)
+        #expect(result.summary == (givesWay ? ImportSummary(imported: 1) : ImportSummary(older: 1)))
+        #expect(archive[name]?.id.text == (givesWay ? "ahead" : "held"))
+    }
+
+    @Test(arguments: [false, true])
+    func `of one domain twice in a file a fetch in the future is no later than that either`(
+        isReversed: Bool
+    ) async throws {
+        for (other, winner) in [
+            (line(id: #""right""#, fetchedAt: fetched(now - .seconds(300))), "right"),
+            (line(id: #""right""#, fetchedAt: fetched(now - Self.day * 6)), "ahead"),
+            (ahead(id: "later", days: 3_001), "later"),
+        ] {
+            let archive = try await opened()
+            let lines = isReversed ? [other, ahead()] : [ahead(), other]
+            #expect(await imported(file(lines), into: archive).summary == ImportSummary(imported: 1, older: 1))
+            #expect(archive[name]?.id.text == winner)
+        }
+    }
+
     @Test func `long policies are committed before they fill the memory`() async throws {
         let archive = try await opened()
         let long = policyText() + "\nx: " + String(repeating: "y", count: 65_000) + "\n"

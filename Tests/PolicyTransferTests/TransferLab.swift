@@ -36,11 +36,12 @@ extension WallTime {
 /// A line of a policy, each field as JSON; `nil` leaves it out.
 func line(
     domain: String? = #""example.com""#, id: String? = #""1""#, fetchedAt: String? = #""2026-11-21T06:00:00.123Z""#,
-    askedAt: String? = nil, policy: String? = json(policyText()), base64: String? = nil, other: String? = nil
+    behindSince: String? = nil, askedAt: String? = nil, policy: String? = json(policyText()), base64: String? = nil,
+    other: String? = nil
 ) -> String {
     let fields = [
-        ("domain", domain), ("id", id), ("fetched-at", fetchedAt), ("asked-at", askedAt), ("policy", policy),
-        ("policy-base64", base64), ("other", other),
+        ("domain", domain), ("id", id), ("fetched-at", fetchedAt), ("clock-behind-since", behindSince),
+        ("asked-at", askedAt), ("policy", policy), ("policy-base64", base64), ("other", other),
     ]
     return "{" + fields.compactMap { key, value in value.map { "\"\(key)\":\($0)" } }.joined(separator: ",") + "}"
 }

@@ -76,7 +76,31 @@ import Testing
         ("cache:\n  max-ttl: 30s\n", 2, "cache.min-ttl is 1m and cache.max-ttl 30s"),
         (
             "listen:\n  socketmap: [\"[::1]:8461\"]\n  tcp-table: [\"[::1]:8461\"]\n", 2,
-            "[::1]:8461 is named twice under listen"
+            "[::1]:8461 is named twice, under listen.socketmap and listen.tcp-table; expected an address of its own"
+        ),
+        (
+            "http:\n  listen: [\"127.0.0.1:8461\"]\n", 2,
+            "127.0.0.1:8461 is named twice, under listen.socketmap and http.listen"
+        ),
+        (
+            "http:\n  listen: [\"[::1]:9461\", \"[0:0:0:0:0:0:0:1]:9461\"]\n", 2,
+            "[::1]:9461 is named twice, under http.listen"
+        ),
+        (
+            "http:\n  listen: [\"[::]:8461\"]\n", 2,
+            "127.0.0.1:8461 under listen.socketmap and [::]:8461 under http.listen overlap"
+        ),
+        (
+            "listen:\n  socketmap: [\"0.0.0.0:8461\"]\n  tcp-table: [\"127.0.0.1:8461\"]\n", 2,
+            "0.0.0.0:8461 under listen.socketmap and 127.0.0.1:8461 under listen.tcp-table overlap"
+        ),
+        (
+            "listen:\n  socketmap: [\"unix:/run/a/socket\"]\nadmin:\n  socket: /run//a/./socket\n", 2,
+            "unix:/run/a/socket is named twice, under listen.socketmap and admin.socket"
+        ),
+        (
+            "cache:\n  path: /run/sts-bridge/admin.sock\n", 2,
+            "unix:/run/sts-bridge/admin.sock is named twice, under admin.socket and cache.path"
         ),
         ("dns:\n  servers:\n    - 192.0.2.1\n    - x.example\n", 4, "dns.servers: \"x.example\"; expected"),
         ("admin:\n  socket: admin.sock\n", 2, "admin.socket: \"admin.sock\"; expected an absolute path of at most"),
@@ -96,7 +120,8 @@ import Testing
         yaml: String, line: Int, problem: String
     ) async throws {
         let (outcome, path) = try await Binary.run(["config", "check"], yaml: yaml)
-        #expect(outcome.status == 2)
+        // Else the daemon would start.
+        try #require(outcome.status == 2)
         #expect(outcome.output == "")
         #expect(outcome.errors.hasPrefix("sts-bridge: \(path):\(line): "), "\(outcome.errors)")
         #expect(outcome.errors.contains(problem), "\(outcome.errors)")
@@ -104,6 +129,17 @@ import Testing
         let serve = try await Binary.run(["serve"], yaml: yaml).outcome
         #expect(serve.status == 2)
         #expect(serve.errors.contains(problem))
+    }
+
+    @Test(arguments: [
+        "listen:\n  socketmap: [\"0.0.0.0:8461\", \"[::]:8461\"]\n",
+        "listen:\n  socketmap: [\"127.0.0.1:0\"]\n  tcp-table: [\"127.0.0.1:0\"]\nhttp:\n  listen: [\"127.0.0.1:0\"]\n",
+        "listen:\n  socketmap: [\"127.0.0.1:8461\", \"[::1]:8461\"]\nhttp:\n  listen: [\"[::]:9461\"]\n",
+        "cache:\n  store: memory\n  path: /run/sts-bridge/admin.sock\n",
+    ])
+    func `addresses that can be served beside each other are taken`(yaml: String) async throws {
+        let outcome = try await Binary.run(["config", "print"], yaml: yaml).outcome
+        #expect(outcome.status == 0, "\(outcome.errors)")
     }
 
     @Test func `an unknown variable stops the start, what Kubernetes injects does not`() async throws {

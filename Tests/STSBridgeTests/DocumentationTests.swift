@@ -78,14 +78,18 @@ import Testing
     }
 
     @Test(arguments: ["debian/config.yaml", "the example"])
-    func `what is commented out can be used, block by block and all together`(name: String) async throws {
+    func `what is commented out can be used, key by key, block by block and all together`(
+        name: String
+    ) async throws {
         let text =
             name == "the example"
             ? try await Binary.run(["documentation", "example"]).output
             : try String(contentsOf: Self.root.appending(path: name), encoding: .utf8)
         let lines = Self.commented(text)
         #expect(lines.count >= 2)
-        for block in Self.blocks(lines) + [[], lines] {
+        // Nothing else stands right behind a `#`, which would be a part of a key that is left out here.
+        #expect(lines.count == text.matches(of: /(?m)^ *#[^ #\n]/).count)
+        for block in Set(Self.blocks(lines) + lines.map { [$0] } + [[], lines]) {
             let outcome = try await check(Self.uncommented(text, block))
             #expect(outcome.status == 0, "\(block): \(outcome.errors)")
         }
@@ -104,12 +108,11 @@ import Testing
             try await Binary.run(["config", "print"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") })
         let package = try String(contentsOf: Self.root.appending(path: "debian/config.yaml"), encoding: .utf8)
         let readme = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
-        // Indented by four, from a section on; the text around is not indented.
-        let blocks = readme.matches(of: /\n((?:    [^\n]*\n)+)/).map { String($0.1).replacing("\n    ", with: "\n") }
-            .map { String($0.dropFirst(4)) }
-            .filter { block in sections.contains { block == $0 || block.hasPrefix($0 + "\n") } }
+        let blocks = Self.configurations(in: readme, sections: sections)
         #expect(blocks.count >= 2)
-        for block in blocks {
+        // No key in them is commented out; one that is has to be tried both ways.
+        #expect(blocks.flatMap(Self.commented) == [])
+        for block in blocks.flatMap(Self.parts) {
             let outcome = try await check(block)
             #expect(outcome.status == 0, "\(block): \(outcome.errors)")
             // As README says: into the section that is there.
@@ -119,6 +122,30 @@ import Testing
                 ? package.replacing("\n\(section)\n", with: "\n\(section)\(keys)\n") : package + block
             let inPackage = try await check(merged)
             #expect(inPackage.status == 0, "\(merged): \(inPackage.errors)")
+        }
+    }
+
+    /// Of a Markdown text. Indented by four, from a section on; the text around is not indented.
+    private static func configurations(in text: String, sections: Set<Substring>) -> [String] {
+        text.matches(of: /\n((?:    [^\n]*\n)+)/).map { String($0.1).replacing("\n    ", with: "\n") }
+            .map { String($0.dropFirst(4)) }
+            .filter { block in sections.contains { block == $0 || block.hasPrefix($0 + "\n") } }
+    }
+
+    /// The whole of a section, and each of its keys without the others.
+    private static func parts(_ block: String) -> [String] {
+        let lines = block.split(separator: "\n")
+        return [block] + lines.dropFirst().map { "\(lines[0])\n\($0)\n" }
+    }
+
+    @Test func `each setting in README's sentences can be used`() async throws {
+        let readme = try String(contentsOf: Self.root.appending(path: "README.md"), encoding: .utf8)
+        let settings = Set(
+            readme.matches(of: /`([a-z]+)\.([a-z-]+): ([^`]+)`/).map { "\($0.1):\n  \($0.2): \($0.3)\n" })
+        #expect(settings.count >= 6)
+        for setting in settings {
+            let outcome = try await check(setting)
+            #expect(outcome.status == 0, "\(setting): \(outcome.errors)")
         }
     }
 

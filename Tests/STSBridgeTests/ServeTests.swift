@@ -17,10 +17,11 @@ import Testing
             silent.bind(("127.0.0.1", 0))
             def limits():
                 \(limits.isEmpty ? "pass" : limits)
-            daemon = subprocess.Popen(["\(Binary.url.path)", "serve", "--config", path + ".yaml"],
-                stderr=subprocess.PIPE, text=True, preexec_fn=limits,
-                env={"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1], "STS_BRIDGE_DNS_TIMEOUT": "1s", "STS_BRIDGE_CACHE_STORE": "memory",
-                    "MAIL_CONFIG": path + ".postfix"})
+            command = "\(Binary.url.path)"
+            environment = {"STS_BRIDGE_DNS_SERVERS": "127.0.0.1@%d" % silent.getsockname()[1],
+                "STS_BRIDGE_DNS_TIMEOUT": "1s", "STS_BRIDGE_CACHE_STORE": "memory", "MAIL_CONFIG": path + ".postfix"}
+            daemon = subprocess.Popen([command, "serve", "--config", path + ".yaml"],
+                stderr=subprocess.PIPE, text=True, preexec_fn=limits, env=environment)
             log = []
             while not any("listening" in line for line in log):
                 log.append(daemon.stderr.readline())
@@ -57,6 +58,22 @@ import Testing
             print([line.split(" ", 2)[1] for line in log if "fetch failed" in line])
             """)
         #expect(seen == ["{b'9:NOTFOUND ,'}", "exit 0", "[]"])
+    }
+
+    @Test func `config check logs the warnings of a start to standard error, and ends with 0`() async throws {
+        let seen = try await drive(
+            """
+            end()
+            def warnings(lines):
+                texts = ["configuration does not fit", "Postfix cannot be asked"]
+                return [line.split(" ", 1)[1].strip() for line in lines if any(text in line for text in texts)]
+            for arguments in [], ["--json"]:
+                check = subprocess.run([command, "config", "check", "--config", path + ".yaml"] + arguments,
+                    capture_output=True, text=True, env=environment)
+                told = warnings(check.stderr.splitlines())
+                print(check.returncode, check.stdout.strip(), len(told) >= 2, told == warnings(log))
+            """, yaml: "policy: {no-policy-reply: none}\nadmin: {socket: \"\"}")
+        #expect(seen == ["exit 0", "0 configuration ok True True", #"0 {"ok":true} True True"#])
     }
 
     @Test func `a reader of the log that stalls stops neither lookups nor the end`() async throws {

@@ -65,7 +65,7 @@ struct CacheImportCommand: AsyncParsableCommand {
             The daemon that uses the file must not run. Each policy is checked as if it had just been fetched; it \
             lives until its max_age after its real fetch is over, and replaces nothing that was fetched later. The \
             host that wrote the export is trusted: its policies are applied. As root, or as the daemon's user; what \
-            root makes gets the owner of the cache's directory:
+            root makes gets the owner of the cache file or of its directory, or the group that may write there:
               sudo sts-bridge cache import policies.jsonl
             Exit code 2 when the file is no complete export or a line was refused, 3 when the cache cannot be written.
             """)

@@ -13,8 +13,9 @@ struct ConfigCommand: AsyncParsableCommand {
             discussion: """
                 Use it before a start or a reload. It refuses what these refuse: wrong keys and values, with file and \
                 line; a CA file or trust anchors that cannot be used; settings that contradict Postfix's; a cache file \
-                of a newer version. It opens no listener, so it does not see an address that is taken, or a socket that no \
-                unit passes.
+                of a newer version; one address under two keys. What a start would only warn of is logged to standard \
+                error, and can be used. It opens no listener, so it does not see an address that another process has \
+                taken, or a socket that no unit passes.
                   sts-bridge config check --config new.yaml
                 Exit code 0 when it can be used, 2 when not, 3 when this host could not be asked.
                 """)
@@ -35,10 +36,13 @@ struct ConfigCommand: AsyncParsableCommand {
 
         /// Builds what the daemon builds, and closes it again.
         private static func check(_ configuration: Configuration) async throws(CommandFailure) {
+            // As at a start: without it the shell's limit of open files would be reported as too low.
+            DescriptorLimit.raise()
             let log = LogControl(configuration)
-            // What is less than a refusal is logged, as at a start.
             defer { log.close() }
             let setup = try Setup(configuration, logger: log.logger)
+            // What is less than a refusal is logged, as at a start.
+            setup.tellConflicts(log.logger)
             await setup.upstream.close()
             try configuration.checkArchive()
         }

@@ -56,12 +56,7 @@ struct Configuration: Sendable {
                 "listen.socketmap and listen.tcp-table are empty; expected an address, Postfix could ask nobody"
             )
         }
-        if let address = Self.namedTwice(socketmap + tcpTable) {
-            return (
-                ["listen.socketmap", "listen.tcp-table"],
-                "\(address) is named twice under listen; expected an address of its own for each table"
-            )
-        }
+        if let collision { return collision }
         if postfix.dane == .on, dnssec == .off {
             return (
                 ["postfix.dane", "dns.dnssec"],
@@ -69,17 +64,6 @@ struct Configuration: Sendable {
             )
         }
         return nil
-    }
-}
-
-extension Configuration {
-    /// Of one socket two listeners would take at random, or one of them nothing. Of port 0 each gets another port.
-    private static func namedTwice(_ addresses: [ListenAddress]) -> ListenAddress? {
-        var seen: Set<ListenAddress> = []
-        return addresses.first { address in
-            if case .tcp(_, port: 0) = address { return false }
-            return !seen.insert(address).inserted
-        }
     }
 }
 

@@ -67,6 +67,46 @@ extension EndToEnd.Persistence {
             try expectOwned(cache)
         }
 
+        @Test func `a daemon that root starts by hand makes the directory for the owner of the one above`() async throws
+        {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab, in: try directory(lab) + "/cache")
+            try FileManager.default.removeItem(atPath: cache.directory)
+            try await cache.serve { _ in
+                _ = try await eventually("the file is open") {
+                    cache.files.contains("policies.sqlite-wal") ? true : nil
+                }
+            }
+            try expectOwned(cache)
+            let attributes = try FileManager.default.attributesOfItem(atPath: cache.directory)
+            #expect(attributes[.ownerAccountID] as? Int == Self.user)
+            #expect(attributes[.groupOwnerAccountID] as? Int == Self.group)
+        }
+
+        /// The daemon's group may write a directory of root's.
+        @Test(arguments: [false, true])
+        func `what root imports into a directory of the daemon's group can be used by that group`(
+            hasDatabase: Bool
+        ) async throws {
+            let lab = try Lab.running
+            let cache = try CacheFile(lab, in: try directory(lab))
+            let transfer = Transfer(count: 3, zone: "group.example")
+            if hasDatabase {
+                #expect(try await cache.command("cache", "import", input: transfer.text).status == 0)
+                try FileManager.default.removeItem(atPath: cache.path + ".lock")
+            }
+            try FileManager.default.setAttributes(
+                [.ownerAccountID: 0, .posixPermissions: 0o2770], ofItemAtPath: cache.directory)
+            let imported = try await cache.command("cache", "import", input: transfer.text)
+            #expect(imported.status == 0, "\(imported.output)")
+            for file in cache.files {
+                let attributes = try FileManager.default.attributesOfItem(atPath: cache.directory + "/" + file)
+                #expect(attributes[.ownerAccountID] as? Int == (hasDatabase ? Self.user : 0), "\(file)")
+                #expect(attributes[.groupOwnerAccountID] as? Int == Self.group, "\(file)")
+                if !hasDatabase { #expect(attributes[.posixPermissions] as? Int == 0o660, "\(file)") }
+            }
+        }
+
         @Test func `an import as root makes no directory, and says how to make it`() async throws {
             let lab = try Lab.running
             let parent = "\(lab.directory)/ownerless-\(UUID().uuidString.prefix(8))"

@@ -63,7 +63,11 @@ import Testing
     @Test(arguments: [
         ("", "an empty text"), ("user@example.com", "mail address"), ("https://example.com/", "without https://"),
         (".example.com", "begins with a dot"), ("192.0.2.1", "is an address"), ("[192.0.2.1]:25", "is an address"),
-        ("[2001:db8::1]", "is an address"), ("localhost", "single label"), ("a_b.example", "is no domain name"),
+        ("[2001:db8::1]", "is an address"), ("[IPv6:2001:db8::1]:25", "is an address"),
+        ("[IPv6:fe80::1]", "is an address"),
+        ("[ipv6:2001:db8::1]:smtp", "is an address"), ("192.0.2.1:25", "is an address"), ("fd00:2::1", "is an address"),
+        ("[IPv6:x]", "is no domain name"), ("localhost", "single label"), ("[relay]:587", "single label"),
+        ("localhost:25", "single label"), ("a_b.example", "is no domain name"),
         ("\u{1b}[31m.example", "\\x1B[31m.example is no domain name"),
     ])
     func `what is no domain is told why`(text: String, problem: String) {
