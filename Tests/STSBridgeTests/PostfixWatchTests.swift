@@ -108,4 +108,11 @@ import Testing
         }
         #expect(lab.log.entries.map(\.level) == [.warning])
     }
+
+    @Test func `master cf is looked at like main cf`() {
+        let local = LocalPostfix(
+            release: nil, validatesDNS: false, securityLevel: SecurityLevel("may"), configurationDirectory: "/etc/x")
+        let files = PostfixWatch.files(after: PostfixAnswer(local: local))
+        #expect(files.suffix(2) == ["/etc/x/main.cf", "/etc/x/master.cf"])
+    }
 }

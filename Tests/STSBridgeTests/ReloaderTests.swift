@@ -235,6 +235,48 @@ import Testing
         #expect(lab.applied.withLock { $0.count } == 1)
     }
 
+    private static func services(_ smtp: (dnssec: Bool, level: String)) -> PostfixAnswer {
+        PostfixAnswer(
+            local: LocalPostfix(
+                release: PostfixRelease("3.7.11"),
+                services: [
+                    DeliveryService(
+                        name: "smtp", validatesDNS: smtp.dnssec, securityLevel: SecurityLevel(smtp.level)),
+                    DeliveryService(name: "relay", validatesDNS: true, securityLevel: SecurityLevel("may")),
+                ]))
+    }
+
+    @Test func `STS-2-a: one service without DNSSEC switches DANE off for all, and one warning names the services`()
+        async throws
+    {
+        let lab = Self.following()
+        lab.answer.withLock { $0 = Self.services((true, "may")) }
+        let reloader = try lab.reloader()
+        #expect(reloader.setup.upstream.validator != nil)
+        lab.answer.withLock { $0 = Self.services((false, "may")) }
+        #expect(await reloader.followPostfix() == .inForce([ChangedFact(name: "dane", from: "on", to: "off")]))
+        #expect(lab.log.entries.map(\.message) == ["Postfix settings changed", "configuration does not fit"])
+        let reason = try #require(lab.log.entries.last?.facts["reason"])
+        #expect(reason.hasPrefix("smtp_dns_support_level is dnssec for relay of master.cf and not for smtp"))
+        #expect(reason.contains("set it in main.cf, the same for all"))
+    }
+
+    @Test func `a service that demands TLS is not weakened by dane, and one warning names the levels`() async throws {
+        let lab = Self.following()
+        lab.answer.withLock { $0 = Self.services((true, "may")) }
+        let reloader = try lab.reloader()
+        lab.answer.withLock { $0 = Self.services((true, "encrypt")) }
+        #expect(
+            await reloader.followPostfix()
+                == .inForce([ChangedFact(name: "security-level", from: "may", to: "encrypt")]))
+        #expect(lab.followed.withLock { $0.last?.service.decisions.daneReply } == .daneOnly)
+        #expect(lab.log.entries.map(\.message) == ["Postfix settings changed", "configuration does not fit"])
+        let reason = try #require(lab.log.entries.last?.facts["reason"])
+        #expect(reason.contains("smtp (encrypt), relay (may)"))
+        #expect(await reloader.followPostfix() == .inForce([]))
+        #expect(lab.log.entries.count == 2)
+    }
+
     @Test func `a reload names what is different in Postfix though no key has changed`() async throws {
         let lab = Self.following()
         let reloader = try lab.reloader()
