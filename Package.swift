@@ -259,8 +259,8 @@ let package = Package(
         .testTarget(
             name: "STSBridgeTests",
             dependencies: [
-                "Admin", "Discovery", "LookupServer", "PolicyService", "PostfixSettings", "STSBridge", "ServiceManager",
-                "TestSupport", "UnboundDNS",
+                "Admin", "DANE", "Discovery", "LookupServer", "PolicyService", "PostfixSettings", "STSBridge",
+                "ServiceManager", "TestSupport", "UnboundDNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),

@@ -51,6 +51,8 @@ package struct BridgeSetup: Sendable {
 
     /// Whether the running daemon looks for DANE; `nil`: it was not asked.
     package var daemonLooksForDANE: Bool?
+    /// The level that the running daemon goes by; `nil`: it was not asked.
+    package var daemonSecurityLevel: SecurityLevel?
 
     package init(
         listeners: [Listener], passedSockets: [String] = [], choices: PostfixChoices = PostfixChoices(),
@@ -75,10 +77,17 @@ extension BridgeSetup {
     /// What the configuration leads to beside this Postfix. What the running daemon does is another matter.
     func wantsDANE(beside local: LocalPostfix?) -> Bool { dnssec != .off && choices.wantsDANE(beside: local) }
 
-    /// Takes from the running daemon what it alone knows.
+    /// The level that the bridge's replies about DANE go by: the running daemon's, if it is known.
     ///
+    /// - Parameter local: the Postfix on this host.
+    func level(beside local: LocalPostfix?) -> SecurityLevel {
+        daemonSecurityLevel ?? securityLevel ?? local?.securityLevel ?? SecurityLevel("may")
+    }
+
+    /// Takes from the running daemon what it alone knows.
     mutating func take(_ daemon: DaemonStatus) {
         daemonLooksForDANE = daemon.dane != .off
+        daemonSecurityLevel = daemon.securityLevel.map { SecurityLevel($0) }
         take(passed: daemon.passedSockets)
     }
 

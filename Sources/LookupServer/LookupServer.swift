@@ -174,9 +174,14 @@ package final class LookupServer: Service {
         }
     }
 
-    private func use(_ settings: LookupSettings, for kept: [Listener]) {
+    /// Serves by these settings from now on, and leaves the sockets alone: mode and group are for `change`.
+    package func update(settings: LookupSettings) {
         state.use(settings)
         registry.use(limit: settings.maximumConnections)
+    }
+
+    private func use(_ settings: LookupSettings, for kept: [Listener]) {
+        update(settings: settings)
         for listener in kept { listener.applyRights(settings, logger: logger) }
     }
 

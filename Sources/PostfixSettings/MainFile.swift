@@ -2,12 +2,16 @@
 ///
 /// `$name`, `${name}` and `$(name)` are replaced; conditional forms (`${name?text}`) stay as they are written.
 package enum MainFile {
-    package static func parameters(in text: some StringProtocol) -> PostfixParameters {
+    /// - Parameter overrides: those of a service in master.cf, as they are written there.
+    package static func parameters(
+        in text: some StringProtocol, overrides: [String: String] = [:]
+    ) -> PostfixParameters {
         var written: [String: String] = [:]
         for line in LogicalLines.of(text) {
             // As in Postfix the last of several wins.
             if let (name, value) = PostfixParameters.pair(line) { written[name] = value }
         }
+        written.merge(overrides) { $1 }
         return PostfixParameters(written.mapValues { expanded($0, written, depth: 0) })
     }
 

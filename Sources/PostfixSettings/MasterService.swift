@@ -25,6 +25,9 @@ package struct MasterService: Equatable, Sendable {
         self.overrides = overrides
     }
 
+    /// Whether it runs smtp(8), the program by which mail leaves.
+    var isSMTPClient: Bool { program == "smtp" && type == "unix" }
+
     /// From the file, or from `postconf -M`, which writes the same language.
     package static func all(in text: some StringProtocol) -> [MasterService] {
         LogicalLines.of(text).compactMap(MasterService.init(line:))

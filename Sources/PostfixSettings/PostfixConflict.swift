@@ -1,3 +1,4 @@
+import MTASTS
 import PostfixTable
 
 /// What an operator chose, as far as it can contradict the Postfix at hand.
@@ -42,6 +43,10 @@ package enum PostfixConflict: Hashable, Sendable {
     case dialect(configured: PostfixRelease, found: PostfixRelease)
     /// We would say `dane`, which Postfix without DNSSEC takes for `may`, and `dane-only`, which it defers.
     case daneWithoutDNSSEC
+    /// Some delivery services validate DNSSEC, and others do not. All get the same replies.
+    case servicesDifferInDNSSEC(with: [String], without: [String], looksForDANE: Bool)
+    /// The delivery services have levels for which different replies about DANE are right; each is `name (level)`.
+    case servicesDifferInLevel([String], binding: String)
     /// Every destination without a policy loses Postfix's own DANE.
     case replySwitchesDANEOff(level: String)
     case replyDANEWithoutDNSSEC
@@ -59,7 +64,10 @@ package enum PostfixConflict: Hashable, Sendable {
     package var consequence: Consequence {
         switch self {
         case .dialect, .daneWithoutDNSSEC: .stopsTheStart
-        case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone, .policyOverridesDANE, .daneUnknown: .warning
+        case .servicesDifferInDNSSEC, .servicesDifferInLevel, .replySwitchesDANEOff, .replyDANEWithoutDNSSEC,
+            .replyNone,
+            .policyOverridesDANE, .daneUnknown:
+            .warning
         }
     }
 
@@ -67,7 +75,8 @@ package enum PostfixConflict: Hashable, Sendable {
     package var key: String {
         switch self {
         case .dialect: "postfix.version"
-        case .daneWithoutDNSSEC, .daneUnknown: "postfix.dane"
+        case .daneWithoutDNSSEC, .daneUnknown, .servicesDifferInDNSSEC: "postfix.dane"
+        case .servicesDifferInLevel: "postfix.security-level"
         case .policyOverridesDANE: "dns.dnssec"
         case .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .replyNone: "policy.no-policy-reply"
         }
@@ -77,9 +86,11 @@ package enum PostfixConflict: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - postfix: the Postfix on this host; `nil`: there is none.
+    ///   - securityLevel: `postfix.security-level`; `nil`: `auto`.
     ///   - looksForDANE: whether we do; it may be wanted and not be possible.
     package static func all(
-        _ choices: PostfixChoices, beside postfix: LocalPostfix?, looksForDANE: Bool
+        _ choices: PostfixChoices, beside postfix: LocalPostfix?, securityLevel: SecurityLevel? = nil,
+        looksForDANE: Bool
     ) -> [PostfixConflict] {
         var conflicts: [PostfixConflict] = []
         if let configured = choices.release, let found = postfix?.release,
@@ -87,11 +98,23 @@ package enum PostfixConflict: Hashable, Sendable {
         {
             conflicts.append(.dialect(configured: configured, found: found))
         }
-        let lacksDNSSEC = postfix.map { !$0.validatesDNS } ?? false
-        if choices.dane == .on, lacksDNSSEC { conflicts.append(.daneWithoutDNSSEC) }
+        let services = postfix?.services ?? []
+        let validating = services.filter(\.validatesDNS)
+        let differs = !validating.isEmpty && validating.count < services.count
+        let lacksDNSSEC = validating.count < services.count
+        if choices.dane == .on, lacksDNSSEC, !differs { conflicts.append(.daneWithoutDNSSEC) }
         if choices.dane == .auto, postfix == nil { conflicts.append(.daneUnknown) }
-        let losesDANE = !looksForDANE && postfix?.validatesDNS == true
-        if losesDANE, choices.dane != .off { conflicts.append(.policyOverridesDANE) }
+        if differs, choices.dane != .off {
+            conflicts.append(
+                .servicesDifferInDNSSEC(
+                    with: validating.map(\.name), without: services.filter { !$0.validatesDNS }.map(\.name),
+                    looksForDANE: looksForDANE))
+        }
+        if securityLevel == nil, looksForDANE || choices.noPolicyReply == .dane {
+            conflicts += postfix.flatMap(differenceInLevel).map { [$0] } ?? []
+        }
+        let losesDANE = !looksForDANE && !validating.isEmpty
+        if losesDANE, choices.dane != .off, !differs { conflicts.append(.policyOverridesDANE) }
         switch choices.noPolicyReply {
         case .may, .encrypt, .cleartext:
             if losesDANE, let reply = choices.noPolicyReply {
@@ -104,6 +127,15 @@ package enum PostfixConflict: Hashable, Sendable {
         if choices.noPolicyReply == .cleartext { conflicts.append(.replyNone) }
         return conflicts
     }
+
+    private static func differenceInLevel(_ postfix: LocalPostfix) -> PostfixConflict? {
+        let binding = postfix.securityLevel
+        guard postfix.services.contains(where: { !$0.securityLevel.isServed(by: binding) }) else { return nil }
+        let list = postfix.services.map {
+            "\($0.name) (\($0.securityLevel.text.isEmpty ? "empty" : $0.securityLevel.text))"
+        }
+        return .servicesDifferInLevel(list, binding: binding.text)
+    }
 }
 
 extension PostfixConflict: CustomStringConvertible {
@@ -115,6 +147,17 @@ extension PostfixConflict: CustomStringConvertible {
         case .daneWithoutDNSSEC:
             "postfix.dane is on, but postconf does not say smtp_dns_support_level = dnssec, so Postfix would take `dane` "
                 + "for `may` and hold mail on `dane-only`; set it in main.cf, or postfix.dane to auto or off"
+        case .servicesDifferInDNSSEC(let with, let without, let looksForDANE):
+            "smtp_dns_support_level is dnssec for \(Self.list(with)) of master.cf and not for \(Self.list(without)), and all get "
+                + "the same replies; "
+                + (looksForDANE
+                    ? "the bridge looks for DANE, so those without it hold mail on `dane-only`; "
+                    : "postfix.dane: auto is off for all, so an enforced policy overrides the DANE of those with it; ")
+                + "set it in main.cf, the same for all"
+        case .servicesDifferInLevel(let services, let binding):
+            "smtp_tls_security_level differs between services of master.cf, \(Self.list(services)), and all get the same "
+                + "replies about DANE, those for \(Self.list([binding])), so that none is weakened; set it in main.cf, the same "
+                + "for all, or choose one by postfix.security-level"
         case .replySwitchesDANEOff(let level):
             "policy.no-policy-reply is \(level), which switches Postfix's own DANE off (smtp_dns_support_level = dnssec) "
                 + "for every destination without a policy, and the bridge does not look for it; expected not-found, or "
@@ -132,5 +175,10 @@ extension PostfixConflict: CustomStringConvertible {
             "postconf could not be asked on this host, so postfix.dane: auto is off: an enforced policy overrides Postfix's own DANE; "
                 + "set postfix.dane to on or off"
         }
+    }
+
+    /// Text of master.cf, escaped.
+    private static func list(_ texts: [String]) -> String {
+        RemoteText.escaped(texts.joined(separator: ", "), limit: 300)
     }
 }

@@ -14,15 +14,23 @@ package struct PostfixSurvey: Equatable, Sendable {
     package let directory: String
     package let parameters: PostfixParameters
     package let services: [MasterService]
+    /// By name, of services with overrides: all parameters as such a service sees them. An override also changes what
+    /// refers to it (`smtp_tls_security_level = $my_level`).
+    private let overridden: [String: PostfixParameters]
 
-    package init(source: Source, directory: String, parameters: PostfixParameters, services: [MasterService]) {
+    /// - Parameter overridden: for a service that is missing here its overrides go on top of `parameters`.
+    package init(
+        source: Source, directory: String, parameters: PostfixParameters, services: [MasterService],
+        overridden: [String: PostfixParameters] = [:]
+    ) {
+        self.overridden = overridden
         self.source = source
         self.directory = directory
         self.parameters = parameters
         self.services = services
     }
 
-    package var local: LocalPostfix { LocalPostfix(parameters) }
+    package var local: LocalPostfix { LocalPostfix(parameters, clients: clients) }
 
     package var isOfThisHost: Bool {
         switch source {
@@ -37,13 +45,14 @@ package struct PostfixSurvey: Equatable, Sendable {
     /// The services by which mail leaves: smtp(8), each as it sees main.cf. Without a master.cf the one that every
     /// Postfix has.
     package var clients: [SMTPClient] {
-        let found = services.filter { $0.program == "smtp" && $0.type == "unix" }
+        let found = services.filter(\.isSMTPClient)
         guard !found.isEmpty else {
             return [SMTPClient(name: "smtp", isChrooted: nil, parameters: parameters, overridden: [])]
         }
         return found.map {
             SMTPClient(
-                name: $0.name, isChrooted: isChrooted($0), parameters: parameters.overridden(by: $0.overrides),
+                name: $0.name, isChrooted: isChrooted($0),
+                parameters: overridden[$0.name] ?? parameters.overridden(by: $0.overrides),
                 overridden: Set($0.overrides.keys))
         }
     }
@@ -102,12 +111,8 @@ extension PostfixSurvey {
     /// - Parameter directory: as postconf's `-c`; `nil`: Postfix's own, or `MAIL_CONFIG`.
     package static func taken(postconf path: String?, directory: String?) throws(SurveyFailure) -> PostfixSurvey {
         guard let path else { return try read(directory ?? mailConfig ?? "/etc/postfix") }
-        let postconf = Postconf(path: path, configurationDirectory: directory)
         do throws(PostconfFailure) {
-            let parameters = try postconf.parameters(parameterNames)
-            return PostfixSurvey(
-                source: .postconf(path), directory: parameters["config_directory"] ?? directory ?? "/etc/postfix",
-                parameters: parameters, services: try postconf.services())
+            return try Postconf(path: path, configurationDirectory: directory).survey(parameterNames)
         } catch {
             throw .postconf(error)
         }
@@ -116,12 +121,15 @@ extension PostfixSurvey {
     private static var mailConfig: String? { getenv("MAIL_CONFIG").map { String(cString: $0) } }
 
     private static func read(_ directory: String) throws(SurveyFailure) -> PostfixSurvey {
-        let parameters = MainFile.parameters(in: try text(of: directory + "/main.cf"))
+        let main = try text(of: directory + "/main.cf")
         // Without its services much can still be said.
-        let master = try? text(of: directory + "/master.cf")
+        let services = MasterService.all(in: (try? text(of: directory + "/master.cf")) ?? "")
+        let overridden = services.filter { $0.isSMTPClient && !$0.overrides.isEmpty }.map {
+            ($0.name, MainFile.parameters(in: main, overrides: $0.overrides))
+        }
         return PostfixSurvey(
-            source: .files, directory: directory, parameters: parameters,
-            services: MasterService.all(in: master ?? ""))
+            source: .files, directory: directory, parameters: MainFile.parameters(in: main), services: services,
+            overridden: Dictionary(overridden) { $1 })
     }
 
     /// A file of at most 4 MiB; no main.cf is near that.

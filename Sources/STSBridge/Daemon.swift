@@ -185,17 +185,23 @@ struct Daemon: Sendable {
     private func reloader(
         _ policies: PolicyService, _ server: LookupServer, _ watch: DNSSECWatch, _ socket: AdminSocket?
     ) -> Reloader {
-        Reloader(
+        let follow: @Sendable (Setup) -> Void = { new in
+            policies.use(new.service)
+            // What was found out about the servers stays valid for the same validator.
+            if watch.use(new.watched) { policies.useDANE(true) }
+        }
+        return Reloader(
             setup, logger: logger, read: source.read, onBegin: voice.reloading, onEnd: voice.reloaded
         ) { [log, logger] new throws(ListenFailure) in
             // The only step that may fail comes first.
             try await server.change(
                 socketmap: new.configuration.socketmap, tcpTable: new.configuration.tcpTable, settings: new.lookup)
-            policies.use(new.service)
-            // What was found out about the servers stays valid for the same validator.
-            if watch.use(new.watched) { policies.useDANE(true) }
+            follow(new)
             socket?.update(group: new.configuration.adminSocketGroup, logger: logger)
             log.use(new.configuration)
+        } follow: { new in
+            server.update(settings: new.lookup)
+            follow(new)
         }
     }
 

@@ -9,11 +9,13 @@ struct PostfixAtHand: Sendable {
     /// All the words it knows; `nil`: nobody could be asked.
     let understood: Dialect?
     let wantsDANE: Bool
-    /// The site's own level: `postfix.security-level`, else what postconf returned, else `may`.
+    /// The site's own level: `postfix.security-level`, else what follows from the services of master.cf, else `may`.
     let securityLevel: SecurityLevel
     let decisions: DecisionSettings
     let answer: PostfixAnswer
     private let choices: PostfixChoices
+    /// `postfix.security-level`; `nil`: `auto`.
+    private let configuredLevel: SecurityLevel?
 
     init(_ configuration: Configuration, _ answer: PostfixAnswer) {
         let local = answer.local
@@ -23,6 +25,7 @@ struct PostfixAtHand: Sendable {
         understood = local?.release.map { Dialect(for: $0) }
         wantsDANE = choices.wantsDANE(beside: local) && configuration.dnssec != .off
         self.choices = choices
+        configuredLevel = configuration.securityLevel
         self.answer = answer
         // `may` is what most sites have.
         securityLevel = configuration.securityLevel ?? local?.securityLevel ?? SecurityLevel("may")
@@ -33,7 +36,8 @@ struct PostfixAtHand: Sendable {
 
     /// - Parameter looksForDANE: whether we do; it may be wanted and not be possible.
     func conflicts(looksForDANE: Bool) -> [PostfixConflict] {
-        PostfixConflict.all(choices, beside: answer.local, looksForDANE: looksForDANE)
+        PostfixConflict.all(
+            choices, beside: answer.local, securityLevel: configuredLevel, looksForDANE: looksForDANE)
     }
 
     /// - Throws: `CommandFailure` for what stops the start.

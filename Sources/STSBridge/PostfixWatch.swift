@@ -9,8 +9,8 @@ import ServiceLifecycle
 /// same new versions, it has postconf asked again, so a change is in force within 5 s. A file that an editor is still
 /// writing waits for the next look.
 /// Concurrency: one task.
-/// Errors: while postconf fails the old settings stay. It is asked again after a minute, and at each change of a file. What
-/// the listeners do not take now is tried again at each look.
+/// Errors: while postconf fails the old settings stay. It is asked again after a minute, and at each change of a
+/// file.
 /// Not here: what follows from the settings (`Reloader.followPostfix`).
 struct PostfixWatch: Service {
     let follow: @Sendable () async -> FollowOutcome
@@ -35,8 +35,6 @@ struct PostfixWatch: Service {
         /// Looks since the last failed attempt; `nil` if the last attempt did not fail.
         var looksSinceFailure: Int?
         var loggedFailure: PostconfFailure?
-        /// Why the last attempt was postponed; `nil` if it was not.
-        var postponed: String?
     }
 
     func run() async throws {
@@ -55,7 +53,7 @@ struct PostfixWatch: Service {
         state.seen = versions
         if let looks = state.looksSinceFailure { state.looksSinceFailure = looks + 1 }
         let isDue = (state.looksSinceFailure ?? 0) >= Self.looksBetweenAttempts
-        guard isSettled, versions != state.asked || isDue || state.postponed != nil else { return }
+        guard isSettled, versions != state.asked || isDue else { return }
         // Versions from before the question: a change during it is found by the next look.
         state.asked = versions
         let outcome = await follow()
@@ -65,17 +63,8 @@ struct PostfixWatch: Service {
             if failure != state.loggedFailure { Setup.tell(failure, logger) }
             state.loggedFailure = failure
             state.looksSinceFailure = 0
-            state.postponed = nil
-        case .postponed(let reason):
-            if reason != state.postponed, !Task.isShuttingDownGracefully {
-                logger.warning(
-                    "Postfix settings changed, the listeners do not take them yet", metadata: ["reason": "\(reason)"])
-            }
-            state.loggedFailure = nil
-            state.postponed = reason
         case .inForce, .refused:
             state.loggedFailure = nil
-            state.postponed = nil
         }
     }
 

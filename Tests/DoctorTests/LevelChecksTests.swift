@@ -113,6 +113,63 @@ import Testing
         #expect(Healthy.findings(.configuration, [:], setup).severities == [.warn])
     }
 
+    // MARK: Services that differ
+
+    private static func facts(_ smtp: [String: String], _ main: [String: String] = [:]) -> PostfixFacts {
+        Healthy.facts(
+            Healthy.survey(
+                main.merging(["smtp_tls_dane_insecure_mx_policy": "may"]) { $1 },
+                services: [Healthy.service("smtp", chroot: .no, smtp), Healthy.service("relay")]))
+    }
+
+    private static let dnssec = ["smtp_dns_support_level": "dnssec"]
+
+    @Test func `STS-2-a: a service without DNSSEC beside one with it is no skip`() {
+        let facts = Self.facts(["smtp_dns_support_level": "enabled"], Self.dnssec)
+        let findings = Healthy.findings(.dnsSupport, facts)
+        #expect(findings.severities == [.warn])
+        #expect(findings.text.contains("is dnssec for relay of master.cf and not for smtp"))
+        #expect(findings.first?.remedy == Remedy(.mainCF, "smtp_dns_support_level = dnssec"))
+        // A daemon that looks for DANE all the same.
+        var setup = Healthy.setup
+        setup.daemonLooksForDANE = true
+        #expect(Healthy.findings(.dnsSupport, facts, setup).worst == .fail)
+        #expect(Healthy.findings(.dnsSupport, facts, setup).text.contains("hold mail on `dane-only`"))
+        #expect(Healthy.findings(.dnsSupport, Self.facts([:]), setup).severities == [.fail])
+    }
+
+    @Test func `DNSSEC in master cf alone is DANE if all services have it, and a warning if not`() {
+        #expect(Healthy.findings(.dnsSupport, Self.facts(Self.dnssec)).severities == [.warn])
+        let services = ["smtp", "relay"].map { Healthy.service($0, chroot: .no, Self.dnssec) }
+        let all = Healthy.facts(Healthy.survey(services: services))
+        #expect(Healthy.findings(.dnsSupport, all).severities == [.ok])
+    }
+
+    @Test func `a level in master cf is compared with what the bridge goes by`() {
+        let facts = Self.facts(["smtp_tls_security_level": "encrypt"], Self.dnssec)
+        let findings = Healthy.findings(.securityLevel, facts)
+        #expect(findings.worst == .warn)
+        #expect(findings.text.contains("smtp (encrypt), relay (may)"))
+        #expect(findings.text.contains("smtp_tls_security_level = encrypt"))
+        #expect(Healthy.findings(.daneInsecureMX, facts).severities == [.skip])
+        // A daemon that has not seen it.
+        var setup = Healthy.setup
+        setup.daemonLooksForDANE = true
+        setup.daemonSecurityLevel = SecurityLevel("may")
+        let late = Healthy.findings(.securityLevel, facts, setup)
+        #expect(late.text.contains("so it answers `dane` where this service demands encrypt"))
+        #expect(late.contains { $0.services == ["smtp"] && $0.severity == .warn })
+        #expect(Healthy.findings(.daneInsecureMX, facts, setup).severities == [.warn])
+        // One beside which there is no postconf.
+        setup = Healthy.setup
+        setup.choices.dane = .on
+        let apart = Healthy.survey(
+            ["smtp_tls_security_level": "encrypt", "smtp_dns_support_level": "dnssec"], source: .files)
+        let finding = Healthy.findings(.securityLevel, Healthy.facts(apart), setup).last
+        #expect(finding?.severity == .warn)
+        #expect(finding?.remedy == Remedy(.configuration, "postfix: { security-level: encrypt }"))
+    }
+
     // MARK: TLS reports
 
     @Test func `reports need a level above none`() {

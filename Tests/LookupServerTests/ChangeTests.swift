@@ -116,6 +116,27 @@ import TestSupport
         (try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue
     }
 
+    @Test func `other settings are in force while a unix socket is lost and cannot be made anew`() async throws {
+        let lab = HandlerLab()
+        let directory = NSTemporaryDirectory() + "sts-lost-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+        let (lost, other) = (directory + "/socket", temporaryPath())
+        lab.publish("example.com")
+        try await lab.serve(socketmap: [.unix(path: lost), .unix(path: other)]) { server, _ in
+            try FileManager.default.removeItem(atPath: directory)
+            await #expect(throws: ListenFailure.self) {
+                try await server.change(
+                    socketmap: [.unix(path: lost), .unix(path: other)], tcpTable: [],
+                    settings: LookupSettings(dialect: .legacy))
+            }
+            server.update(settings: LookupSettings(dialect: .legacy))
+            try await TableClient.with(path: other) {
+                let reply = try await $0.ask("13:x example.com,", until: ",")
+                #expect(reply == "30:OK secure match=mx.example.com,")
+            }
+        }
+    }
+
     @Test func `a lower limit of connections closes none, and counts for the next`() async throws {
         let lab = HandlerLab()
         let path = temporaryPath()

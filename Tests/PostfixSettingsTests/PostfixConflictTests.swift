@@ -73,6 +73,45 @@ import Testing
         }
     }
 
+    // MARK: Services that differ
+
+    private static func services(_ services: [(name: String, dnssec: Bool, level: String)]) -> LocalPostfix {
+        LocalPostfix(
+            release: PostfixRelease(major: 3, minor: 7),
+            services: services.map {
+                DeliveryService(name: $0.name, validatesDNS: $0.dnssec, securityLevel: SecurityLevel($0.level))
+            })
+    }
+
+    @Test func `services that differ in DNSSEC are one warning, and do not stop the start`() {
+        let postfix = Self.services([("smtp", false, "may"), ("relay", true, "may")])
+        #expect(!PostfixChoices().wantsDANE(beside: postfix))
+        #expect(
+            PostfixConflict.all(PostfixChoices(), beside: postfix, looksForDANE: false)
+                == [.servicesDifferInDNSSEC(with: ["relay"], without: ["smtp"], looksForDANE: false)])
+        let on = PostfixConflict.all(PostfixChoices(dane: .on), beside: postfix, looksForDANE: true)
+        #expect(on == [.servicesDifferInDNSSEC(with: ["relay"], without: ["smtp"], looksForDANE: true)])
+        #expect(on.first?.consequence == .warning)
+        #expect(on.first?.description.contains("hold mail on `dane-only`") == true)
+        #expect(PostfixConflict.all(PostfixChoices(dane: .off), beside: postfix, looksForDANE: false).isEmpty)
+    }
+
+    @Test func `services that differ in level are one warning where DANE is answered, unless a level is chosen`() {
+        let postfix = Self.services([("smtp", true, "encrypt"), ("relay", true, "")])
+        let conflict = PostfixConflict.servicesDifferInLevel(["smtp (encrypt)", "relay (empty)"], binding: "encrypt")
+        func all(_ level: SecurityLevel? = nil, _ postfix: LocalPostfix = postfix, looks: Bool = true)
+            -> [PostfixConflict]
+        {
+            PostfixConflict.all(
+                PostfixChoices(dane: looks ? .auto : .off), beside: postfix, securityLevel: level, looksForDANE: looks)
+        }
+        #expect(all() == [conflict])
+        #expect(all(SecurityLevel("may")).isEmpty)
+        #expect(all(looks: false).isEmpty)
+        #expect(all(nil, Self.services([("smtp", true, "verify"), ("relay", true, "encrypt")])).isEmpty)
+        #expect(all(nil, Self.services([("smtp", true, "dane"), ("relay", true, "may")])).isEmpty)
+    }
+
     @Test func `messages name both sides`() {
         let release = PostfixRelease(major: 3, minor: 12)
         let conflict = PostfixConflict.dialect(configured: release, found: PostfixRelease(major: 3, minor: 7))
@@ -80,8 +119,10 @@ import Testing
         let all: [PostfixConflict] = [
             conflict, .daneWithoutDNSSEC, .replySwitchesDANEOff(level: "may"), .replyDANEWithoutDNSSEC, .replyNone,
             .daneUnknown, .policyOverridesDANE,
+            .servicesDifferInDNSSEC(with: ["relay"], without: ["smtp"], looksForDANE: false),
+            .servicesDifferInLevel(["smtp (encrypt)", "relay (may)"], binding: "encrypt"),
         ]
         #expect(all.allSatisfy { $0.description.contains($0.key) })
-        #expect(all.map { $0.consequence == .stopsTheStart } == [true, true, false, false, false, false, false])
+        #expect(all.map { $0.consequence == .stopsTheStart } == [true, true] + [Bool](repeating: false, count: 7))
     }
 }

@@ -109,19 +109,10 @@ import Testing
         #expect(lab.log.entries.map(\.level) == [.warning])
     }
 
-    @Test func `what the listeners do not take is tried again at each look until they do; the log has one line`()
-        async throws
-    {
-        let lab = try Lab()
-        try lab.write("a")
-        lab.outcome.withLock { $0 = .postponed("no directory") }
-        try await lab.watching { look in
-            #expect(await look(4) == 4)
-            lab.outcome.withLock { $0 = .inForce([]) }
-            #expect(await look(1) == 1)
-            #expect(await look(4) == 0)
-        }
-        #expect(lab.log.entries.map(\.message) == ["Postfix settings changed, the listeners do not take them yet"])
-        #expect(lab.log.entries.first?.facts["reason"] == "no directory")
+    @Test func `master cf is looked at like main cf`() {
+        let local = LocalPostfix(
+            release: nil, validatesDNS: false, securityLevel: SecurityLevel("may"), configurationDirectory: "/etc/x")
+        let files = PostfixWatch.files(after: PostfixAnswer(local: local))
+        #expect(files.suffix(2) == ["/etc/x/main.cf", "/etc/x/master.cf"])
     }
 }

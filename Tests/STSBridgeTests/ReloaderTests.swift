@@ -15,6 +15,8 @@ import Testing
         let log = LogRecorder()
         let wanted: Mutex<Result<Configuration, CommandFailure>>
         let applied = Mutex<[Configuration]>([])
+        /// Setups that differ in what follows from Postfix alone.
+        let followed = Mutex<[Setup]>([])
         let refusal = Mutex<ListenFailure?>(nil)
         /// What postconf returns.
         let answer = Mutex(PostfixAnswer.none)
@@ -42,6 +44,8 @@ import Testing
             } apply: { setup throws(ListenFailure) in
                 if let refusal = self.refusal.withLock(\.self) { throw refusal }
                 self.applied.withLock { $0.append(setup.configuration) }
+            } follow: { setup in
+                self.followed.withLock { $0.append(setup) }
             }
         }
 
@@ -201,7 +205,7 @@ import Testing
         // The same again is nothing new, and the validator with its keys stays.
         #expect(await reloader.followPostfix() == .inForce([]))
         #expect(reloader.setup.upstream.validator === setup.upstream.validator)
-        #expect(lab.applied.withLock { $0.count } == 1)
+        #expect(lab.followed.withLock { $0.count } == 1)
         lab.answer.withLock { $0 = Self.postfix(version: "3.10.5", dnssec: true) }
         #expect(
             await reloader.followPostfix()
@@ -213,16 +217,64 @@ import Testing
         #expect(reloader.setup.upstream.validator == nil)
     }
 
-    @Test func `settings that the listeners do not take are postponed, and in force at the next attempt`() async throws
+    /// Following Postfix changes no address: a socket that is lost keeps DANE off nowhere (RFC 8461 §2).
+    @Test func `STS-2-a: a listener that cannot be made keeps no Postfix setting out of force, and nothing is lost`()
+        async throws
     {
         let lab = Self.following()
         let reloader = try lab.reloader()
         lab.answer.withLock { $0 = Self.postfix(dnssec: true) }
         lab.refusal.withLock { $0 = .notNow }
-        #expect(await reloader.followPostfix() == .postponed("\(ListenFailure.notNow)"))
-        #expect(reloader.setup.upstream.validator == nil)
+        #expect(await reloader.reload() == .refused("\(ListenFailure.notNow)"))
+        let fact = ChangedFact(name: "dane", from: "off", to: "on")
+        #expect(await reloader.followPostfix() == .inForce([fact]))
+        #expect(reloader.setup.upstream.validator != nil)
+        #expect(lab.followed.withLock { $0.map { $0.service.dane != nil } } == [true])
         lab.refusal.withLock { $0 = nil }
-        #expect(await reloader.followPostfix() == .inForce([ChangedFact(name: "dane", from: "off", to: "on")]))
+        #expect(await reloader.reload() == .reloaded([], needsRestart: []))
+        #expect(lab.applied.withLock { $0.count } == 1)
+    }
+
+    private static func services(_ smtp: (dnssec: Bool, level: String)) -> PostfixAnswer {
+        PostfixAnswer(
+            local: LocalPostfix(
+                release: PostfixRelease("3.7.11"),
+                services: [
+                    DeliveryService(
+                        name: "smtp", validatesDNS: smtp.dnssec, securityLevel: SecurityLevel(smtp.level)),
+                    DeliveryService(name: "relay", validatesDNS: true, securityLevel: SecurityLevel("may")),
+                ]))
+    }
+
+    @Test func `STS-2-a: one service without DNSSEC switches DANE off for all, and one warning names the services`()
+        async throws
+    {
+        let lab = Self.following()
+        lab.answer.withLock { $0 = Self.services((true, "may")) }
+        let reloader = try lab.reloader()
+        #expect(reloader.setup.upstream.validator != nil)
+        lab.answer.withLock { $0 = Self.services((false, "may")) }
+        #expect(await reloader.followPostfix() == .inForce([ChangedFact(name: "dane", from: "on", to: "off")]))
+        #expect(lab.log.entries.map(\.message) == ["Postfix settings changed", "configuration does not fit"])
+        let reason = try #require(lab.log.entries.last?.facts["reason"])
+        #expect(reason.hasPrefix("smtp_dns_support_level is dnssec for relay of master.cf and not for smtp"))
+        #expect(reason.contains("set it in main.cf, the same for all"))
+    }
+
+    @Test func `a service that demands TLS is not weakened by dane, and one warning names the levels`() async throws {
+        let lab = Self.following()
+        lab.answer.withLock { $0 = Self.services((true, "may")) }
+        let reloader = try lab.reloader()
+        lab.answer.withLock { $0 = Self.services((true, "encrypt")) }
+        #expect(
+            await reloader.followPostfix()
+                == .inForce([ChangedFact(name: "security-level", from: "may", to: "encrypt")]))
+        #expect(lab.followed.withLock { $0.last?.service.decisions.daneReply } == .daneOnly)
+        #expect(lab.log.entries.map(\.message) == ["Postfix settings changed", "configuration does not fit"])
+        let reason = try #require(lab.log.entries.last?.facts["reason"])
+        #expect(reason.contains("smtp (encrypt), relay (may)"))
+        #expect(await reloader.followPostfix() == .inForce([]))
+        #expect(lab.log.entries.count == 2)
     }
 
     @Test func `a reload names what is different in Postfix though no key has changed`() async throws {
@@ -251,7 +303,7 @@ import Testing
         }
         #expect(reason.contains("postfix.version is 3.10, but postconf says 3.7"))
         #expect(reloader.setup.upstream.validator === validator)
-        #expect(lab.applied.withLock { $0.count } == 0)
+        #expect(lab.followed.withLock { $0.count } == 0)
         #expect(lab.told == ["error Postfix settings contradict the configuration, the old ones stay \(reason)"])
     }
 }

@@ -41,9 +41,8 @@ extension PostfixCheckup {
             own = Finding(
                 .securityLevel, .fail, "smtp_tls_security_level = \(shown(level)) is no level that Postfix knows.", may)
         }
-        guard let told = setup.securityLevel, let difference = Self.difference(told, from: SecurityLevel(level)) else {
-            return [own]
-        }
+        guard let told = setup.securityLevel else { return [own, weakened(level)].compactMap(\.self) }
+        guard let difference = Self.difference(told, from: SecurityLevel(level)) else { return [own] }
         return [
             own,
             Finding(
@@ -53,9 +52,27 @@ extension PostfixCheckup {
         ]
     }
 
+    /// The bridge takes another level for the service's, and answers what asks for less.
+    private func weakened(_ level: String) -> Finding? {
+        guard isLookingForDANE, bridgeLevel.weakens(SecurityLevel(level)) else { return nil }
+        let chosen = "postfix: { security-level: \(shown(level)) }"
+        return Finding(
+            .securityLevel, .warn,
+            "The bridge goes by smtp_tls_security_level = \(shown(bridgeLevel.text)), so it answers `dane` where this service "
+                + "demands \(shown(level)): hosts without TLSA records get TLS only if they offer it.",
+            survey.isOfThisHost
+                ? Remedy(.shell, "sts-bridge reload")
+                : Remedy(.configuration, chosen))
+    }
+
+    /// The level that the bridge's replies about DANE go by. A daemon beside which there is no postconf takes `may`.
+    private var bridgeLevel: SecurityLevel { setup.level(beside: survey.isOfThisHost ? survey.local : nil) }
+
     /// What the bridge answers at a strict level of the site, if DANE protects the whole way (RFC 7672 §2.2).
     private func completeDANE(beside level: String) -> String {
-        guard isLookingForDANE, SecurityLevel(level).givesWayToDANEOnly else { return "" }
+        guard isLookingForDANE, SecurityLevel(level).givesWayToDANEOnly, bridgeLevel.givesWayToDANEOnly else {
+            return ""
+        }
         return " Where every MX host has usable TLSA records, the bridge answers `dane-only` instead."
     }
 
@@ -77,11 +94,10 @@ extension PostfixCheckup {
         let validates = client.client.parameters.text("smtp_dns_support_level").lowercased() == "dnssec"
         guard validates else {
             guard level.hasPrefix("dane") else {
-                return [
-                    Finding(
-                        .dnsSupport, .skip,
-                        "DANE is not used: smtp_dns_support_level is not dnssec\(notLooked).")
-                ]
+                guard asksBridge(client) else { return [unusedDANE] }
+                // Said of all services at once.
+                if isDNSSECDifferent, setup.choices.dane != .off { return [] }
+                return [isLookingForDANE ? heldMail : unusedDANE]
             }
             return [
                 Finding(
@@ -92,6 +108,7 @@ extension PostfixCheckup {
             ]
         }
         guard isLookingForDANE else {
+            if isDNSSECDifferent, asksBridge(client), setup.choices.dane != .off { return [] }
             return [
                 Finding(
                     .dnsSupport, .warn,
@@ -104,6 +121,31 @@ extension PostfixCheckup {
             Finding(
                 .dnsSupport, .ok, "Postfix does DANE (smtp_dns_support_level = dnssec), and the bridge puts it first.")
         ]
+    }
+
+    private var unusedDANE: Finding {
+        Finding(
+            .dnsSupport, .skip,
+            "DANE is not used: smtp_dns_support_level is not dnssec\(isLookingForDANE ? "" : ", and the bridge does not look for it")."
+        )
+    }
+
+    private var heldMail: Finding {
+        Finding(
+            .dnsSupport, .fail,
+            "smtp_dns_support_level is not dnssec, and the bridge looks for DANE: mail to domains with DANE and an enforced "
+                + "policy waits on `dane-only`. Set it in main.cf, the same for all services.",
+            Remedy(.mainCF, "smtp_dns_support_level = dnssec"))
+    }
+
+    /// Whether its settings count for the bridge's replies.
+    private func asksBridge(_ client: ClientFacts) -> Bool {
+        survey.local.services.contains { $0.name == client.client.name }
+    }
+
+    /// Some services that ask the bridge validate DNSSEC, and others do not.
+    private var isDNSSECDifferent: Bool {
+        Set(survey.local.services.map(\.validatesDNS)).count > 1
     }
 
     private var wayToDANE: Remedy {
@@ -119,10 +161,10 @@ extension PostfixCheckup {
             return Finding(.daneInsecureMX, .skip, "DANE is not used.")
         }
         let level = level(of: client)
-        guard SecurityLevel(level).givesWayToDANE || level.hasPrefix("dane") else {
+        guard bridgeLevel.givesWayToDANE || level.hasPrefix("dane") else {
             return Finding(
                 .daneInsecureMX, .skip,
-                "Beside smtp_tls_security_level = \(shown(level)) the bridge never answers `dane`.")
+                "Beside smtp_tls_security_level = \(shown(bridgeLevel.text)) the bridge never answers `dane`.")
         }
         switch parameters["smtp_tls_dane_insecure_mx_policy"] {
         case nil:
@@ -139,8 +181,6 @@ extension PostfixCheckup {
                 remedy(client, "smtp_tls_dane_insecure_mx_policy", "dane"))
         }
     }
-
-    private var notLooked: String { isLookingForDANE ? "" : ", and the bridge does not look for it" }
 
     /// A daemon beside which there is no postconf knows nothing of it.
     private var wantsDANE: Bool { setup.wantsDANE(beside: survey.isOfThisHost ? survey.local : nil) }

@@ -90,10 +90,11 @@ package struct PostfixCheckup: Sendable {
 
     /// Our configuration beside theirs.
     private var conflicts: [Finding] {
-        let all = PostfixConflict.all(setup.choices, beside: survey.local, looksForDANE: isLookingForDANE)
+        let all = PostfixConflict.all(
+            setup.choices, beside: survey.local, securityLevel: setup.securityLevel, looksForDANE: isLookingForDANE)
         // Of an overridden DANE `dnsSupport` tells more.
         return all.filter { $0 != .policyOverridesDANE }.map { conflict in
-            let severity: Severity = conflict.consequence == .stopsTheStart ? .fail : .warn
+            let severity: Severity = conflict.holdsMail ? .fail : .warn
             return Finding(conflict.check, severity, "\(conflict)".asSentence, conflict.remedy)
         }
     }
@@ -106,19 +107,30 @@ extension Finding {
 }
 
 extension PostfixConflict {
+    /// The daemon does not start, or smtp(8) defers mail.
+    fileprivate var holdsMail: Bool {
+        if case .servicesDifferInDNSSEC(_, _, let looksForDANE) = self { return looksForDANE }
+        return consequence == .stopsTheStart
+    }
+
     fileprivate var check: Check {
         switch self {
         case .dialect, .replyNone: .configuration
-        case .daneWithoutDNSSEC, .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .policyOverridesDANE, .daneUnknown:
+        case .daneWithoutDNSSEC, .replySwitchesDANEOff, .replyDANEWithoutDNSSEC, .policyOverridesDANE, .daneUnknown,
+            .servicesDifferInDNSSEC:
             .dnsSupport
+        case .servicesDifferInLevel: .securityLevel
         }
     }
 
     fileprivate var remedy: Remedy {
         switch self {
         case .dialect: Remedy(.configuration, "postfix: { version: auto }")
-        case .daneWithoutDNSSEC, .replyDANEWithoutDNSSEC: Remedy(.mainCF, "smtp_dns_support_level = dnssec")
+        case .daneWithoutDNSSEC, .replyDANEWithoutDNSSEC, .servicesDifferInDNSSEC:
+            Remedy(.mainCF, "smtp_dns_support_level = dnssec")
         case .replySwitchesDANEOff, .policyOverridesDANE: Remedy(.configuration, "postfix: { dane: auto }")
+        case .servicesDifferInLevel(_, let binding):
+            Remedy(.mainCF, "smtp_tls_security_level = \(RemoteText.escaped(binding, limit: 40))")
         case .replyNone: Remedy(.configuration, "policy: { no-policy-reply: not-found }")
         case .daneUnknown: Remedy(.configuration, "postfix: { dane: \"off\" }")
         }

@@ -18,7 +18,4 @@ enum FollowOutcome: Equatable, Sendable {
     case failed(PostconfFailure)
     /// They contradict the configuration. Nothing has changed.
     case refused(String)
-    /// The listeners cannot change now, for this reason: a lost socket that cannot be made anew, a start or a stop. Nothing
-    /// has changed; a later attempt may work.
-    case postponed(String)
 }

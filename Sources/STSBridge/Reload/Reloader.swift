@@ -17,6 +17,7 @@ actor Reloader {
     nonisolated var setup: Setup { inForce.withLock { $0 } }
     private let read: @Sendable () throws(CommandFailure) -> Configuration
     private let apply: @Sendable (Setup) async throws(ListenFailure) -> Void
+    private let follow: @Sendable (Setup) -> Void
     private let logger: Logger
     private let onBegin: @Sendable () -> Void
     private let onEnd: @Sendable () -> Void
@@ -27,11 +28,13 @@ actor Reloader {
     /// - Parameter onBegin: called before each reload, and `onEnd` after it, whatever came of it.
     /// - Parameter ask: runs postconf; the argument is the answer to keep if it does not work. Blocks.
     /// - Parameter apply: puts a setup in force, or throws and has changed nothing.
+    /// - Parameter follow: puts in force what follows from Postfix's settings. Opens no socket, so it cannot fail.
     init(
         _ setup: Setup, logger: Logger, read: @escaping @Sendable () throws(CommandFailure) -> Configuration,
         onBegin: @escaping @Sendable () -> Void = {}, onEnd: @escaping @Sendable () -> Void = {},
         ask: @escaping @Sendable (PostfixAnswer) -> PostfixAnswer = { PostfixAnswer.ask(before: $0) },
-        apply: @escaping @Sendable (Setup) async throws(ListenFailure) -> Void
+        apply: @escaping @Sendable (Setup) async throws(ListenFailure) -> Void,
+        follow: @escaping @Sendable (Setup) -> Void
     ) {
         inForce = Mutex(setup)
         self.logger = logger
@@ -40,6 +43,7 @@ actor Reloader {
         self.onEnd = onEnd
         self.ask = ask
         self.apply = apply
+        self.follow = follow
     }
 
     func reload() async -> ReloadOutcome { await inTurn { await self.perform() } }
@@ -85,11 +89,7 @@ actor Reloader {
             let new = try await Self.blocking { [logger] in
                 Result { () throws(CommandFailure) in try old.following(answer, logger: logger) }
             }.get()
-            do throws(ListenFailure) {
-                try await apply(new)
-            } catch {
-                return .postponed("\(error)")
-            }
+            follow(new)
             inForce.withLock { $0 = new }
             let facts = old.changedFacts(in: new)
             if !facts.isEmpty { logger.notice("Postfix settings changed", metadata: new.facts) }
