@@ -129,7 +129,7 @@ package final class LookupServer: Service {
 
     /// Listens at these addresses and no others, and serves by these settings from now on, or throws and changes nothing.
     /// Connections stay, those of an address that is given up too. A unix socket that stays gets its mode and group again; one
-    /// whose file was removed is made anew.
+    /// whose file was removed is made anew, at once or, while something is in the way, within seconds of its end.
     package func change(
         socketmap: [ListenAddress], tcpTable: [ListenAddress], settings: LookupSettings
     ) async throws(ListenFailure) {
@@ -148,8 +148,7 @@ package final class LookupServer: Service {
     private func change(to wanted: [TablePlace], _ settings: LookupSettings) async throws(ListenFailure) {
         let old = phase.withLock(\.listeners)
         let givenUp = old.filter { !wanted.contains($0.place) }
-        let lost = old.filter { wanted.contains($0.place) && $0.hasLostFile }
-        let kept = old.filter { listener in wanted.contains(listener.place) && !lost.contains(listener) }
+        let kept = old.filter { wanted.contains($0.place) }
         let new = wanted.filter { place in !kept.contains { $0.place == place } }
         let bound = try await bind(new, settings, replacing: givenUp)
         // While they were bound the daemon may have been told to stop, or it has not come to serving yet.
@@ -158,11 +157,13 @@ package final class LookupServer: Service {
             throw .notNow
         }
         await takeChargeIfDue(of: bound)
-        for listener in lost { noteRestored(listener) }
         tell(new)
         use(settings, for: kept)
-        for listener in givenUp + lost { await listener.close() }
+        for listener in givenUp { await listener.close() }
         for place in Set(givenUp.map(\.place)) { logger.info("no longer listening", metadata: place.facts) }
+        // One that cannot be made again keeps no setting out of force. What is in its way is logged again.
+        unrestored.withLock { $0 = [] }
+        for listener in kept where listener.hasLostFile { await restore(listener) }
     }
 
     /// - Returns: whether the server serves; if not, nothing is changed.

@@ -100,6 +100,32 @@ import Testing
         #expect(line?.facts["reason"]?.contains("another process serves this socket") == true)
     }
 
+    @Test func `a file that somebody else put in its place refuses no reload, and is left alone`() async throws {
+        let lab = HandlerLab()
+        let (path, clock) = (temporaryPath(), ManualTime())
+        try await lab.serve(socketmap: [.unix(path: path)], sleep: { try await clock.sleep($0) }) { server, _ in
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            unlink(path)
+            try Data("theirs".utf8).write(to: URL(filePath: path))
+            for _ in 0..<2 {
+                try await server.change(
+                    socketmap: [.unix(path: path)], tcpTable: [],
+                    settings: LookupSettings(socketMode: 0o600, socketGroup: nil))
+            }
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "theirs")
+            // Each reload reports it, and the looks between do not.
+            clock.advance(.seconds(5))
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            #expect(lab.log.messages.count { $0 == Self.failed } == 2)
+            unlink(path)
+            clock.advance(.seconds(5))
+            await clock.pass(.zero, onceAsleepFor: .seconds(5))
+            let anew = try await ask(path)
+            #expect(anew == Self.notFound)
+            #expect(try look(path).mode == 0o600)
+        }
+    }
+
     @Test func `a reload sets a mode right that was changed on disk`() async throws {
         let lab = HandlerLab()
         let path = temporaryPath()
