@@ -59,7 +59,7 @@ extension ConfigurationKey {
             "postfix.dane", \.postfix.dane,
             """
             look for DANE (RFC 7672), which goes before MTA-STS: `on`, `off`, or `auto`: where `postconf` says \
-            `smtp_dns_support_level = dnssec`
+            `smtp_dns_support_level = dnssec`, for every service of master.cf that asks the bridge
             """),
         .value(
             "postfix.security-level", \.securityLevel,
