@@ -107,11 +107,12 @@ import Testing
         if severity == .ok, directory == 0o755 { #expect(findings().severities == [.unknown]) }
     }
 
-    @Test(arguments: [
-        // The primary group of Postfix's user; its groups; what is to be changed.
-        (105, [105, 900], Remedy(.shell, "gpasswd --delete postfix sts-bridge")),
-        (900, [105, 900], Remedy(.configuration, "admin: { socket-group: sts-bridge }")),
-    ] as [(UInt32, Set<UInt32>, Remedy)])
+    @Test(
+        arguments: [
+            // The primary group of Postfix's user; its groups; what is to be changed.
+            (105, [105, 900], Remedy(.shell, "gpasswd --delete postfix sts-bridge")),
+            (900, [105, 900], Remedy(.configuration, "admin: { socket-group: sts-bridge }")),
+        ] as [(UInt32, Set<UInt32>, Remedy)])
     func `Postfix's user is kept out of the admin socket, and the operators are not`(
         primary: UInt32, groups: Set<UInt32>, remedy: Remedy
     ) {

@@ -7,7 +7,9 @@ import Testing
     /// daemon: its main.cf is missing. `PATH` in `yaml` becomes a path that only this daemon has.
     private func drive(_ script: String, yaml: String = "", limits: String = "") async throws -> [String] {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
-        let sections = yaml.replacing("PATH", with: path) + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
+        let sections =
+            yaml.replacing("PATH", with: path)
+            + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
         try sections.write(toFile: path + ".yaml", atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path + ".yaml") }
         let prelude = """

@@ -168,11 +168,12 @@ package struct BridgeCheckup: Sendable {
         if facts.group != user.primaryGroup {
             return Finding(
                 .adminSocket, .warn, risk + " Take it out of the group.",
-                Remedy(.shell, "gpasswd --delete \(user.name) \(group)"))
+                adminGroup == nil ? nil : Remedy(.shell, "gpasswd --delete \(user.name) \(group)"))
         }
         return Finding(
             .adminSocket, .warn,
-            risk + " The group is the primary group of \(user.name): use another one, of which the daemon's user is a member "
+            risk
+                + " The group is the primary group of \(user.name): use another one, of which the daemon's user is a member "
                 + "and \(user.name) is not.", Remedy(.configuration, "admin: { socket-group: sts-bridge }"))
     }
 
