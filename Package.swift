@@ -221,7 +221,8 @@ let package = Package(
         .testTarget(
             name: "LookupServerTests",
             dependencies: [
-                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "TestSupport",
+                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager",
+                "TestSupport",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

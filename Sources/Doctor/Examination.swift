@@ -127,6 +127,7 @@ package struct Examination: Sendable {
             if case .unix(let path) = $0.address { (path, FileLook.at(path), $0.isPassed) } else { nil }
         }
         checkup.adminSocket = setup.adminSocket.map { ($0, FileLook.at($0)) }
+        if case .found(let facts)? = checkup.adminSocket?.look { checkup.adminGroup = Account.groupName(facts.group) }
         checkup.adminPath = setup.adminSocket.map { SocketPath($0, from: "/") }
         checkup.cache = setup.cachePath.map(CacheFacts.at)
         checkup.cacheUser = Account.numbered(checkup.daemon?.user ?? checkup.cache?.owner ?? examiner.user)

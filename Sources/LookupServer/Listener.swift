@@ -102,8 +102,6 @@ struct Listener: Sendable, Equatable {
             let result = address.withSockAddr { Glibc.bind(descriptor, $0, socklen_t($1)) }
             guard result == 0 else { throw ListenFailure.Reason.system(errno) }
             if tenure == .inCharge { try PortSharing.open(descriptor) }
-            // Here and not by NIO, which closes the descriptor when it fails.
-            guard Glibc.listen(descriptor, usualBacklog) == 0 else { throw ListenFailure.Reason.system(errno) }
         } catch {
             Glibc.close(descriptor)
             throw error
@@ -149,7 +147,8 @@ struct Listener: Sendable, Equatable {
         return descriptor
     }
 
-    private static func passed(
+    /// Listens with all of these descriptors, or with none. They are ours: after an error all of them are closed.
+    static func passed(
         _ descriptors: [Int32], _ place: TablePlace, _ surroundings: Surroundings,
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> [Listener] {
@@ -161,7 +160,7 @@ struct Listener: Sendable, Equatable {
                 let channel = try await serve(descriptor, surroundings, backlog: maximumBacklog, initializer)
                 listeners.append(Listener(place: place, channel: channel, descriptor: descriptor, kind: .passed))
             } catch {
-                // All of them, or none. NIO has closed this one.
+                // All of them, or none. This one is closed.
                 for listener in listeners { await listener.close() }
                 for unused in descriptors[(index + 1)...] { Glibc.close(unused) }
                 throw error
@@ -170,10 +169,17 @@ struct Listener: Sendable, Equatable {
         return listeners
     }
 
+    /// The descriptor is the channel's; after an error it is closed.
     private static func serve(
         _ descriptor: Int32, _ surroundings: Surroundings, backlog: Int32 = usualBacklog,
         _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) async throws -> any Channel {
+        // Here, because NIO leaves the descriptor open when it cannot listen; after other errors NIO closes it.
+        guard Glibc.listen(descriptor, backlog) == 0 else {
+            let code = errno
+            Glibc.close(descriptor)
+            throw ListenFailure.Reason.system(code)
+        }
         let channel = try await ServerBootstrap(group: surroundings.group)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in

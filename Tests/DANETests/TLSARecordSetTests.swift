@@ -5,7 +5,7 @@ import Testing
     let usable = [3, 1, 1] + TLSARecordTests.sha256
     let pkix = [1, 1, 1] + TLSARecordTests.sha256
 
-    @Test func `DANE-2.2-a one usable record makes the set usable, whatever stands beside it`() {
+    @Test func `DANE-5-a one usable record makes the set usable, whatever stands beside it`() {
         let set = TLSARecordSet(rdata: [pkix, [3], usable, []])
         #expect(set.isUsable)
         #expect(set.usable == 1)

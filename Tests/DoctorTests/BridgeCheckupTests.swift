@@ -107,9 +107,43 @@ import Testing
         if severity == .ok, directory == 0o755 { #expect(findings().severities == [.unknown]) }
     }
 
+    @Test(
+        arguments: [
+            // The primary group of Postfix's user; its groups; what is to be changed.
+            (105, [105, 900], Remedy(.shell, "gpasswd --delete postfix sts-bridge")),
+            (900, [105, 900], Remedy(.configuration, "admin: { socket-group: sts-bridge }")),
+        ] as [(UInt32, Set<UInt32>, Remedy)])
+    func `Postfix's user is kept out of the admin socket, and the operators are not`(
+        primary: UInt32, groups: Set<UInt32>, remedy: Remedy
+    ) {
+        let socket = FileFacts(.socket, mode: 0o660, owner: 900, group: 900)
+        let findings = Self.findings(.adminSocket) {
+            $0.adminSocket = ("/run/s/admin", .found(socket))
+            $0.adminGroup = primary == 900 ? "postfix" : "sts-bridge"
+            $0.adminPath = SocketPath(steps: [
+                ("/run/s", .found(FileFacts(.directory, mode: 0o755))), ("/run/s/admin", .found(socket)),
+            ])
+            $0.postfixUser = Account(name: "postfix", user: 102, primaryGroup: primary, groups: groups)
+        }
+        #expect(findings.severities == [.warn])
+        #expect(findings.first?.remedies == [remedy])
+        #expect(findings.text.contains("group \(primary == 900 ? "postfix" : "sts-bridge")"))
+    }
+
+    @Test func `a Postfix that runs as root may connect, and no group would keep it out`() {
+        let socket = FileFacts(.socket, mode: 0o600, owner: 900, group: 900)
+        let findings = Self.findings(.adminSocket) {
+            $0.adminSocket = ("/run/s/admin", .found(socket))
+            $0.adminPath = SocketPath(steps: [("/run/s/admin", .found(socket))])
+            $0.postfixUser = Account(name: "root", user: 0, primaryGroup: 0, groups: [0])
+        }
+        #expect(findings.severities == [.warn])
+        #expect(findings.first?.remedies == [])
+    }
+
     // MARK: The cache
 
-    private static let owner = Account(name: "sts-bridge", user: 900, groups: [900])
+    private static let owner = Account(name: "sts-bridge", user: 900, primaryGroup: 900, groups: [900])
 
     private static func cache(
         directory: FileLook = .found(FileFacts(.directory, mode: 0o750, owner: 900, group: 900)),

@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(arguments: ["encrypt", "verify", "secure", "may", "dane", "dane-only", "fingerprint"])
-    func `DANE-2.2-a at a strict level it is said that complete DANE is answered with dane-only`(level: String) {
+    func `at a strict level it is said that complete DANE is answered with dane-only`(level: String) {
         let isStrict = ["encrypt", "verify", "secure"].contains(level)
         for validates in [false, true] {
             let parameters = [

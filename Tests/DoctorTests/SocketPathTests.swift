@@ -5,7 +5,7 @@ import Testing
 
 /// The way to a socket, by the modes of every step.
 @Suite struct SocketPathTests {
-    private static let user = Account(name: "postfix", user: 102, groups: [105, 200])
+    private static let user = Account(name: "postfix", user: 102, primaryGroup: 105, groups: [105, 200])
 
     @Test(arguments: [
         (UInt32(0o700), UInt32(102), UInt32(0), true), (0o070, 0, 105, true), (0o070, 0, 200, true),
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func `root may everything, and a list may grant more`() {
-        let root = Account(name: "root", user: 0, groups: [0])
+        let root = Account(name: "root", user: 0, primaryGroup: 0, groups: [0])
         #expect(FileFacts(.file, mode: 0, owner: 1).grants(.write, to: root) == true)
         #expect(FileFacts(.file, mode: 0, owner: 1, hasACL: true).grants(.write, to: Self.user) == nil)
         #expect(FileFacts(.file, mode: 0o002, owner: 1, hasACL: true).grants(.write, to: Self.user) == true)

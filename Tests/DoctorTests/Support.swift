@@ -7,7 +7,7 @@ import PostfixSettings
 enum Healthy {
     static let queue = "/var/spool/postfix"
     static let table = "socketmap:inet:127.0.0.1:8461:postfix"
-    static let postfix = Account(name: "postfix", user: 102, groups: [105])
+    static let postfix = Account(name: "postfix", user: 102, primaryGroup: 105, groups: [105])
 
     static let listener = BridgeSetup.Listener(.socketmap, .inet(host: "127.0.0.1", port: 8461))
     static let setup = BridgeSetup(listeners: [listener], cachePath: "/var/lib/sts-bridge/policies.sqlite")

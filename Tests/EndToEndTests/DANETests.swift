@@ -39,7 +39,7 @@ extension EndToEnd {
             #expect(try await world.reply(to: "partial.signed").hasPrefix("OK secure match="))
         }
 
-        @Test func `an unsigned domain has its policy and nothing else`() async throws {
+        @Test func `DANE-2.2-c an unsigned domain has its policy and nothing else`() async throws {
             let world = try SignedInternet.running
             try await world.publish(LabDomain("unsigned.example", policy: Policy.enforce()))
             try await world.lab.expectVerified(try await world.sender.send(to: "u@unsigned.example"), at: .good)
@@ -64,7 +64,7 @@ extension EndToEnd {
 
         // MARK: DANE without a policy
 
-        @Test func `without a policy Postfix judges by DANE`() async throws {
+        @Test func `DANE-2.2-a DANE-2.2-b DANE-2.2-d without a policy Postfix judges by DANE`() async throws {
             let world = try SignedInternet.running
             try await world.publish(
                 .plain("dane.signed", mx: [.signedSelfSigned]), .plain("dane-wrong.signed", mx: [.wrongTLSA]),
@@ -88,7 +88,9 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a signed domain without TLSA, and a testing policy beside DANE, change nothing`() async throws {
+        @Test func `DANE-2.2-c a signed domain without TLSA, and a testing policy beside DANE, change nothing`()
+            async throws
+        {
             let world = try SignedInternet.running
             try await world.publish(
                 .plain("nothing.signed", mx: [.withoutTLSA]),

@@ -16,7 +16,7 @@ extension EndToEnd {
             try await lab.expectVerified(try await lab.sender.send(to: "u@sni.example"), at: .needsSNI)
         }
 
-        @Test func `STS-4.2-b: a host whose certificate names another gets nothing`() async throws {
+        @Test func `STS-4-a, STS-4.2-b: a host whose certificate names another gets nothing`() async throws {
             let lab = try Lab.running
             try await lab.publish(
                 LabDomain("wrong-name.example", mx: [.wrongName], policy: Policy.enforce(MXHost.wrongName.name)))
@@ -40,7 +40,7 @@ extension EndToEnd {
                 try await lab.sender.send(to: "u@self-signed.example"), because: ": self-signed certificate")
         }
 
-        @Test func `STS-5-a, STS-5-e: a host without STARTTLS gets nothing, and the mail stays in the queue`()
+        @Test func `STS-4-a, STS-5-a, STS-5-e: a host without STARTTLS gets nothing, and the mail stays in the queue`()
             async throws
         {
             let lab = try Lab.running

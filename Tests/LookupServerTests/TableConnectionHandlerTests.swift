@@ -88,7 +88,8 @@ import TestSupport
         }
     }
 
-    @Test func `at the deadline the waiter hears that nothing is known; the discovery lands all the same`() async throws
+    @Test func `STS-3.3-s at the deadline the waiter hears that nothing is known; the discovery lands all the same`()
+        async throws
     {
         let lab = HandlerLab(decisions: DecisionSettings(onUnknown: .defer))
         lab.publish("example.com")

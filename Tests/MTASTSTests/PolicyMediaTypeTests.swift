@@ -13,7 +13,7 @@ import Testing
         #expect(outcome == row.first("is"))
     }
 
-    @Test func `an endless type is cut for the log (STS-3.2-b)`() {
+    @Test func `an endless type is cut for the log`() {
         guard case .other(let shown) = PolicyMediaType.check([String(repeating: "\0", count: 10_000)]) else {
             Issue.record("accepted")
             return

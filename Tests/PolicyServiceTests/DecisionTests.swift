@@ -131,6 +131,13 @@ import TestSupport
         }
     }
 
+    @Test func `DANE-2.2-c without DANE the answer is ordinary TLS, or an enforced policy's secure`() throws {
+        for policy in Policy.allCases {
+            let decision = Decision(try standing(policy), dane: dane(.notApplicable), settings: DecisionSettings())
+            #expect(decision.action == (policy == .enforce ? .secure(try held("enforce")) : .notFound), "\(policy)")
+        }
+    }
+
     @Test func `DANE-2.2-a at a strict level of the site complete TLSA coverage is answered with dane-only`() throws {
         let settings = DecisionSettings(daneReply: .daneOnly)
         for policy in Policy.allCases {

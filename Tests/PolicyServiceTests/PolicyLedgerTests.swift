@@ -39,7 +39,7 @@ import TestSupport
         #expect(try lab.answer().mode == .enforce)
     }
 
-    @Test func `STS-3-a STS-5.1-a a held policy whose record is fresh is answered at once`() throws {
+    @Test func `STS-5.1-a a held policy whose record is fresh is answered at once`() throws {
         var lab = try LedgerLab()
         try lab.learn(timeToLive: 300, fetched())
         lab.clock.advance(.seconds(299))
@@ -198,7 +198,7 @@ import TestSupport
         var lab = try LedgerLab()
         try lab.learn(fetched())
         guard case .start(let plan, _) = lab.ledger.asked(try domain("sub.example.com"), at: lab.clock.now) else {
-            Issue.record("STS-3.4-d: a parent's policy was used")
+            Issue.record("a parent's policy was used")
             return
         }
         #expect(plan.domain.name.text == "sub.example.com")

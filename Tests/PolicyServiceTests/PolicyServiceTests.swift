@@ -131,6 +131,21 @@ import TestSupport
         }
     }
 
+    @Test func `STS-3-a an unchanged id costs one TXT query and no request of the policy host`() async throws {
+        let lab = Lab()
+        lab.publish("example.com", id: "7")
+        try await lab.run {
+            _ = try await lab.answer("example.com")
+            let queries = lab.resolver.asked.count
+            lab.clock.advance(.seconds(300))
+            let decision = try await lab.answer("example.com")
+            #expect(decision.rule == .enforce)
+            #expect(
+                lab.resolver.asked.dropFirst(queries) == [DNSQuestion(name: "_mta-sts.example.com", type: .txt)])
+            #expect(lab.fetcher.requests.count == 1)
+        }
+    }
+
     @Test func `STS-3.1-v the id is the record's; one in the body means nothing`() async throws {
         let lab = Lab()
         lab.publish("example.com", id: "7", policy: policyText() + "\nid: 8")

@@ -42,7 +42,7 @@ import Testing
         ("", false), ("may", false), ("encrypt", true), ("Verify", true), ("secure", true), ("dane", false),
         ("dane-only", false), ("fingerprint", false), ("?", false),
     ])
-    func `DANE-2.2-a only levels that judge by certificates give way to dane-only`(level: String, givesWay: Bool) {
+    func `only levels that judge by certificates give way to dane-only`(level: String, givesWay: Bool) {
         #expect(SecurityLevel(level).givesWayToDANEOnly == givesWay)
     }
 

@@ -32,15 +32,40 @@ import Testing
         #expect(try Self.tested().subtracting(known).sorted() == [])
     }
 
+    @Test func `no test is disabled`() throws {
+        for file in try Self.sources() { #expect(!Self.hasDisabledTest(file.text), "\(file.name)") }
+    }
+
     @Test(arguments: [
-        ("func `STS-5-a, STS-5-e: a host`()", ["STS-5-a", "STS-5-e"]),
-        ("(\"DANE-6698-4.1-a an unknown usage\", 1)", ["DANE-6698-4.1-a"]),
-        ("a broken line [STS-3.2-aa D7 pitfall-3]", ["STS-3.2-aa", "D7"]),
-        ("    /// STS-5-a is for Postfix.", []),
-        ("let format = \"DANE-less\"", []),
+        ("@Test func `STS-5-a, STS-5-e: a host`() {", ["STS-5-a", "STS-5-e"]),
+        ("@Test\n    func\n        `STS-5-a a long name`()\n        throws", ["STS-5-a"]),
+        (
+            "@Test(arguments: [\n  // IDN-b\n  (\"DANE-6698-4.1-a an unknown usage\", 1),\n]) func a(",
+            ["DANE-6698-4.1-a"]
+        ),
+        ("Pitfall(\n  47, \"STS-3.2-l: \\(no) version\", .policyInvalid, body: \"D7\")", ["STS-3.2-l"]),
+        ("CertificateCase(\"NAME-6.3-b: A-labels\", name)", ["NAME-6.3-b"]),
+        ("/// STS-5-a is for Postfix.\n@Test func a() {} // STS-5-b", []),
+        ("@Test func a() {\n  Issue.record(\"STS-3.1-m\")\n  #expect(x, \"STS-3.1-l\")\n}", []),
+        ("func `STS-5-a no test`() {}\nlet name = \"STS-5-b\"", []),
+        ("@Test func `DANE-less`()", []),
     ])
-    func `ids are read from names and labels, not from comments`(line: String, ids: [String]) {
-        #expect(Self.ids(in: line) == ids)
+    func `ids are read from names and labels of tests only`(source: String, ids: [String]) {
+        #expect(Self.idsOfTests(in: source) == Set(ids))
+    }
+
+    @Test func `ids of fixtures are in brackets`() {
+        #expect(
+            Self.idsOfFixtures(in: "a broken line [STS-3.2-aa D7 pitfall-3]\n  mx STS-5-a") == ["STS-3.2-aa", "D7"])
+    }
+
+    @Test(arguments: [
+        ("@Test(.disabled()) func a()", true), ("@Suite(.serialized, .disabled(\"slow\")) struct A", true),
+        ("@Test(.enabled(if: false)) func a()", true), ("@Test(.enabled(if: geteuid() == 0)) func a()", false),
+        ("// .disabled() would be wrong", false),
+    ])
+    func `a disabled test is found`(source: String, isDisabled: Bool) {
+        #expect(Self.hasDisabledTest(source) == isDisabled)
     }
 
     private static func requirements() throws -> [Requirement] {
@@ -53,26 +78,55 @@ import Testing
     }
 
     private static func tested() throws -> Set<String> {
+        let fixtures = try files(withExtension: "txt").reduce(into: Set()) { $0.formUnion(idsOfFixtures(in: $1.text)) }
+        return try sources().reduce(into: fixtures) { $0.formUnion(idsOfTests(in: $1.text)) }
+    }
+
+    private static func sources() throws -> [(name: String, text: String)] {
+        try files(withExtension: "swift").filter { file in !lists.contains { file.name.hasSuffix("/\($0)") } }
+    }
+
+    /// Of `Tests`; names are relative to it.
+    private static func files(withExtension ending: String) throws -> [(name: String, text: String)] {
         let tests = root.appending(path: "Tests")
-        let files = FileManager.default.enumerator(atPath: tests.path)?.compactMap { $0 as? String } ?? []
-        let named = files.filter { file in
-            let name = (file as NSString).lastPathComponent
-            return !lists.contains(name) && (name.hasSuffix(".swift") || name.hasSuffix(".txt"))
-        }
-        return try named.reduce(into: []) { found, file in
-            let text = try String(contentsOf: tests.appending(path: file), encoding: .utf8)
-            for line in text.split(whereSeparator: \.isNewline) { found.formUnion(ids(in: String(line))) }
+        let names = FileManager.default.enumerator(atPath: tests.path)?.compactMap { $0 as? String } ?? []
+        return try names.filter { $0.hasSuffix(".\(ending)") }.map { name in
+            (name, try String(contentsOf: tests.appending(path: name), encoding: .utf8))
         }
     }
 
-    private static func ids(in line: String) -> [String] {
-        if line.drop(while: \.isWhitespace).hasPrefix("//") { return [] }
+    /// Those in the names of `@Test` functions, in the attribute with its arguments, and in the labels of `labelled`.
+    private static func idsOfTests(in source: String) -> Set<String> {
+        let code = withoutComments(source)
+        // Between the attribute and its function there is nothing else.
+        let test = /@Test\b((?s:.)*?)\bfunc\s+(`[^`\n]*`|\w+)/
+        let label = /\b(?:Pitfall|CertificateCase)\(\s*(?:\w+,\s*)?"((?:[^"\\\n]|\\.)*)"/
+        let names = code.matches(of: test).flatMap { [$0.output.1, $0.output.2] }
+        return Set((names + code.matches(of: label).map(\.output.1)).flatMap(ids))
+    }
+
+    private static func idsOfFixtures(in text: String) -> Set<String> {
+        Set(text.matches(of: /\[([^\]\n]*)\]/).flatMap { ids(in: $0.output.1) })
+    }
+
+    private static func hasDisabledTest(_ source: String) -> Bool {
+        withoutComments(source).contains(/\.disabled\b|\.enabled\(\s*if:\s*false\b/)
+    }
+
+    /// Comments that have lines of their own, or stand behind code.
+    private static func withoutComments(_ source: String) -> String {
+        source.split(separator: "\n", omittingEmptySubsequences: false)
+            .map { $0.replacing(/(^|\s)\/\/.*/, with: "") }.joined(separator: "\n")
+    }
+
+    private static func ids(in text: some StringProtocol) -> [String] {
+        let text = String(text)
         let id = /(?:(?:STS|RPT|DANE|NAME)-(?:6698-)?[0-9A-Z][0-9.]*-[a-z]{1,2}|IDN-[a-z]|D[0-9]{1,2})\b/
-        return line.matches(of: id).filter { match in
+        return text.matches(of: id).filter { match in
             // The end of another word is no id.
-            match.range.lowerBound == line.startIndex
-                || !(line[line.index(before: match.range.lowerBound)].isLetter
-                    || line[line.index(before: match.range.lowerBound)].isNumber)
+            match.range.lowerBound == text.startIndex
+                || !(text[text.index(before: match.range.lowerBound)].isLetter
+                    || text[text.index(before: match.range.lowerBound)].isNumber)
         }.map { String($0.output) }
     }
 }

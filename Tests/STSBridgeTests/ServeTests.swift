@@ -4,10 +4,12 @@ import Testing
 /// The daemon as a process: signals, its log, and what it does at its limits.
 @Suite(.timeLimit(.minutes(5))) struct ServeTests {
     /// Runs the daemon under a driver in Python, which talks to it and prints what it saw. There is no Postfix for the
-    /// daemon: its main.cf is missing.
+    /// daemon: its main.cf is missing. `PATH` in `yaml` becomes a path that only this daemon has.
     private func drive(_ script: String, yaml: String = "", limits: String = "") async throws -> [String] {
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
-        let sections = yaml + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
+        let sections =
+            yaml.replacing("PATH", with: path)
+            + "\nlisten:\n  socketmap: [\"unix:\(path)\"]\n  tcp-table: []\n  socket-group: \"\"\n"
         try sections.write(toFile: path + ".yaml", atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path + ".yaml") }
         let prelude = """
@@ -182,6 +184,34 @@ import Testing
             end()
             """, yaml: "postfix: {dane: \"on\"}\nadmin: {socket: \"\"}")
         #expect(seen == ["['refused', 'reloaded'] reloaded", "exit 0"])
+    }
+
+    @Test func `a reload with another admin.socket-group changes who may connect to the admin socket`() async throws {
+        let seen = try await drive(
+            """
+            import grp, os
+            admin, own = path + ".admin", os.getegid()
+            def until(words):
+                while words not in log[-1]:
+                    log.append(daemon.stderr.readline())
+                    if not log[-1]: sys.exit("the daemon ended: " + "".join(log))
+            def reload(old, new):
+                text = open(path + ".yaml").read()
+                open(path + ".yaml", "w").write(text.replace(f"socket-group: {old}}}", f"socket-group: {new}}}"))
+                daemon.send_signal(signal.SIGHUP)
+                until("configuration reloaded")
+                log.append("")
+            def rights():
+                return oct(os.stat(admin).st_mode & 0o777), os.stat(admin).st_gid == own
+            until(admin)
+            print(*rights())
+            reload("''", grp.getgrgid(own).gr_name)
+            print(*rights())
+            reload(grp.getgrgid(own).gr_name, "''")
+            print(rights()[0])
+            end()
+            """, yaml: "admin: {socket: PATH.admin, socket-group: ''}")
+        #expect(seen == ["0o600 True", "0o660 True", "0o600", "exit 0"])
     }
 
     @Test func `strangers' text is escaped once in the log, and is one line`() async throws {

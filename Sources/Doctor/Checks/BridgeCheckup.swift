@@ -15,6 +15,8 @@ package struct BridgeCheckup: Sendable {
     /// The unix sockets among them.
     package var sockets: [(path: String, look: FileLook, isPassed: Bool)] = []
     package var adminSocket: (path: String, look: FileLook)?
+    /// The name of its group; `nil`: the group has no name here, or there is no socket.
+    package var adminGroup: String?
     /// The way to it from the root directory.
     package var adminPath: SocketPath?
     /// `mail_owner`, as whom smtp(8) runs; `nil`: there is no Postfix or no such user here.
@@ -159,6 +161,22 @@ package struct BridgeCheckup: Sendable {
         }
     }
 
+    /// What keeps Postfix's user out and lets the operators in. Without any group they would be locked out, too.
+    private func groupRemedy(against user: Account, _ facts: FileFacts, _ group: String, _ risk: String) -> Finding {
+        // Root needs no group.
+        guard user.groups.contains(facts.group), user.user != 0 else { return Finding(.adminSocket, .warn, risk) }
+        if facts.group != user.primaryGroup {
+            return Finding(
+                .adminSocket, .warn, risk + " Take it out of the group.",
+                adminGroup == nil ? nil : Remedy(.shell, "gpasswd --delete \(user.name) \(group)"))
+        }
+        return Finding(
+            .adminSocket, .warn,
+            risk
+                + " The group is the primary group of \(user.name): use another one, of which the daemon's user is a member "
+                + "and \(user.name) is not.", Remedy(.configuration, "admin: { socket-group: sts-bridge }"))
+    }
+
     /// Postfix speaks with every stranger: who breaks into it must not be able to switch the protection off.
     ///
     /// - Returns: `nil` if Postfix's user may not connect.
@@ -177,11 +195,11 @@ package struct BridgeCheckup: Sendable {
                 "The daemon runs as Postfix's user \(postfixUser.name), so who breaks into Postfix may exempt domains and "
                     + "forget policies. Run it as a user of its own.")
         case .granted:
-            return Finding(
-                .adminSocket, .warn,
-                "Postfix's user \(postfixUser.name) may connect to \(name) (mode \(facts.modeText), group "
-                    + "\(facts.group)), so who breaks into Postfix may exempt domains and forget policies. Name a group "
-                    + "that it is not in, or none.", Remedy(.configuration, "admin: { socket-group: \"\" }"))
+            let group = adminGroup.map { RemoteText.escaped($0) } ?? "\(facts.group)"
+            let risk =
+                "Postfix's user \(postfixUser.name) may connect to \(name) (mode \(facts.modeText), group \(group)), so an "
+                + "attacker who controls Postfix may exempt domains and forget policies."
+            return groupRemedy(against: postfixUser, facts, group, risk)
         }
     }
 }

@@ -4,11 +4,14 @@ import Glibc
 package struct Account: Equatable, Sendable {
     package let name: String
     package let user: UInt32
+    /// The group of its passwd(5) entry, which it cannot leave; one of `groups`.
+    package let primaryGroup: UInt32
     package let groups: Set<UInt32>
 
-    package init(name: String, user: UInt32, groups: Set<UInt32>) {
+    package init(name: String, user: UInt32, primaryGroup: UInt32, groups: Set<UInt32>) {
         self.name = name
         self.user = user
+        self.primaryGroup = primaryGroup
         self.groups = groups
     }
 
@@ -21,7 +24,9 @@ package struct Account: Equatable, Sendable {
         var found: UnsafeMutablePointer<passwd>?
         var buffer = [CChar](repeating: 0, count: entrySize)
         guard getpwnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
-        return Account(name: name, user: entry.pw_uid, groups: groups(of: name, primary: entry.pw_gid))
+        return Account(
+            name: name, user: entry.pw_uid, primaryGroup: entry.pw_gid,
+            groups: groups(of: name, primary: entry.pw_gid))
     }
 
     static func numbered(_ user: UInt32) -> Account? {
@@ -30,7 +35,19 @@ package struct Account: Equatable, Sendable {
         var buffer = [CChar](repeating: 0, count: entrySize)
         guard getpwuid_r(user, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
         let name = String(cString: entry.pw_name)
-        return Account(name: name, user: user, groups: groups(of: name, primary: entry.pw_gid))
+        return Account(
+            name: name, user: user, primaryGroup: entry.pw_gid, groups: groups(of: name, primary: entry.pw_gid))
+    }
+
+    /// The name of a group, from group(5).
+    ///
+    /// - Returns: `nil` if there is no such group here, or if it could not be looked up; then its number is its only name.
+    static func groupName(_ group: UInt32) -> String? {
+        var entry = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: entrySize)
+        guard getgrgid_r(group, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
+        return String(cString: entry.gr_name)
     }
 
     private static func groups(of name: String, primary: gid_t) -> Set<UInt32> {

@@ -100,7 +100,7 @@ extension EndToEnd {
                     return lab.web.requests(to: domain.policyHostName).count > 1 ? true : nil
                 }
                 try await throughout(.seconds(2)) { try await Self.isKept(domain) }
-                #expect(lab.web.requests(to: domain.policyHostName).count == 2, "STS-3.3-j: once for an id")
+                #expect(lab.web.requests(to: domain.policyHostName).count == 2, "once for an id")
             }
         }
 

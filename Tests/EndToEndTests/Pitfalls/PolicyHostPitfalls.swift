@@ -20,15 +20,17 @@ extension EndToEnd {
             try await Lab.running.check(Self.connections, section: "b")
         }
 
-        @Test func `pitfalls 26 and 27: a failed fetch is asked for once, in our own honest name`() async throws {
+        @Test func `pitfalls 26 and 27, STS-3.2-a, STS-3.3-j: a failed fetch is asked for once, in our own name`()
+            async throws
+        {
             let lab = try Lab.running
             let domain = LabDomain("forbidden.example").with { $0.policyHost?.location = "return 403;" }
             try await lab.publish(domain)
             for _ in 0..<3 { #expect(try await SocketmapClient.ask(domain.name) == "NOTFOUND ") }
             let requests = lab.web.requests(to: domain.policyHostName)
-            #expect(requests.count == 1, "STS-3.3-j: five minutes for the same id")
+            #expect(requests.count == 1, "five minutes for the same id")
             let request = try #require(requests.first)
-            #expect(request.contains("GET /.well-known/mta-sts.txt 403"), "STS-3.2-a")
+            #expect(request.contains("GET /.well-known/mta-sts.txt 403"))
             #expect(request.contains("\"-\" \"-\" \"-\" sts-bridge"), "no conditions, no encodings, an honest name")
             #expect(request.contains("+http"), "pitfall 27: and an address to write to: \(request)")
         }

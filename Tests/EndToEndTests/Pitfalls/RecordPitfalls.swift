@@ -23,7 +23,7 @@ extension EndToEnd {
         }
 
         static let delegation = [
-            Pitfall(1, "STS-3.1-q: _mta-sts is a CNAME to the provider", .policy) {
+            Pitfall(1, "STS-3.1-q, STS-3.1-s: _mta-sts is a CNAME to the provider", .policy) {
                 $0.txt = []
                 $0.records = ["_mta-sts.\($0.name). CNAME _mta-sts.provider.example."]
             },
@@ -48,7 +48,7 @@ extension EndToEnd {
         ]
 
         static let several = [
-            Pitfall(3, "two STS records", .nothingAndNoRequest, records: "v=STSv1; id=1;", "v=STSv1; id=2;"),
+            Pitfall(3, "STS-3.1-l: two STS records", .nothingAndNoRequest, records: "v=STSv1; id=1;", "v=STSv1; id=2;"),
             Pitfall(
                 3, "STS-3.1-n: a broken one counts", .nothingAndNoRequest, records: "v=STSv1; what", "v=STSv1; id=2;"),
             Pitfall(4, "SPF beside it", .policy, records: "v=spf1 -all", "v=STSv1; id=1;"),
@@ -79,7 +79,7 @@ extension EndToEnd {
 
         static let spelling = [
             Pitfall(6, "a plus in the id", .nothingAndNoRequest, records: "v=STSv1; id=a+b;"),
-            Pitfall(6, "a hyphen in the id", .nothingAndNoRequest, records: "v=STSv1; id=2024-01-01;"),
+            Pitfall(6, "STS-3.1-m: a hyphen in the id", .nothingAndNoRequest, records: "v=STSv1; id=2024-01-01;"),
             Pitfall(6, "an underscore in the id", .nothingAndNoRequest, records: "v=STSv1; id=a_b;"),
             Pitfall(6, "a colon in the id", .nothingAndNoRequest, records: "v=STSv1; id=12:00;"),
             Pitfall(7, "an id of 32", .policy, records: "v=STSv1; id=\(String(repeating: "x", count: 32));"),
