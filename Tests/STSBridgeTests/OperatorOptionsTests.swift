@@ -18,11 +18,9 @@ import Testing
         }
         try #require(listen(listener, 4) == 0)
         let options = try OperatorOptions.parse(["--socket", path])
-        let start = ContinuousClock.now
         let failure = await #expect(throws: CommandFailure.self) {
             try await options.ask(patience: .milliseconds(200)) { try await $0.get(.status, as: Status.self) }
         }
-        #expect(start.duration(to: .now) < .seconds(20))
         #expect(failure?.status == .unreachable)
         #expect(failure?.description == "the daemon does not answer at \(path) in time")
     }
