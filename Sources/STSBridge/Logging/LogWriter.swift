@@ -22,6 +22,8 @@ final class LogWriter: Sendable {
     private let state: Mutex<State>
     /// Signalled for each line, and for the end.
     private let arrivals = DispatchSemaphore(value: 0)
+    /// Signalled when the thread has ended.
+    private let ended = DispatchSemaphore(value: 0)
     private let descriptor: Int32
     private let report: @Sendable (Int) -> [UInt8]
     private let onDrop: @Sendable () -> Void
@@ -56,6 +58,10 @@ final class LogWriter: Sendable {
 
     /// Waits until every line is written, for `limit` at most. Blocks the thread.
     func flush(within limit: Duration) {
+        flush(until: Self.deadline(limit))
+    }
+
+    private func flush(until deadline: DispatchTime) {
         let done = DispatchSemaphore(value: 0)
         let isIdle = state.withLock { state in
             guard state.isRunning, state.isWriting || state.queue.hasLines else { return true }
@@ -63,14 +69,26 @@ final class LogWriter: Sendable {
             return false
         }
         guard !isIdle else { return }
-        _ = done.wait(timeout: .now() + .milliseconds(limit.wholeMilliseconds))
+        _ = done.wait(timeout: deadline)
     }
 
-    /// Writes what is queued, for `limit` at most, and ends the thread. Lines that come later are dropped.
+    /// Writes what is queued, for `limit` at most, and ends the thread. Lines that come later are dropped. If it returns
+    /// before `limit` has passed, nothing is written to the descriptor any more.
     func close(within limit: Duration) {
-        flush(within: limit)
-        state.withLock { $0.isClosed = true }
+        let deadline = Self.deadline(limit)
+        flush(until: deadline)
+        let isRunning = state.withLock { state in
+            state.isClosed = true
+            return state.isRunning
+        }
+        guard isRunning else { return }
         arrivals.signal()
+        // Signalled again for another call.
+        if ended.wait(timeout: deadline) == .success { ended.signal() }
+    }
+
+    private static func deadline(_ limit: Duration) -> DispatchTime {
+        .now() + .milliseconds(limit.wholeMilliseconds)
     }
 
     // MARK: On the thread
@@ -90,6 +108,7 @@ final class LogWriter: Sendable {
             }
             endFlushes()
         } while !state.withLock(\.isClosed)
+        ended.signal()
     }
 
     private var hasLines: Bool { state.withLock(\.queue.hasLines) }
@@ -105,8 +124,10 @@ final class LogWriter: Sendable {
     private func endFlushes() {
         let flushes = state.withLock { state in
             state.isWriting = false
+            // A line that has come since is written first.
+            guard !state.queue.hasLines else { return [DispatchSemaphore]() }
             defer { state.flushes = [] }
-            return state.queue.hasLines ? [] : state.flushes
+            return state.flushes
         }
         for flush in flushes { flush.signal() }
     }
