@@ -109,7 +109,7 @@ final class ArchiveReader: Sendable {
     /// The same by one try, of which nothing is told. `nil`: they cannot be read now.
     func ordersNow() async -> [ArchivedOrder]? { try? await archive.orders() }
 
-    /// Rows past the end of their life; one that is no policy is told once and left out.
+    /// Rows past the end of their life; one that cannot be parsed is logged once and left out.
     func parse(expired rows: [ArchivedPolicy]) -> [KeptPolicy] {
         rows.compactMap { parse(.policy($0), .refresh) }
     }

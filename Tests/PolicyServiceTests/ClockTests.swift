@@ -291,7 +291,7 @@ import TestSupport
         #expect(try pass(.seconds(600), &lab).count == 0)
     }
 
-    @Test func `an end that the clock took back is told again after restarts, too`() throws {
+    @Test func `an end that the clock took back is logged again, after restarts too`() throws {
         var lab = try LedgerLab(isArchived: true)
         let fetchedAt = lab.clock.now
         /// The row that the archive has after a start with the clock at `age` of the policy, and the ends in the log.

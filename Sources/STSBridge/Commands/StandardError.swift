@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import PolicyService
 
 /// Lines for the human who typed the command, and for the log of a service manager.
 enum StandardError {
@@ -16,10 +17,8 @@ enum StandardError {
         var rest = Array((line + "\n").utf8)[...]
         let end = ContinuousClock.now + limit
         while !rest.isEmpty {
-            let left = (end - .now).components
-            let milliseconds = left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000
             var look = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            let isReady = poll(&look, 1, Int32(clamping: max(0, milliseconds)))
+            let isReady = poll(&look, 1, Int32(clamping: max(0, (end - .now).milliseconds)))
             if isReady < 0, errno == EINTR { continue }
             guard isReady == 1 else { return }
             // After poll(2) a write of so few octets does not block (pipe(7), PIPE_BUF).

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import PolicyService
 import Synchronization
 
 /// Writes log lines to a file descriptor from a thread of its own, so that a reader that stalls stops nothing else.
@@ -88,7 +89,7 @@ final class LogWriter: Sendable {
     }
 
     private static func deadline(_ limit: Duration) -> DispatchTime {
-        .now() + .milliseconds(limit.wholeMilliseconds)
+        .now() + .milliseconds(Int(limit.milliseconds))
     }
 
     // MARK: On the thread
@@ -168,11 +169,5 @@ final class LogWriter: Sendable {
         }
         isCutShort = false
         return true
-    }
-}
-
-extension Duration {
-    fileprivate var wholeMilliseconds: Int {
-        Int(components.seconds) * 1_000 + Int(components.attoseconds / 1_000_000_000_000_000)
     }
 }
