@@ -110,7 +110,7 @@ struct Daemon: Sendable {
                     follow: { await reloader.followPostfix() },
                     files: { PostfixWatch.files(after: reloader.setup.postfix.answer) },
                     loggedFailure: setup.postfix.answer.failure, logger: logger)),
-            ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
+            await ReloadOnHangup(reloader: reloader, untilListening: listening.arrival),
         ]
         if let socket {
             services.append(

@@ -3,13 +3,20 @@ import UnixSignals
 
 /// SIGHUP reads the configuration again.
 struct ReloadOnHangup: Service {
-    let reloader: Reloader
-    /// Ends when the daemon listens: before that there is nothing to change.
-    let untilListening: AsyncStream<Never>
+    private let reloader: Reloader
+    private let untilListening: AsyncStream<Never>
+    private let hangups: UnixSignalsSequence
+
+    /// Traps SIGHUP. So this comes before the daemon listens: whoever reads that it does may send one at once.
+    ///
+    /// - Parameter untilListening: ends when the daemon listens: before that there is nothing to change.
+    init(reloader: Reloader, untilListening: AsyncStream<Never>) async {
+        self.reloader = reloader
+        self.untilListening = untilListening
+        hangups = await UnixSignalsSequence(trapping: .sighup)
+    }
 
     func run() async throws {
-        // Trapped at once, so that one that comes early is not lost.
-        let hangups = await UnixSignalsSequence(trapping: .sighup)
         for await _ in untilListening.cancelOnGracefulShutdown() {}
         for await _ in hangups.cancelOnGracefulShutdown() { _ = await reloader.reload() }
     }
