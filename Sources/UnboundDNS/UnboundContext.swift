@@ -197,10 +197,12 @@ extension UnboundContext {
     /// None is opened to find out: libdispatch ends the process, too, if it finds none (`_dispatch_workq_monitor_pools`
     /// reads /proc each second while work waits). A look at each number takes a millisecond for 10,000 connections.
     private static func requireDescriptors() throws(UnboundSetupFailure) {
-        let free = (0..<(sysconf(Int32(_SC_OPEN_MAX)))).lazy.filter { fcntl(Int32($0), F_GETFD) < 0 }
-        guard free.prefix(neededDescriptors).count == neededDescriptors else {
-            throw .library(step: UnboundSetupFailure.descriptorStep, reason: String(cString: strerror(EMFILE)))
+        var free = 0
+        for number in 0..<Int32(clamping: sysconf(Int32(_SC_OPEN_MAX))) where fcntl(number, F_GETFD) < 0 {
+            free += 1
+            if free == neededDescriptors { return }
         }
+        throw .library(step: UnboundSetupFailure.descriptorStep, reason: String(cString: strerror(EMFILE)))
     }
 
     private static let neededDescriptors = 16

@@ -95,7 +95,8 @@ struct DNSTransportTests {
             await transport.closed()
             #expect(await open == .cancelled)
         }
-        #expect(try descriptors() - before < 10)
+        // Other suites run beside this one and have some open; a leak of one each would be 100.
+        #expect(try descriptors() - before < 60)
     }
 
     @Test func `100 contexts leave no descriptors`() async throws {
@@ -109,7 +110,6 @@ struct DNSTransportTests {
             guard case .cancelled = await open else { throw KnotServer.Failed(description: "not cancelled") }
             await context.freed()
         }
-        // Other suites run beside this one and have some open; a leak of one each would be 100.
         #expect(try descriptors() - before < 60)
     }
 
