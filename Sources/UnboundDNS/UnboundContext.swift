@@ -194,11 +194,13 @@ extension UnboundContext {
     /// A context takes some seven descriptors, and libevent ends the process if its thread finds none left (`evsig_init_`
     /// calls exit). So more than that must be free, with room for what other threads open meanwhile.
     ///
-    /// None is opened to find out: libdispatch ends the process, too, if it finds none (`_dispatch_workq_monitor_pools`
-    /// reads /proc each second while work waits). A look at each number takes a millisecond for 10,000 connections.
+    /// The check opens no descriptor: libdispatch also ends the process if it finds none free
+    /// (`_dispatch_workq_monitor_pools` reads /proc each second while work waits).
     private static func requireDescriptors() throws(UnboundSetupFailure) {
+        let limit = sysconf(Int32(_SC_OPEN_MAX))
         var free = 0
-        for number in 0..<Int32(clamping: sysconf(Int32(_SC_OPEN_MAX))) where fcntl(number, F_GETFD) < 0 {
+        // A negative limit means that there is none.
+        for number in 0..<(limit < 0 ? .max : Int32(clamping: limit)) where fcntl(number, F_GETFD) < 0 {
             free += 1
             if free == neededDescriptors { return }
         }

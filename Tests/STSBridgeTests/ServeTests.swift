@@ -25,10 +25,10 @@ import Testing
             daemon = subprocess.Popen([command, "serve", "--config", path + ".yaml"],
                 stderr=subprocess.PIPE, text=True, preexec_fn=limits, env=environment)
             log = []
-            def give_up(*_):
+            def end_driver(*_):
                 daemon.kill()
                 sys.exit("no end after 240 seconds: " + "".join(log[-5:]))
-            signal.signal(signal.SIGALRM, give_up)
+            signal.signal(signal.SIGALRM, end_driver)
             signal.alarm(240)
             while not any("listening" in line for line in log):
                 log.append(daemon.stderr.readline())
@@ -171,7 +171,8 @@ import Testing
     }
 
     /// libevent calls exit if libunbound's thread finds no descriptor left. At some of these limits a reload comes that far.
-    /// Not below four: with none free libdispatch ends the process if it looks after its threads at that moment.
+    /// The test begins with four: with none free libdispatch itself may end the process (see UnboundContext). The first
+    /// reload has no limit; after it the daemon has started completely.
     @Test func `a reload with few free descriptors is refused, and ends nothing`() async throws {
         let seen = try await drive(
             """

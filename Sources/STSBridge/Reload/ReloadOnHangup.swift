@@ -7,7 +7,7 @@ struct ReloadOnHangup: Service {
     private let untilListening: AsyncStream<Never>
     private let hangups: UnixSignalsSequence
 
-    /// Traps SIGHUP. So this comes before the daemon listens: whoever reads that it does may send one at once.
+    /// Traps SIGHUP. Call it before the daemon listens: an operator may send the signal as soon as the log says so.
     ///
     /// - Parameter untilListening: ends when the daemon listens: before that there is nothing to change.
     init(reloader: Reloader, untilListening: AsyncStream<Never>) async {
