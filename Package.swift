@@ -1,13 +1,14 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Each room of the daemon is a target; README.md ("The rooms") says what each one knows.
-/// Imports run one way: STSBridge → LookupServer → PolicyService → Discovery → MTASTS, DANE.
+/// Each module is a target, in one of six folders of Sources. A module imports modules of its own folder and of folders
+/// before it: Standards, Discovery, Policies, Serving, Host, Program. ARCHITECTURE.md has the table of imports, which
+/// .ci/check-structure checks.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
     name: "sts-bridge",
-    products: [.executable(name: "sts-bridge", targets: ["STSBridge"])],
+    products: [.executable(name: "sts-bridge", targets: ["sts-bridge"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
@@ -15,97 +16,128 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        // Without the trait that would bring swift-configuration.
+        // Without the trait that adds swift-configuration.
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // What a record and a policy are.
-        .target(name: "MTASTS", swiftSettings: strict),
+        // Text as every other module reads and writes it: escaping, octet classes, times.
+        .target(name: "TextFormats", path: "Sources/Standards/TextFormats", swiftSettings: strict),
 
-        // What TLSA records mean for an MX set.
-        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
-        .target(name: "DANE", dependencies: ["COpenSSL"], swiftSettings: strict),
+        // The TXT record and the policy of RFC 8461.
+        .target(name: "MTASTS", dependencies: ["TextFormats"], path: "Sources/Standards/MTASTS", swiftSettings: strict),
 
-        // How a domain's policy and its DANE are found, and the seams to DNS and HTTPS.
-        .target(name: "Discovery", dependencies: ["DANE", "MTASTS"], swiftSettings: strict),
+        // The meaning of TLSA records for an MX set.
+        .systemLibrary(name: "COpenSSL", path: "Sources/Standards/COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(name: "DANE", dependencies: ["COpenSSL"], path: "Sources/Standards/DANE", swiftSettings: strict),
 
-        // Questions to the DNS servers: sockets, retransmission, fail-over.
-        .systemLibrary(name: "CLinux"),
+        // The discovery of a domain's policy and DANE, and the interfaces to DNS and HTTPS.
+        .target(
+            name: "Discovery", dependencies: ["DANE", "MTASTS", "TextFormats"], path: "Sources/Discovery/Discovery",
+            swiftSettings: strict),
+
+        // Users, groups and small files of this host.
+        .target(name: "LocalSystem", path: "Sources/Discovery/LocalSystem", swiftSettings: strict),
+
+        // Queries to the DNS servers: sockets, retransmission, fail-over.
+        .systemLibrary(name: "CLinux", path: "Sources/Discovery/CLinux"),
         .target(
             name: "DNSClient",
             dependencies: [
-                "CLinux", "Discovery",
+                "LocalSystem", "CLinux", "Discovery", "TextFormats",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
-            swiftSettings: strict),
+            path: "Sources/Discovery/DNSClient", swiftSettings: strict),
 
-        // The outer walls: one C library each.
-        .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
+        // Wrappers of one C library each.
+        .systemLibrary(name: "CUnbound", path: "Sources/Discovery/CUnbound", providers: [.apt(["libunbound-dev"])]),
         .target(
-            name: "UnboundDNS", dependencies: ["CUnbound", "DNSClient", "Discovery", "MTASTS"], swiftSettings: strict),
-        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+            name: "UnboundDNS", dependencies: ["LocalSystem", "CUnbound", "DNSClient", "Discovery", "TextFormats"],
+            path: "Sources/Discovery/UnboundDNS", swiftSettings: strict),
+        .systemLibrary(name: "CCurl", path: "Sources/Discovery/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // The easy handle and error messages of libcurl, for HTTPS and for the admin client.
+        .target(name: "LibCurl", dependencies: ["CCurl"], path: "Sources/Discovery/LibCurl", swiftSettings: strict),
         .target(
             name: "CurlHTTPS",
             dependencies: [
-                "CCurl", "COpenSSL", "Discovery", .product(name: "HeapModule", package: "swift-collections"),
+                "CCurl", "COpenSSL", "Discovery", "LibCurl", "TextFormats",
+                .product(name: "HeapModule", package: "swift-collections"),
             ],
-            swiftSettings: strict),
-        .systemLibrary(name: "CIDN2", providers: [.apt(["libidn2-dev"])]),
-        .target(name: "IDNA", dependencies: ["CIDN2"], swiftSettings: strict),
+            path: "Sources/Discovery/CurlHTTPS", swiftSettings: strict),
+        .systemLibrary(name: "CIDN2", path: "Sources/Standards/CIDN2", providers: [.apt(["libidn2-dev"])]),
+        .target(name: "IDNA", dependencies: ["CIDN2"], path: "Sources/Standards/IDNA", swiftSettings: strict),
 
-        // What we know of each domain, and what follows from it.
+        // The policy and DANE caches, decisions and overrides: values without I/O, locks or tasks.
         .target(
-            name: "PolicyService",
+            name: "PolicyCaching", dependencies: ["DANE", "Discovery", "MTASTS", "TextFormats"],
+            path: "Sources/Policies/PolicyCaching", swiftSettings: strict),
+        // Runs the cache: lookups, discoveries, the store writer, the log's events.
+        .target(
+            name: "PolicyRuntime",
             dependencies: [
-                "DANE", "Discovery", "MTASTS",
+                "DANE", "Discovery", "MTASTS", "PolicyCaching", "TextFormats",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
+            path: "Sources/Policies/PolicyRuntime", swiftSettings: strict),
 
-        // What outlives the process.
+        // The cache file.
         .target(
-            name: "SQLiteArchive",
-            dependencies: ["Discovery", "MTASTS", "PolicyService", .product(name: "GRDB", package: "GRDB.swift")],
-            swiftSettings: strict),
+            name: "SQLiteStore",
+            dependencies: [
+                "LocalSystem", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "TextFormats",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            path: "Sources/Policies/SQLiteStore", swiftSettings: strict),
 
         // Policies as JSON lines.
-        .target(name: "PolicyTransfer", dependencies: ["Discovery", "MTASTS", "PolicyService"], swiftSettings: strict),
+        .target(
+            name: "PolicyTransfer",
+            dependencies: ["Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "TextFormats"],
+            path: "Sources/Policies/PolicyTransfer", swiftSettings: strict),
 
-        // What Postfix says and hears.
+        // The lookup protocols of Postfix, and the attributes of a reply.
         .target(
             name: "PostfixTable",
-            dependencies: ["IDNA", "MTASTS", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["IDNA", "MTASTS", "TextFormats", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Sources/Standards/PostfixTable", swiftSettings: strict),
+        // The settings of the Postfix on this host.
+        .target(
+            name: "PostfixConfig", dependencies: ["LocalSystem", "CLinux", "PostfixTable", "TextFormats"],
+            path: "Sources/Host/PostfixConfig", swiftSettings: strict),
+        // The mode and group of a unix socket, and whether its file still exists.
+        .target(
+            name: "UnixSockets", dependencies: ["LocalSystem"], path: "Sources/Serving/UnixSockets",
             swiftSettings: strict),
-        // What the Postfix on this host says of itself.
         .target(
-            name: "PostfixSettings", dependencies: ["CLinux", "MTASTS", "PostfixTable"], swiftSettings: strict),
-        // Who may connect to a unix socket, and whether it still stands.
-        .target(name: "UnixSockets", swiftSettings: strict),
-        .target(
-            name: "LookupServer",
+            name: "TableServer",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager", "UnixSockets",
+                "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd", "TextFormats",
+                "UnixSockets",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
+            path: "Sources/Serving/TableServer", swiftSettings: strict),
 
-        // What the operator sees and steers: the API on a unix socket, its server and its client.
+        // The operator's API: its models, its schema and its client.
         .target(
-            name: "Admin",
+            name: "AdminAPI", dependencies: ["LocalSystem", "CCurl", "LibCurl", "TextFormats"],
+            path: "Sources/Serving/AdminAPI",
+            swiftSettings: strict),
+        // The server of the operator's API: routes, socket, audit log.
+        .target(
+            name: "AdminServer",
             dependencies: [
-                "DANE", "Discovery", "MTASTS", "PolicyService", "UnixSockets",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "LocalSystem", "AdminAPI", "DANE", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime",
+                "TextFormats",
+                "UnixSockets",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -113,8 +145,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
-        // What machines watch: /metrics, /healthz, /readyz.
+            path: "Sources/Serving/AdminServer", swiftSettings: strict),
+        // The pages for monitoring: /metrics, /healthz, /readyz.
         .target(
             name: "Monitoring",
             dependencies: [
@@ -125,22 +157,34 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict),
-        // What is said to and heard from the service manager: readiness, the watchdog, passed sockets.
-        .target(name: "ServiceManager", swiftSettings: strict),
-        // What can be wrong with this host.
+            path: "Sources/Serving/Monitoring", swiftSettings: strict),
+        // The protocols of systemd: readiness, the watchdog, passed sockets.
+        .target(name: "Systemd", path: "Sources/Serving/Systemd", swiftSettings: strict),
+        // The checks of this host.
         .target(
-            name: "Doctor", dependencies: ["Discovery", "MTASTS", "PostfixSettings", "PostfixTable"],
-            swiftSettings: strict),
+            name: "Doctor",
+            dependencies: ["LocalSystem", "Discovery", "MTASTS", "PostfixConfig", "PostfixTable", "TextFormats"],
+            path: "Sources/Host/Doctor", swiftSettings: strict),
 
-        // The command: configuration and wiring.
-        .executableTarget(
-            name: "STSBridge",
+        // Configuration: values, keys, YAML, environment, the generated reference.
+        .target(
+            name: "BridgeConfiguration",
             dependencies: [
-                "Admin", "CurlHTTPS", "DNSClient", "Discovery", "Doctor", "LookupServer", "MTASTS", "Monitoring",
-                "PolicyService", "PolicyTransfer", "PostfixSettings", "PostfixTable", "SQLiteArchive", "ServiceManager",
-                "UnboundDNS",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CurlHTTPS", "DNSClient", "Discovery", "Monitoring", "PolicyCaching", "PostfixConfig", "PostfixTable",
+                "TableServer", "TextFormats", "UnboundDNS", "UnixSockets",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/Host/Configuration", swiftSettings: strict),
+
+        // The daemon: builds every module from the configuration and runs it.
+        .target(
+            name: "BridgeDaemon",
+            dependencies: [
+                "AdminAPI", "AdminServer", "BridgeConfiguration", "CurlHTTPS", "DNSClient", "Discovery", "MTASTS",
+                "Monitoring",
+                "PolicyCaching", "PolicyRuntime", "PostfixConfig", "PostfixTable", "SQLiteStore", "Systemd",
+                "TableServer", "TextFormats", "UnboundDNS",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -148,32 +192,47 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict),
-
-        // Figures, not tests.
+            path: "Sources/Program/Daemon", swiftSettings: strict),
+        // The commands, their output and the manual page.
+        .target(
+            name: "Commands",
+            dependencies: [
+                "AdminAPI", "BridgeConfiguration", "BridgeDaemon", "CurlHTTPS", "DNSClient", "Discovery", "Doctor",
+                "MTASTS", "PolicyCaching", "PolicyTransfer", "PostfixConfig", "PostfixTable", "Systemd",
+                "TableServer", "TextFormats", "UnboundDNS",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Program/Commands", swiftSettings: strict),
         .executableTarget(
-            name: "RefreshSchedule", dependencies: ["Discovery", "MTASTS", "PolicyService"],
+            name: "sts-bridge", dependencies: ["Commands"], path: "Sources/Program/sts-bridge", swiftSettings: strict),
+
+        // Benchmarks.
+        .executableTarget(
+            name: "RefreshScheduleBenchmark",
+            dependencies: ["Discovery", "MTASTS", "PolicyCaching", "TextFormats"],
             path: "Benchmarks/RefreshSchedule", swiftSettings: strict),
         .executableTarget(
-            name: "DNSStorm", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
+            name: "DNSStormBenchmark", dependencies: ["Discovery", "TestSupport"], path: "Benchmarks/DNSStorm",
             swiftSettings: strict),
         .executableTarget(
-            name: "SilentHosts", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"],
+            name: "SilentHostsBenchmark", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"],
             path: "Benchmarks/SilentHosts",
             exclude: ["server.py"], swiftSettings: strict),
 
-        // The twins of the seams, and samples.
+        // Fakes of the interfaces, and samples.
         .target(
             name: "TestSupport",
             dependencies: [
-                "DNSClient", "Discovery", "MTASTS", "PolicyService", "UnboundDNS",
+                "DNSClient", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "TextFormats", "UnboundDNS",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
-        .testTarget(name: "MTASTSTests", dependencies: ["MTASTS", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "TextFormatsTests", dependencies: ["TextFormats"], swiftSettings: strict),
+        .testTarget(name: "LocalSystemTests", dependencies: ["LocalSystem"], swiftSettings: strict),
+        .testTarget(
+            name: "MTASTSTests", dependencies: ["MTASTS", "TestSupport", "TextFormats"], swiftSettings: strict),
         .testTarget(name: "DANETests", dependencies: ["DANE"], swiftSettings: strict),
         .testTarget(
             name: "DiscoveryTests", dependencies: ["DANE", "Discovery", "MTASTS", "TestSupport"],
@@ -187,24 +246,30 @@ let package = Package(
         .testTarget(
             name: "CurlHTTPSTests",
             dependencies: [
-                "CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                "CCurl", "COpenSSL", "CurlHTTPS", "Discovery", "LibCurl", "MTASTS", "PolicyRuntime",
+                "TestSupport",
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PolicyServiceTests",
+            name: "PolicyCachingTests",
+            dependencies: ["DANE", "Discovery", "MTASTS", "PolicyCaching", "TestSupport", "TextFormats"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PolicyRuntimeTests",
             dependencies: [
-                "DANE", "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                "DANE", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "TestSupport", "TextFormats",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PolicyTransferTests", dependencies: ["MTASTS", "PolicyService", "PolicyTransfer", "TestSupport"],
+            name: "PolicyTransferTests",
+            dependencies: ["MTASTS", "PolicyCaching", "PolicyRuntime", "PolicyTransfer", "TestSupport", "TextFormats"],
             swiftSettings: strict),
         .testTarget(
-            name: "SQLiteArchiveTests",
+            name: "SQLiteStoreTests",
             dependencies: [
-                "MTASTS", "PolicyService", "SQLiteArchive", "TestSupport",
+                "MTASTS", "PolicyCaching", "PolicyRuntime", "SQLiteStore", "TestSupport", "TextFormats",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -217,11 +282,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PostfixSettingsTests", dependencies: ["PostfixSettings", "PostfixTable"], swiftSettings: strict),
+            name: "PostfixConfigTests", dependencies: ["PostfixConfig", "PostfixTable"], swiftSettings: strict),
         .testTarget(
-            name: "LookupServerTests",
+            name: "TableServerTests",
             dependencies: [
-                "Discovery", "LookupServer", "MTASTS", "PolicyService", "PostfixTable", "ServiceManager",
+                "Discovery", "TableServer", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd",
                 "TestSupport",
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -235,7 +300,8 @@ let package = Package(
         .testTarget(
             name: "AdminTests",
             dependencies: [
-                "Admin", "Discovery", "MTASTS", "PolicyService", "TestSupport",
+                "AdminAPI", "AdminServer", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "TestSupport",
+                "TextFormats",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -252,22 +318,34 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "ServiceManagerTests", dependencies: ["ServiceManager"], swiftSettings: strict),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd"], swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",
-            dependencies: ["Discovery", "Doctor", "MTASTS", "PostfixSettings", "PostfixTable", "TestSupport"],
+            dependencies: ["Discovery", "Doctor", "MTASTS", "PostfixConfig", "PostfixTable", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "STSBridgeTests",
+            name: "BridgeConfigurationTests",
+            dependencies: ["BridgeConfiguration", "PolicyCaching", "PolicyRuntime", "TableServer"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "BridgeDaemonTests",
             dependencies: [
-                "Admin", "DANE", "Discovery", "LookupServer", "PolicyService", "PostfixSettings", "STSBridge",
-                "ServiceManager", "TestSupport", "UnboundDNS",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AdminAPI", "BridgeConfiguration", "BridgeDaemon", "DANE", "Discovery", "PolicyCaching",
+                "PostfixConfig",
+                "Systemd", "TableServer", "TestSupport", "UnboundDNS",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "EndToEndTests", dependencies: ["STSBridge", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: [
+                "AdminAPI", "BridgeConfiguration", "Commands", "PolicyCaching", "PolicyRuntime", "TestSupport",
+                "TextFormats", "sts-bridge",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "sts-bridge"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

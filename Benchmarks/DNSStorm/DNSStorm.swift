@@ -2,14 +2,14 @@ import Discovery
 import Foundation
 import TestSupport
 
-/// Runs a resolver against faulty DNS servers at full length and prints figures: how good names fare beside silent names,
-/// under packet loss and behind a dead server, with the process's open descriptors, memory and CPU time.
+/// Runs a resolver against faulty DNS servers at full length and prints figures: the time of good names beside silent names,
+/// with packet loss and behind a dead server, and the process's open descriptors, memory and CPU time.
 ///
-///     swift run -c release DNSStorm [plain|validating] [SECONDS] [slow] [storms] [loss] [failover]
+///     swift run -c release DNSStormBenchmark [plain|validating] [SECONDS] [slow] [storms] [loss] [failover]
 ///
 /// SECONDS is the length of each storm (60); without a section all run. The time-out is 5 s, the default of `dns.timeout`.
-/// The servers are processes of their own on this host (`DNSStorm serve PORT LOSS`), so that descriptors, memory and CPU
-/// time are the resolver's and the load generator's alone. Times include the server's, which is less than 1 ms.
+/// The servers are processes of their own on this host (`DNSStormBenchmark serve PORT LOSS`), so that the figures are those
+/// of the resolver and the load generator. Times include the server's, which is less than 1 ms.
 @main
 enum DNSStorm {
     static let timeout: Duration = .seconds(5)
@@ -26,16 +26,16 @@ enum DNSStorm {
             for section in sections {
                 switch section {
                 case "slow": try await slow(resolver)
-                case "storms": try await storms(resolver, seconds)
+                case "storms": try await storms(resolver, seconds: seconds)
                 case "loss": try await loss(resolver)
                 case "failover": try await failover(resolver)
-                default: throw Usage(argument: section)
+                default: throw UsageError(argument: section)
                 }
             }
         }
     }
 
-    struct Usage: Error, CustomStringConvertible {
+    struct UsageError: Error, CustomStringConvertible {
         let argument: String
 
         var description: String {
@@ -55,7 +55,7 @@ enum DNSStorm {
         write("  \(await client.ask("good.fine.test").summary)")
     }
 
-    private static func storms(_ resolver: ResolverUnderTest, _ seconds: Int) async throws {
+    private static func storms(_ resolver: ResolverUnderTest, seconds: Int) async throws {
         write("storms of \(seconds) s; times in ms, memory in MB, CPU in ms per question")
         write("silent/s good/s | good failed    p50    p99    max | silent early | descriptors memory    CPU")
         for silent in [0, 1, 5, 100, 1_000] {
@@ -70,21 +70,22 @@ enum DNSStorm {
                 sampler.cancel()
                 await sampler.value
                 client.close()
-                write(row(storm, tallies, usage))
+                write(row(storm, tallies: tallies, usage: usage))
             }
         }
     }
 
     private static func row(
-        _ storm: SilentNameStorm, _ tallies: (silent: AskTally, good: AskTally), _ usage: ResourceUsage
+        _ storm: SilentNameStorm, tallies: (silent: AskTally, good: AskTally), usage: ResourceUsage
     ) -> String {
         let (silent, good) = tallies
         let questions = Double(silent.asked + good.asked)
         return [
-            column(storm.silentPerSecond, 8), column(storm.goodPerSecond, 6), "|",
-            column(good.asked, 4), column(good.failed, 6), milliseconds(good.percentile(0.5)),
+            column(storm.silentPerSecond, width: 8), column(storm.goodPerSecond, width: 6), "|",
+            column(good.asked, width: 4), column(good.failed, width: 6), milliseconds(good.percentile(0.5)),
             milliseconds(good.percentile(0.99)), milliseconds(good.percentile(1)), "|",
-            column(silent.asked, 6), column(silent.early, 5), "|", column(usage.maximumDescriptors, 11),
+            column(silent.asked, width: 6), column(silent.early, width: 5), "|",
+            column(usage.maximumDescriptors, width: 11),
             String(format: "%6.1f", Double(usage.maximumMemory) / 1_048_576),
             String(format: "%6.3f", usage.processorTime / .milliseconds(1) / questions),
         ].joined(separator: " ")
@@ -99,7 +100,8 @@ enum DNSStorm {
             defer { client.close() }
             let tally = await AskTally(client, zone: "fine.test", perSecond: 500, for: .seconds(2), timeout: timeout)
             write(
-                String(format: "%3.0f%% |", share * 100), column(tally.failed, 6), milliseconds(tally.percentile(0.5)),
+                String(format: "%3.0f%% |", share * 100), column(tally.failed, width: 6),
+                milliseconds(tally.percentile(0.5)),
                 milliseconds(tally.percentile(0.99)), milliseconds(tally.percentile(1)))
         }
     }
@@ -114,7 +116,7 @@ enum DNSStorm {
             for number in 0..<20 { _ = await client.ask("warm\(number).fine.test") }
             let how = isSilent ? "silent" : "gone (port closed)"
             gone.end()
-            let silent = isSilent ? try FaultyDNSServer(port: gone.port) { _ in .silence } : nil
+            let silent = isSilent ? try FaultyDNSServer(port: gone.port) { _ in .noAnswer } : nil
             write("first server \(how): \(await client.ask("first.fine.test").summary)")
             let next = await AskTally(client, zone: "next.test", perSecond: 20, for: .seconds(10), timeout: timeout)
             write(
@@ -133,13 +135,13 @@ enum DNSStorm {
         }
     }
 
-    /// Prints a line now, also to a file or a pipe.
+    /// Prints a line and flushes it.
     private static func write(_ parts: String...) {
         print(parts.joined(separator: " "))
         fflush(nil)
     }
 
-    private static func column(_ number: Int, _ width: Int) -> String {
+    private static func column(_ number: Int, width: Int) -> String {
         let text = String(number)
         return String(repeating: " ", count: max(0, width - text.count)) + text
     }

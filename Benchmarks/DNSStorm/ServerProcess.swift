@@ -3,7 +3,7 @@ import TestSupport
 
 /// A `FaultyDNSServer` with `DNSBehavior.byName` in a process of its own. The process ends with its standard input.
 final class ServerProcess {
-    struct NotStarted: Error {}
+    struct StartError: Error {}
 
     let address: String
     let port: UInt16
@@ -18,7 +18,7 @@ final class ServerProcess {
         process.standardOutput = output
         try process.run()
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        guard let port = UInt16(line.trimmingCharacters(in: .whitespacesAndNewlines)) else { throw NotStarted() }
+        guard let port = UInt16(line.trimmingCharacters(in: .whitespacesAndNewlines)) else { throw StartError() }
         self.port = port
         address = "127.0.0.1@\(port)"
     }

@@ -1,13 +1,14 @@
 import Discovery
 import MTASTS
-import PolicyService
+import PolicyCaching
+import TextFormats
 
-/// Fetches many policies again over simulated days and prints how the fetches lie: nothing waits, nothing is sent.
+/// Simulates the refreshes of many policies over days and prints their distribution. Nothing waits, nothing is sent.
 ///
-///     swift run -c release RefreshSchedule [POLICIES]
+///     swift run -c release RefreshScheduleBenchmark [POLICIES]
 ///
-/// All are overdue when the simulated daemon starts, as after a week of standing still, at half past eleven at night; all
-/// are asked for each day. A fetch takes no time and goes well.
+/// All policies are overdue when the simulated daemon starts at 23:30, as after a week without a daemon. Each is looked up
+/// once a day. A fetch takes no time and succeeds.
 @main
 enum RefreshSchedule {
     private static let days = 3
@@ -16,21 +17,21 @@ enum RefreshSchedule {
         let count = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 100_000
         // 2026-01-01T23:30:00Z.
         var now = WallTime(milliseconds: 1_767_310_200_000)
-        var ledger = try start(count, at: now)
+        var cache = try start(count, at: now)
         let end = now + .seconds(days * 86_400)
         var hours: [Int] = Array(repeating: 0, count: days * 24)
         var busiestMinute = 0
         var minute = 0
-        for pulse in 0... {
+        for interval in 0... {
             guard now < end else { break }
-            if pulse.isMultiple(of: 12) { minute = 0 }
-            for plan in ledger.due(at: now).refreshes {
-                hours[pulse / 720] += 1
+            if interval.isMultiple(of: 12) { minute = 0 }
+            for plan in cache.due(at: now).answer.refreshes {
+                hours[interval / 720] += 1
                 minute += 1
-                land(plan, in: &ledger, at: now)
+                finish(plan, in: &cache, at: now)
             }
             busiestMinute = max(busiestMinute, minute)
-            if pulse.isMultiple(of: 17_280 / 2) { ask(count, &ledger, at: now) }
+            if interval.isMultiple(of: 17_280 / 2) { lookUpAll(count, in: &cache, at: now) }
             now = now + .seconds(5)
         }
         report(hours, busiestMinute: busiestMinute, of: count)
@@ -40,37 +41,39 @@ enum RefreshSchedule {
 
     private static func name(_ number: Int) -> PolicyDomain? { PolicyDomain("d\(number).example") }
 
-    private static func start(_ count: Int, at now: WallTime) throws -> PolicyLedger {
-        var ledger = PolicyLedger(isArchived: true, seed: 1)
-        guard let id = RecordID("1") else { return ledger }
-        let load = ledger.restoring()
+    private static func start(_ count: Int, at now: WallTime) throws -> PolicyCache {
+        var cache = PolicyCache(isPersistent: true, seed: 1)
+        guard let id = RecordID("1") else { return cache }
+        let load = cache.beginLoading()
         let fetchedAt = now + .seconds(-7 * 86_400)
         for number in 1...count {
             guard let domain = name(number) else { continue }
-            let kept = ArchivedPolicy(
+            let stored = StoredPolicy(
                 domain: domain, text: text, id: id, fetchedAt: fetchedAt, expiresAt: fetchedAt + .seconds(1_209_600),
-                askedAt: fetchedAt)
-            ledger.restore([try KeptPolicy(kept)], at: now)
+                lastLookupAt: fetchedAt)
+            _ = cache.restore([try LoadedPolicy(stored)], at: now)
         }
-        ledger.restored(load)
-        return ledger
+        cache.endLoading(load)
+        return cache
     }
 
-    private static func land(_ plan: FlightPlan, in ledger: inout PolicyLedger, at now: WallTime) {
+    private static func finish(_ plan: FlightPlan, in cache: inout PolicyCache, at now: WallTime) {
         guard case .refresh(let id) = plan.step, let policy = try? STSPolicy(text) else { return }
-        _ = ledger.mayDial([], in: plan.id)
-        _ = ledger.policyLanded(plan.id, id, .policy(FetchedPolicy(policy: policy, text: text)), at: now)
-        _ = ledger.settle(plan.id, at: now)
-        _ = ledger.takeChanges()
+        _ = cache.mayConnect(to: [], in: plan.id)
+        _ = cache.policyReceived(.policy(policy), id: id, in: plan.id, at: now)
+        _ = cache.finish(plan.id, at: now)
     }
 
-    /// Mail goes to each of them, and DNS publishes the id that is held.
-    private static func ask(_ count: Int, _ ledger: inout PolicyLedger, at now: WallTime) {
+    /// Looks each domain up; DNS publishes the id of the cached policy.
+    private static func lookUpAll(_ count: Int, in cache: inout PolicyCache, at now: WallTime) {
         guard let id = RecordID("1") else { return }
         for number in 1...count {
-            guard let domain = name(number), case .start(let plan, _) = ledger.asked(domain, at: now) else { continue }
-            _ = ledger.recordLanded(plan.id, RecordReport(finding: .published(id), timeToLive: 3_600), at: now)
-            _ = ledger.settle(plan.id, at: now)
+            guard let domain = name(number), case .start(let plan, _) = cache.lookup(domain, at: now).answer else {
+                continue
+            }
+            let report = RecordReport(result: .published(id), timeToLive: 3_600)
+            _ = cache.recordReceived(report, in: plan.id, at: now)
+            _ = cache.finish(plan.id, at: now)
         }
     }
 

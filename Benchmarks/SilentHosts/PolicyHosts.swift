@@ -1,5 +1,7 @@
+import Discovery
 import CurlHTTPS
 import Foundation
+import Synchronization
 
 /// The process that runs server.py: the silent policy hosts, and one that answers.
 struct PolicyHosts {
@@ -44,4 +46,18 @@ struct PolicyHosts {
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: directory)
     }
+}
+
+/// How many fetches are in flight, and how many wait.
+final class FetchLoad: Sendable {
+    private let counts = Mutex((inFlight: 0, waiting: 0))
+
+    func add(_ change: FetchLoadChange) {
+        counts.withLock { counts in
+            counts.inFlight += change.inFlight
+            counts.waiting += change.waiting
+        }
+    }
+
+    func withLock<Value>(_ body: ((inFlight: Int, waiting: Int)) -> Value) -> Value { body(counts.withLock { $0 }) }
 }

@@ -3,12 +3,12 @@ import Discovery
 import Foundation
 import TestSupport
 
-/// What policy hosts that stay silent cost, and what they do to a host that answers. Real sockets, real TLS.
+/// Measures the cost of policy hosts that do not answer, and their effect on a host that does. Real sockets, real TLS.
 ///
-///     swift run --configuration release SilentHosts MODE [SLOTS]      512 slots without the last
+///     swift run --configuration release SilentHostsBenchmark MODE [SLOTS]      default: 512 slots
 ///
-/// MODE says what the hosts do: `tcp` or `tls`. A process measures one of them, since memory that one has freed would be
-/// used again by the other and not count as growth.
+/// MODE is `tcp` or `tls`. One process measures one mode: the second would use memory that the first has freed, and show no
+/// growth.
 /// First as many fetches as there are slots, to hosts that accept connections (`tcp`) or that also complete the TLS
 /// handshake (`tls`): memory and CPU time. Then 10,000 domains at once (`Flood`), and meanwhile a first contact twice a
 /// second: how long each takes. Needs python3 and openssl; server.py beside this file is the hosts.
@@ -29,7 +29,7 @@ enum SilentHosts {
         hosts.close()
     }
 
-    /// - Returns: `nil` when the arguments cannot be used.
+    /// - Returns: `nil` for invalid arguments.
     private static func settings(_ arguments: ArraySlice<String>) -> (mode: String, slots: Int)? {
         guard let mode = arguments.first, ["tcp", "tls"].contains(mode), arguments.count <= 2 else { return nil }
         guard arguments.count == 2 else { return (mode, 512) }
@@ -48,7 +48,7 @@ enum SilentHosts {
         try await Task.sleep(for: .seconds(5))
         print(
             "\(hosts.mode): \(inFlight) in flight, \(memory / 1_024 / max(1, inFlight)) KB each; \(start) CPU for all to "
-                + "begin, \(usage.processorTime - start) CPU in 5 s of silence")
+                + "begin, \(usage.processorTime - start) CPU in 5 s without an answer")
         await fetcher.close()
         for task in tasks { _ = await task.value }
     }

@@ -4,22 +4,21 @@ import NIOPosix
 import Testing
 import TestSupport
 
-@testable import Admin
+@testable import AdminAPI
+@testable import AdminServer
 
-/// What a command hears when there is no daemon, or no sane one.
+/// The errors of the client without a daemon, or with a broken one.
 @Suite(.timeLimit(.minutes(5))) struct AdminClientTests {
     private let path = NSTemporaryDirectory() + "sts-client-\(UUID().uuidString.prefix(8)).sock"
 
-    private func failure(patience: Duration = .seconds(20)) async -> AdminClientFailure? {
-        await #expect(throws: AdminClientFailure.self) {
-            try await AdminClient.with(path: path, patience: patience) { client in
-                try await client.get(.observe, as: Observation.self)
-            }
+    private func failure(timeout: Duration = .seconds(20)) async -> AdminClientError? {
+        await #expect(throws: AdminClientError.self) {
+            try await AdminClient(path: path, timeout: timeout).get(.observe, as: ObserveModeResponse.self)
         }
     }
 
-    /// Answers each connection's first octets with `answer`, then closes; `nil`: says nothing.
-    private func serve(_ answer: String?, _ test: () async throws -> Void) async throws {
+    /// Answers the first octets of each connection with `answer`, then closes it; `nil`: never answers.
+    private func serve(_ answer: String?, closes: Bool = true, _ test: () async throws -> Void) async throws {
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(unixDomainSocketPath: path) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -35,7 +34,8 @@ import TestSupport
                             for try await _ in inbound {
                                 guard let answer else { continue }
                                 try await outbound.write(ByteBuffer(string: answer))
-                                break
+                                // Closing would discard what the client has not read yet.
+                                if closes { break }
                             }
                         }
                     }
@@ -46,37 +46,38 @@ import TestSupport
         }
     }
 
-    @Test func `no socket there`() async throws {
+    @Test func `there is no socket`() async throws {
         let failure = await failure()
         #expect(failure == .unreachable(path, .noSuchFile))
-        #expect(failure?.description.contains("is it running") == true)
+        #expect(failure?.description.contains("is the daemon running") == true)
     }
 
-    @Test func `a path that no socket can have is told as such, and leaves a terminal as it is`() async throws {
+    @Test func `the error for a path that no socket can have names the limit, and has no escape sequence`() async throws
+    {
         let long = String(repeating: "/socket", count: 16)
-        for (path, words) in [(long, "has at most 107 octets"), ("/no/\u{1B}[31m", "there is no /no/\\x1B[31m;")] {
-            let failure = await #expect(throws: AdminClientFailure.self) {
-                try await AdminClient.with(path: path) { try await $0.get(.observe, as: Observation.self) }
+        for (path, text) in [(long, "has at most 107 octets"), ("/no/\u{1B}[31m", "/no/\\x1B[31m does not exist;")] {
+            let failure = await #expect(throws: AdminClientError.self) {
+                try await AdminClient(path: path).get(.observe, as: ObserveModeResponse.self)
             }
-            #expect(failure?.description.contains(words) == true, "\(String(describing: failure))")
+            #expect(failure?.description.contains(text) == true, "\(String(describing: failure))")
         }
     }
 
-    @Test func `a socket that nobody serves any more`() async throws {
+    @Test func `a socket without a process behind it`() async throws {
         try leaveDeadSocket(at: path)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(await failure() == .unreachable(path, .refused))
+        #expect(await failure() == .unreachable(path, .notServed))
     }
 
-    @Test func `a file that is no socket`() async throws {
+    @Test func `a file that is not a socket`() async throws {
         try "".write(toFile: path, atomically: false, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: path) }
-        #expect(await failure() == .unreachable(path, .refused))
+        #expect(await failure() == .unreachable(path, .notServed))
     }
 
     @Test func `a daemon that does not answer`() async throws {
         try await serve(nil) {
-            #expect(await failure(patience: .milliseconds(300)) == .unreachable(path, .silent))
+            #expect(await failure(timeout: .milliseconds(300)) == .unreachable(path, .silent))
         }
     }
 
@@ -86,27 +87,27 @@ import TestSupport
         "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"observing\":",
     ])
-    func `an answer that is none`(answer: String) async throws {
+    func `an answer that is not one of this API`(answer: String) async throws {
         try await serve(answer) {
             guard case .broken = await failure() else {
-                Issue.record("taken for an answer")
+                Issue.record("accepted as an answer")
                 return
             }
         }
     }
 
-    @Test func `a list that ends early is no list`() async throws {
+    @Test func `a list that ends early is an error`() async throws {
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         let line =
-            "{\"askedAt\":\"2026-01-01T00:00:00Z\",\"domain\":\"a.example\",\"failing\":false,\"state\":\"enforce\"}\n"
+            "{\"domain\":\"a.example\",\"failing\":false,\"lastLookupAt\":\"2026-01-01T00:00:00Z\",\"state\":\"enforce\"}\n"
         for (rest, isWhole) in [("0\r\n\r\n", true), ("", false), ("5\r\n{\"dom\r\n0\r\n\r\n", false)] {
             let chunk = String(line.utf8.count, radix: 16) + "\r\n" + line + "\r\n"
             try await serve(head + chunk + rest) {
                 var names: [String] = []
                 var failure: (any Error)?
                 do {
-                    try await AdminClient.with(path: path) { client in
-                        try await client.lines(Target("/v1/entries"), of: EntryLine.self) { names.append($0.domain) }
+                    try await AdminClient(path: path).lines(.entries(), of: EntrySummary.self) {
+                        names.append($0.domain)
                     }
                 } catch {
                     failure = error
@@ -117,25 +118,76 @@ import TestSupport
         }
     }
 
+    @Test func `a connection that is closed without an answer, and octets that are not HTTP`() async throws {
+        for (answer, reason) in [
+            ("", "it closed the connection without an answer"), ("hi\r\n\r\n", "the answer is not HTTP"),
+        ] {
+            try await serve(answer) { #expect(await failure() == .unreachable(path, .other(reason))) }
+        }
+    }
+
+    @Test func `an interim response is not the answer`() async throws {
+        let body = "{\"configured\":false,\"observing\":true}"
+        let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+        try await serve(head + body) {
+            let response: ObserveModeResponse = try await AdminClient(path: path).get(.observe)
+            #expect(response.observing)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `an answer or a line of more than 4 MiB is an error, not memory`(isList: Bool) async throws {
+        let body = "\"" + String(repeating: "x", count: 5 * 1_048_576)
+        try await serve("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body, closes: false) {
+            let failure = await #expect(throws: AdminClientError.self) {
+                let client = AdminClient(path: path)
+                guard isList else { return _ = try await client.get(.observe, as: ObserveModeResponse.self) }
+                try await client.lines(.entries(), of: EntrySummary.self) { _ in }
+            }
+            #expect(failure == .broken("the answer is longer than 4194304 octets"))
+        }
+    }
+
+    @Test func `a cancelled request ends at once`() async throws {
+        try await serve(nil) {
+            let request = Task { [path] in
+                try await AdminClient(path: path).get(.observe, as: ObserveModeResponse.self)
+            }
+            request.cancel()
+            await #expect(throws: CancellationError.self) { try await request.value }
+        }
+    }
+
+    @Test func `a word of another version is an error`() async throws {
+        let body =
+            "{\"domain\":\"a.example\",\"failing\":false,\"lastLookupAt\":\"2026-01-01T00:00:00Z\",\"state\":\"new\"}\n"
+        try await serve("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n" + body) {
+            let failure = await #expect(throws: AdminClientError.self) {
+                try await AdminClient(path: path).lines(.entries(), of: EntrySummary.self) { _ in }
+            }
+            #expect(failure?.description.contains("another version") == true)
+        }
+    }
+
     @Test(arguments: [
         ("/v1/entries", ["a b/c?d#e%"], "/v1/entries/a%20b%2Fc%3Fd%23e%25"),
         ("/v1/explain", ["[smtp.example.com]:587"], "/v1/explain/%5Bsmtp.example.com%5D%3A587"),
         ("/v1/explain", ["bücher.example"], "/v1/explain/b%C3%BCcher.example"),
     ])
-    func `names in a path keep their characters`(path: String, names: [String], expected: String) {
-        #expect(Target(path, names).text == expected)
-        #expect(Target(path, [], query: [("a", "x&y=z"), ("b", nil)]).text == path + "?a=x%26y%3Dz")
+    func `names in a path are percent-encoded`(path: String, names: [String], expected: String) {
+        #expect(AdminEndpoint(path, names: names).text == expected)
+        #expect(AdminEndpoint(path, query: [("a", "x&y=z"), ("b", nil)]).text == path + "?a=x%26y%3Dz")
     }
 
-    @Test func `what is put into a path arrives as it was`() async throws {
-        let lab = try AdminLab()
-        var seams = lab.seams
-        let original = seams.destination
+    @Test func `a key in a path arrives unchanged`() async throws {
+        let fixture = try AdminFixture()
+        var dependencies = fixture.dependencies
+        let original = dependencies.destination
         let keys = ["[smtp.example.com]:587", "bücher.example", "a b/c?d#e%", "100%25"]
-        seams.destination = { key in original(keys.contains(key) ? "example.com" : "wrong") }
-        try await lab.ask(seams: seams) { client in
+        dependencies.destination = { key in original(keys.contains(key) ? "example.com" : "wrong") }
+        try await fixture.withClient(dependencies: dependencies) { client in
             for key in keys {
-                let explained: Explained = try await client.get(.explain(key, live: false))
+                let explained: ExplainResponse = try await client.get(.explain(key, live: false))
                 #expect(explained.domain == "example.com")
             }
         }

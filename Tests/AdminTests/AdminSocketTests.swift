@@ -1,200 +1,218 @@
-@testable import Admin
+@testable import AdminAPI
+@testable import AdminServer
 import Foundation
 import Glibc
 import Synchronization
 import Testing
 import TestSupport
 
-/// The socket: whose it is, what it replaces, and that mail goes on without it.
+/// The socket: its permissions, the files it replaces, and that lookups work without it.
 @Suite(.timeLimit(.minutes(5))) struct AdminSocketTests {
-    @Test func `the socket is its owner's and its group's, and gone at the end with all that made it`() async throws {
-        let lab = try AdminLab()
+    @Test func `the socket belongs to its owner and group, and the service leaves no file behind`() async throws {
+        let fixture = try AdminFixture()
         let group = String(cString: try #require(getgrgid(getgid())).pointee.gr_name)
-        try await lab.serve(socket: AdminSocket(path: lab.path, group: group)) {
+        try await fixture.serve(socket: AdminSocket(path: fixture.path, group: group)) {
             var status = stat()
-            #expect(lstat(lab.path, &status) == 0)
+            #expect(lstat(fixture.path, &status) == 0)
             #expect(status.st_mode & S_IFMT == S_IFSOCK)
             #expect(status.st_mode & 0o7777 == 0o660)
             #expect(status.st_gid == getgid())
-            let files = try FileManager.default.contentsOfDirectory(atPath: lab.directory)
+            let files = try FileManager.default.contentsOfDirectory(atPath: fixture.directory)
             #expect(files == ["admin.sock"])
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
-        #expect(lab.log.entries.contains { $0.message == "listening" && $0.facts["address"] == "unix:\(lab.path)" })
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory) == [])
+        #expect(
+            fixture.log.entries.contains { $0.message == "listening" && $0.facts["address"] == "unix:\(fixture.path)" })
     }
 
-    @Test func `a group that does not exist is told, and nobody else may connect`() async throws {
-        let lab = try AdminLab()
-        try await lab.serve(socket: AdminSocket(path: lab.path, group: "no-such-group-here")) {
+    @Test func `a group that does not exist is logged, and no other group may connect`() async throws {
+        let fixture = try AdminFixture()
+        try await fixture.serve(socket: AdminSocket(path: fixture.path, group: "no-such-group-here")) {
             var status = stat()
-            let isThere = lstat(lab.path, &status) == 0
+            let isThere = lstat(fixture.path, &status) == 0
             #expect(isThere && status.st_mode & 0o7777 == 0o600)
         }
-        #expect(lab.log.messages.contains { $0.hasPrefix("group of the admin socket does not exist") })
+        #expect(fixture.log.messages.contains { $0.hasPrefix("admin socket group does not exist") })
     }
 
-    @Test func `a reload takes the group's right away, gives it back, and sets a changed mode right`() async throws {
-        let lab = try AdminLab()
+    @Test func `a reload removes the group's permission, restores it, and corrects a changed mode`() async throws {
+        let fixture = try AdminFixture()
         let group = String(cString: try #require(getgrgid(getgid())).pointee.gr_name)
-        let socket = AdminSocket(path: lab.path, group: group)
+        let socket = AdminSocket(path: fixture.path, group: group)
         @Sendable func mode() -> UInt32? {
             var status = stat()
-            return lstat(lab.path, &status) == 0 ? status.st_mode & 0o7777 : nil
+            return lstat(fixture.path, &status) == 0 ? status.st_mode & 0o7777 : nil
         }
-        try await lab.serve(socket: socket) {
+        try await fixture.serve(socket: socket) {
             for (next, expected) in [(nil, 0o600), (group, 0o660), ("no-such-group-here", 0o600)] as [(String?, UInt32)]
             {
-                socket.update(group: next, logger: lab.log.logger())
+                socket.update(group: next, logger: fixture.log.logger())
                 #expect(mode() == expected)
             }
-            chmod(lab.path, 0o666)
-            socket.update(group: nil, logger: lab.log.logger())
+            chmod(fixture.path, 0o666)
+            socket.update(group: nil, logger: fixture.log.logger())
             #expect(mode() == 0o600)
         }
     }
 
-    @Test func `a socket whose file was removed is made again within the interval`() async throws {
-        let lab = try AdminLab()
+    @Test func `a socket whose file was removed is opened again within the interval`() async throws {
+        let fixture = try AdminFixture()
         let clock = ManualTime()
-        try await lab.serve(sleep: { try await clock.sleep($0) }) {
+        try await fixture.serve(sleep: { try await clock.sleep($0) }) {
             await clock.pass(.zero, onceAsleepFor: .seconds(5))
-            unlink(lab.path)
+            unlink(fixture.path)
             clock.advance(.seconds(5))
-            await lab.log.appearance(of: Self.gone)
-            try await lab.askAgain()
+            await fixture.log.appearance(of: Self.reopened)
+            try await fixture.requestAgain()
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory) == [])
     }
 
-    @Test func `a socket whose file was removed is made again at a reload`() async throws {
-        let lab = try AdminLab()
-        let (socket, clock) = (AdminSocket(path: lab.path, group: nil), ManualTime())
-        try await lab.serve(socket: socket, sleep: { try await clock.sleep($0) }) {
-            unlink(lab.path)
-            socket.update(group: nil, logger: lab.log.logger())
-            await lab.log.appearance(of: Self.gone)
-            try await lab.askAgain()
+    @Test func `a socket whose file was removed is opened again at a reload`() async throws {
+        let fixture = try AdminFixture()
+        let (socket, clock) = (AdminSocket(path: fixture.path, group: nil), ManualTime())
+        try await fixture.serve(socket: socket, sleep: { try await clock.sleep($0) }) {
+            unlink(fixture.path)
+            socket.update(group: nil, logger: fixture.log.logger())
+            await fixture.log.appearance(of: Self.reopened)
+            try await fixture.requestAgain()
         }
-        #expect(lab.log.messages.count { $0 == Self.gone } == 1)
+        #expect(fixture.log.messages.count { $0 == Self.reopened } == 1)
     }
 
-    @Test func `a socket that is removed the moment it gets its name counts as lost`() throws {
-        let lab = try AdminLab()
+    @Test func `a socket that is removed at the moment of its rename counts as lost`() throws {
+        let fixture = try AdminFixture()
         let isOver = Mutex(false)
-        let remover = Thread { while !isOver.withLock(\.self) { unlink(lab.path) } }
+        let remover = Thread { while !isOver.withLock(\.self) { unlink(fixture.path) } }
         remover.start()
         defer { isOver.withLock { $0 = true } }
         for _ in 0..<500 {
-            let socket = AdminSocket(path: lab.path, group: nil)
-            let place = try socket.prepare()
-            try leaveDeadSocket(at: place.path)
-            try socket.settle(place, logger: lab.log.logger())
-            let isThere = FileManager.default.fileExists(atPath: lab.path)
+            let socket = AdminSocket(path: fixture.path, group: nil)
+            let pending = try socket.prepare()
+            try leaveDeadSocket(at: pending.path)
+            try socket.publish(pending, logger: fixture.log.logger())
+            let isThere = FileManager.default.fileExists(atPath: fixture.path)
             #expect(isThere || socket.hasLostFile)
         }
     }
 
-    @Test func `a socket that could not be made is made at a reload`() async throws {
-        let lab = try AdminLab()
-        let (directory, clock) = (lab.directory + "/missing", ManualTime())
+    @Test func `a socket that could not be opened is opened at a reload`() async throws {
+        let fixture = try AdminFixture()
+        let (directory, clock) = (fixture.directory + "/missing", ManualTime())
         let socket = AdminSocket(path: directory + "/admin.sock", group: nil)
         let service = AdminService(
-            lab.policies, socket: socket, seams: lab.seams, logger: lab.log.logger(),
+            fixture.policies, socket: socket, dependencies: fixture.dependencies, logger: fixture.log.logger(),
             sleep: { try await clock.sleep($0) })
-        try await lab.run(service) {
-            await lab.log.appearance(of: Self.without)
+        try await fixture.run(service) {
+            await fixture.log.appearance(of: Self.commandsDisabled)
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-            socket.update(group: nil, logger: lab.log.logger())
-            await lab.log.appearance(of: "listening")
+            socket.update(group: nil, logger: fixture.log.logger())
+            await fixture.log.appearance(of: "listening")
         }
-        #expect(!lab.log.messages.contains(Self.gone))
+        #expect(!fixture.log.messages.contains(Self.reopened))
     }
 
-    @Test func `a socket that a killed daemon left is replaced`() async throws {
-        let lab = try AdminLab()
-        try leaveDeadSocket(at: lab.path)
-        try await lab.ask { client in _ = try await client.get(.observe, as: Observation.self) }
+    @Test func `the socket of a killed daemon is replaced`() async throws {
+        let fixture = try AdminFixture()
+        try leaveDeadSocket(at: fixture.path)
+        try await fixture.withClient { client in _ = try await client.get(.observe, as: ObserveModeResponse.self) }
     }
 
-    @Test func `a socket that another daemon serves stays its own`() async throws {
-        let first = try AdminLab()
-        let second = try AdminLab()
-        try await first.ask { client in
+    @Test func `the socket of an earlier daemon is replaced, and the earlier one has it again at the end`() async throws
+    {
+        let earlier = try AdminFixture()
+        let later = try AdminFixture()
+        let clock = ManualTime()
+        @Sendable func version() async throws -> String {
+            try await AdminClient(path: earlier.path).get(.status, as: StatusResponse.self).version
+        }
+        try await earlier.serve(sleep: { try await clock.sleep($0) }) {
+            var dependencies = later.dependencies
+            dependencies.version = "later"
             let service = AdminService(
-                second.policies, socket: AdminSocket(path: first.path, group: nil), seams: second.seams,
-                logger: second.log.logger())
-            try await second.run(service) { await second.log.appearance(of: Self.without) }
-            _ = try await client.get(.observe, as: Observation.self)
+                later.policies, socket: AdminSocket(path: earlier.path, group: nil), dependencies: dependencies,
+                logger: later.log.logger())
+            try await later.run(service) {
+                await later.log.appearance(of: "listening")
+                let before = try await version()
+                await clock.pass(.seconds(5), onceAsleepFor: .seconds(5))
+                let after = try await version()
+                #expect([before, after] == ["later", "later"])
+            }
+            await clock.pass(.seconds(5), onceAsleepFor: .seconds(5))
+            await earlier.log.appearance(of: Self.reopened)
+            #expect(try await version() == earlier.dependencies.version)
         }
-        #expect(second.reason?.contains("another process serves it") == true)
+        #expect(later.log.entries.count { $0.level >= .warning } == 0)
     }
 
-    @Test func `a file that is no socket is not replaced`() async throws {
-        let lab = try AdminLab()
-        try "precious".write(toFile: lab.path, atomically: false, encoding: .utf8)
-        try await expectWithout(lab, at: lab.path, because: "a file that is no socket is in the way")
-        #expect(try String(contentsOfFile: lab.path, encoding: .utf8) == "precious")
+    @Test func `a file that is not a socket is not replaced`() async throws {
+        let fixture = try AdminFixture()
+        try "precious".write(toFile: fixture.path, atomically: false, encoding: .utf8)
+        try await expectDisabled(fixture, at: fixture.path, because: "the file is not a socket")
+        #expect(try String(contentsOfFile: fixture.path, encoding: .utf8) == "precious")
     }
 
-    @Test func `without its directory the daemon goes on, and says what to do`() async throws {
-        let lab = try AdminLab()
-        let path = lab.directory + "/missing/admin.sock"
-        try await expectWithout(lab, at: path, because: "\(path): No such file or directory; create its directory")
+    @Test func `without the directory the daemon goes on, and logs what to do`() async throws {
+        let fixture = try AdminFixture()
+        let path = fixture.directory + "/missing/admin.sock"
+        try await expectDisabled(fixture, at: path, because: "\(path): No such file or directory; create its directory")
     }
 
-    @Test func `a path that is too long is told as that`() async throws {
-        let lab = try AdminLab()
-        let path = lab.directory + "/" + String(repeating: "x", count: 100)
-        try await expectWithout(lab, at: path, because: "a socket's path has at most")
+    @Test func `a path that is too long is logged as such`() async throws {
+        let fixture = try AdminFixture()
+        let path = fixture.directory + "/" + String(repeating: "x", count: 100)
+        try await expectDisabled(fixture, at: path, because: "a socket's path has at most")
     }
 
-    @Test func `a socket that somebody else put there meanwhile is not removed at the end`() async throws {
-        let lab = try AdminLab()
-        try await lab.serve {
-            unlink(lab.path)
-            try leaveDeadSocket(at: lab.path)
+    @Test func `a socket that another process put there is not removed at the end`() async throws {
+        let fixture = try AdminFixture()
+        try await fixture.serve {
+            unlink(fixture.path)
+            try leaveDeadSocket(at: fixture.path)
         }
-        #expect(FileManager.default.fileExists(atPath: lab.path))
+        #expect(FileManager.default.fileExists(atPath: fixture.path))
     }
 
-    @Test func `where the daemon ends because of another part, the socket has no complaint of its own`() async throws {
-        let lab = try AdminLab()
+    @Test func `when another service ends the daemon, the socket logs no error`() async throws {
+        let fixture = try AdminFixture()
         let service = AdminService(
-            lab.policies, socket: AdminSocket(path: lab.path, group: nil), seams: lab.seams, logger: lab.log.logger())
+            fixture.policies, socket: AdminSocket(path: fixture.path, group: nil), dependencies: fixture.dependencies,
+            logger: fixture.log.logger())
         let running = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await service.run()
         }
         _ = await running.result
-        #expect(!lab.log.messages.contains(Self.without))
-        #expect(try FileManager.default.contentsOfDirectory(atPath: lab.directory) == [])
+        #expect(!fixture.log.messages.contains(Self.commandsDisabled))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory) == [])
     }
 
-    private static let gone = "file of the admin socket was gone, listening anew"
-    private static let without =
-        "admin socket cannot be had, going on without: status, explain and orders do not work"
+    private static let reopened = "admin socket file was removed or replaced, opened a new one"
+    private static let commandsDisabled = "cannot open admin socket, admin commands disabled"
 
-    /// Lookups are answered, one line tells the reason, and the end is in order.
-    private func expectWithout(_ lab: AdminLab, at path: String, because reason: String) async throws {
-        lab.publish("example.com")
+    /// Expects that lookups work, that one log line has the reason, and that the daemon ends normally.
+    private func expectDisabled(_ fixture: AdminFixture, at path: String, because reason: String) async throws {
+        fixture.publish("example.com")
         let service = AdminService(
-            lab.policies, socket: AdminSocket(path: path, group: nil), seams: lab.seams, logger: lab.log.logger())
-        try await lab.run(service) {
-            await lab.log.appearance(of: Self.without)
-            let rule = try await lab.look(up: "example.com").rule
+            fixture.policies, socket: AdminSocket(path: path, group: nil), dependencies: fixture.dependencies,
+            logger: fixture.log.logger())
+        try await fixture.run(service) {
+            await fixture.log.appearance(of: Self.commandsDisabled)
+            let rule = try await fixture.lookUp("example.com").rule
             #expect(rule == .enforce)
         }
-        #expect(lab.reason?.contains(reason) == true, "\(lab.reason ?? "none")")
-        #expect(lab.log.entries.count { $0.level >= .error } == 1)
+        #expect(fixture.reason?.contains(reason) == true, "\(fixture.reason ?? "none")")
+        #expect(fixture.log.entries.count { $0.level >= .error } == 1)
     }
 }
 
-extension AdminLab {
-    /// A request over a new connection.
-    fileprivate func askAgain() async throws {
-        try await AdminClient.with(path: path) { _ = try await $0.get(.observe, as: Observation.self) }
+extension AdminFixture {
+    /// Makes a request over a new connection.
+    fileprivate func requestAgain() async throws {
+        _ = try await AdminClient(path: path).get(.observe, as: ObserveModeResponse.self)
     }
 
-    /// Why there is no socket.
+    /// The logged reason why there is no socket.
     fileprivate var reason: String? { log.entries.last { $0.level == .error }?.facts["reason"] }
 }

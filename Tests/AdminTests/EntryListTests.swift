@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import MTASTS
 import NIOCore
@@ -5,28 +6,29 @@ import Synchronization
 import Testing
 import TestSupport
 
-@testable import Admin
-@testable import PolicyService
+@testable import AdminAPI
+@testable import AdminServer
+@testable import PolicyCaching
 
-/// Lists of any length: page by page, and nothing held back on the way.
+/// Lists of any length: page by page, with bounded memory.
 @Suite(.timeLimit(.minutes(5))) struct EntryListTests {
     private static let names = (0..<2_500).map { "d\($0).example" }
 
-    private func lab() throws -> AdminLab {
+    private func fixture() throws -> AdminFixture {
         let now = ManualTime().now
-        return try AdminLab(archive: MemoryArchive(try Self.names.map { try archived($0, at: now) }))
+        return try AdminFixture(store: MemoryPolicyStore(try Self.names.map { try storedPolicy($0, at: now) }))
     }
 
-    @Test func `the list is handed out in parts that join without a gap`() async throws {
-        let lab = try lab()
-        try await lab.ask { client in
-            await lab.log.appearance(of: "policies loaded")
+    @Test func `the pages of the list join without a gap`() async throws {
+        let fixture = try fixture()
+        try await fixture.withClient { client in
+            await fixture.log.appearance(of: "policies loaded")
             var names: [String] = []
             var sizes: [Int] = []
             var after: String?
             repeat {
-                let list: EntryList = try await client.get(
-                    Target("/v1/entries", query: [("limit", "1000"), ("after", after)]))
+                let list: EntryListResponse = try await client.get(
+                    AdminEndpoint.entries(query: [("limit", "1000"), ("after", after)]))
                 names += list.entries.map(\.domain)
                 sizes.append(list.entries.count)
                 after = list.next
@@ -37,12 +39,12 @@ import TestSupport
         }
     }
 
-    @Test func `the whole list comes as lines, each domain once`() async throws {
-        let lab = try lab()
-        try await lab.ask { client in
-            await lab.log.appearance(of: "policies loaded")
+    @Test func `the whole list arrives as lines, each domain once`() async throws {
+        let fixture = try fixture()
+        try await fixture.withClient { client in
+            await fixture.log.appearance(of: "policies loaded")
             var names: [String] = []
-            try await client.lines(Target("/v1/entries", query: [("all", "true")]), of: EntryLine.self) {
+            try await client.lines(AdminEndpoint.entries(query: [("all", "true")]), of: EntrySummary.self) {
                 names.append($0.domain)
             }
             let isWhole = names.sorted() == Self.names.sorted()
@@ -50,19 +52,19 @@ import TestSupport
         }
     }
 
-    @Test func `filters and orders are those of the query`() async throws {
-        let lab = try AdminLab()
-        lab.publish("b-enforce.example")
-        lab.publish("a-enforce.example", policy: policyText(maxAge: 86_400))
-        lab.publish("testing.example", policy: policyText(mode: "testing"))
-        lab.resolver.script("_mta-sts.failing.example", .txt, .failure(.responseCode(2)))
-        try await lab.ask { client in
+    @Test func `the query filters and sorts`() async throws {
+        let fixture = try AdminFixture()
+        fixture.publish("b-enforce.example")
+        fixture.publish("a-enforce.example", policy: policyText(maxAge: 86_400))
+        fixture.publish("testing.example", policy: policyText(mode: "testing"))
+        fixture.resolver.script("_mta-sts.failing.example", type: .txt, reply: .failure(.responseCode(2)))
+        try await fixture.withClient { client in
             for name in ["b-enforce", "a-enforce", "testing", "failing", "none"] {
-                try await lab.look(up: "\(name).example")
-                lab.clock.advance(.seconds(6))
+                try await fixture.lookUp("\(name).example")
+                fixture.clock.advance(.seconds(6))
             }
             func names(_ query: (name: String, value: String?)...) async throws -> [String] {
-                let list: EntryList = try await client.get(Target("/v1/entries", query: query))
+                let list: EntryListResponse = try await client.get(AdminEndpoint.entries(query: query))
                 return list.entries.map { String($0.domain.dropLast(".example".count)) }
             }
             #expect(try await names() == ["a-enforce", "b-enforce", "failing", "none", "testing"])
@@ -76,14 +78,14 @@ import TestSupport
         }
     }
 
-    /// A million domains, and a reader who takes one page at a time.
-    @Test func `the next page is looked for when the one before has been taken`() async throws {
+    /// A long list, and a reader that takes one page at a time.
+    @Test func `the next page is read when the peer has taken the one before`() async throws {
         let asked = Atomic(0)
         let entry = try report()
         let pages = 2_000
-        // Three of a part stand for all of it.
+        // Three entries stand for a full page.
         let stream = EntryStream(
-            parts: AsyncStream<[EntryReport]> {
+            pages: AsyncStream<[EntryReport]> {
                 asked.add(1, ordering: .relaxed).newValue <= pages ? [entry, entry, entry] : nil
             })
         let taken = Atomic(0)
@@ -96,33 +98,33 @@ import TestSupport
         #expect(taken.load(ordering: .relaxed) == pages)
     }
 
-    @Test func `lines are cut wherever the pieces end`() {
+    @Test func `lines are split wherever the pieces end`() {
         let text = "one\ntwo\n\nfour\n"
         for size in 1...text.utf8.count {
-            var cutter = LineCutter()
+            var decoder = LineDecoder()
             var lines: [String] = []
             let octets = Array(text.utf8)
             for start in stride(from: 0, to: octets.count, by: size) {
-                let piece = ByteBuffer(bytes: octets[start..<min(start + size, octets.count)])
-                lines += cutter.cut(piece).map { String(buffer: $0) }
+                let piece = Data(octets[start..<min(start + size, octets.count)])
+                lines += decoder.append(piece).map { String(decoding: $0, as: UTF8.self) }
             }
             #expect(lines == ["one", "two", "", "four"])
-            #expect(cutter.isEmpty)
+            #expect(decoder.pendingCount == 0)
         }
-        var cutter = LineCutter()
-        #expect(cutter.cut(ByteBuffer(string: "half")).isEmpty)
-        #expect(!cutter.isEmpty)
+        var decoder = LineDecoder()
+        #expect(decoder.append(Data("half".utf8)).isEmpty)
+        #expect(decoder.pendingCount == 4)
     }
 
     private func report() throws -> EntryReport {
         EntryReport(
             domain: try domain("example.com"), state: .unknown, policy: nil, isApplied: false, record: nil,
             failure: nil,
-            askedAt: ManualTime().now, refreshAt: nil, isUnderWay: false, isInArchiveOnly: false, isFailing: false)
+            lastLookupAt: ManualTime().now, refreshAt: nil, isInProgress: false, isInStoreOnly: false, isFailing: false)
     }
 }
 
-/// The other end of a response: says when it has taken a piece.
+/// The other end of a response: calls `take` with each piece.
 private struct PageReader: ResponseBodyWriter {
     let take: @Sendable (ByteBuffer) async -> Void
 

@@ -1,35 +1,42 @@
 import Foundation
-import PolicyService
+import MTASTS
+import PolicyCaching
 import Testing
 import TestSupport
 
-@testable import Admin
+@testable import AdminAPI
+@testable import AdminServer
 
-/// What the API says of itself is what it is.
+/// The OpenAPI document describes the API as it is.
 @Suite(.timeLimit(.minutes(5))) struct OpenAPITests {
-    /// Everything that goes over the socket.
-    private static let values: [any WireValue.Type] = [
-        Answer.self, Background.self, Cache.self, DANEFound.self, DANEHost.self, Difference.self, Entry.self,
-        EntryLine.self, EntryList.self, Exemption.self, Explained.self, FetchFailed.self, Forgotten.self, Known.self,
-        Next.self, Notable.self, Observation.self, ObservationOrder.self, Order.self, OrderCounts.self, OrderList.self,
-        OrderReceipt.self, PastFailure.self, PastLookup.self, Pin.self, Policy.self, Problem.self, QueryReport.self,
+    /// Every model of the API.
+    private static let values: [any APIModel.Type] = [
+        Answer.self, BackgroundSummary.self, CacheSummary.self, DANEDetails.self, DANEHost.self, Difference.self,
+        EntryResponse.self,
+        EntrySummary.self, EntryListResponse.self, ExemptionRequest.self, ExplainResponse.self, FetchFailure.self,
+        ForgetResponse.self, PolicyKnowledge.self,
+        NextLookupDetails.self, DomainTime.self, ObserveModeResponse.self, ObserveModeRequest.self,
+        OverrideResponse.self, OverrideCounts.self, OverrideListResponse.self,
+        OverrideChangeResponse.self, FailureEvent.self, LookupEvent.self, PinRequest.self, PolicyDetails.self,
+        ProblemDetails.self, QueryReport.self,
         QueryReport.DANE.self, QueryReport.Fetch.self, QueryReport.Policy.self, QueryReport.PolicyHost.self,
-        ChangedFact.self, QueryReport.Record.self, Record.self, Refreshed.self, Reloaded.self, SetupFacts.self,
-        Status.self,
+        ChangedSetting.self, QueryReport.Record.self, RecordDetails.self, RefreshResponse.self, ReloadResponse.self,
+        RuntimeSummary.self,
+        StatusResponse.self,
     ]
 
-    private func description() async throws -> (object: [String: Any], lab: AdminLab) {
-        let lab = try AdminLab()
-        let text = try await Self.fetch(lab)
+    private func description() async throws -> (object: [String: Any], fixture: AdminFixture) {
+        let fixture = try AdminFixture()
+        let text = try await Self.fetch(fixture)
         let object = try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-        return (object, lab)
+        return (object, fixture)
     }
 
-    private static func fetch(_ lab: AdminLab) async throws -> String {
+    private static func fetch(_ fixture: AdminFixture) async throws -> String {
         let (texts, continuation) = AsyncStream<String>.makeStream()
-        try await lab.serve {
-            try await RawClient.with(path: lab.path) { client in
-                _ = continuation.yield(try await client.request("GET", "/openapi.json").body)
+        try await fixture.serve {
+            try await RawClient.with(path: fixture.path) { client in
+                _ = continuation.yield(try await client.request("GET", target: "/openapi.json").body)
             }
         }
         for await text in texts { return text }
@@ -37,12 +44,13 @@ import TestSupport
     }
 
     @Test func `every route is described, and every description has its route`() async throws {
-        let (object, lab) = try await description()
+        let (object, fixture) = try await description()
         #expect(object["openapi"] as? String == "3.1.0")
         let paths = try #require(object["paths"] as? [String: [String: Any]])
         let described = Set(paths.flatMap { path, operations in operations.keys.map { "\($0) \(path)" } })
-        let api = AdminAPI(policies: lab.policies, seams: lab.seams, startedAt: lab.clock.now, process: 1)
-        let routes = Routes(api, bodyLimit: .seconds(1)).all
+        let operations = AdminOperations(
+            policies: fixture.policies, dependencies: fixture.dependencies, startedAt: fixture.clock.now, process: 1)
+        let routes = Routes(operations, bodyTimeout: .seconds(1)).all
         #expect(described == Set(routes.map { "\($0.method.rawValue.lowercased()) \($0.path)" }))
         #expect(described.count == routes.count)
         for route in routes {
@@ -51,17 +59,29 @@ import TestSupport
         }
     }
 
-    /// A path of which nobody answers is one that the description made up.
+    @Test func `the paths and methods do not change`() async throws {
+        let (object, _) = try await description()
+        let paths = try #require(object["paths"] as? [String: [String: Any]])
+        #expect(
+            paths.mapValues { $0.keys.sorted() } == [
+                "/openapi.json": ["get"], "/v1/entries": ["get"], "/v1/entries/{domain}": ["delete", "get"],
+                "/v1/entries/{domain}/refresh": ["post"], "/v1/exemptions": ["get"],
+                "/v1/exemptions/{domain}": ["delete", "get", "put"], "/v1/explain/{key}": ["get"],
+                "/v1/observe": ["get", "put"], "/v1/pins": ["get"], "/v1/pins/{domain}": ["delete", "get", "put"],
+                "/v1/reload": ["post"], "/v1/status": ["get"],
+            ])
+    }
+
     @Test func `every described path is answered`() async throws {
         let (object, _) = try await description()
         let paths = try #require(object["paths"] as? [String: [String: Any]])
         let calls = paths.flatMap { path, operations in operations.keys.map { ($0.uppercased(), path) } }
-        let lab = try AdminLab()
-        try await lab.serve {
+        let fixture = try AdminFixture()
+        try await fixture.serve {
             for (method, path) in calls {
                 let target = path.replacing("{domain}", with: "a.example").replacing("{key}", with: "a.example")
-                let response = try await RawClient.with(path: lab.path) { client in
-                    try await client.request(method, target, method == "PUT" ? "{}" : nil)
+                let response = try await RawClient.with(path: fixture.path) { client in
+                    try await client.request(method, target: target, body: method == "PUT" ? "{}" : nil)
                 }
                 #expect(response.problem?.error.hasPrefix("no such route") != true, "\(method) \(target)")
                 #expect(response.status == (method == "PUT" ? 400 : response.status))
@@ -69,7 +89,7 @@ import TestSupport
         }
     }
 
-    @Test func `every reference leads somewhere, and no schema is there for nothing`() async throws {
+    @Test func `every reference has its schema, and every schema a reference`() async throws {
         let (object, _) = try await description()
         let components = try #require(object["components"] as? [String: [String: Any]])
         let schemas = try #require(components["schemas"])
@@ -84,24 +104,42 @@ import TestSupport
     }
 
     @Test(arguments: values.indices)
-    func `a schema has the names that the value has, and knows which may be missing`(place: Int) throws {
-        let type = Self.values[place]
+    func `a schema has the property names of its model, and which of them are optional`(index: Int) throws {
+        let type = Self.values[index]
         let keys = try KeyRecorder.keys(of: type)
         let properties = type.schema.properties
         #expect(Set(properties.filter { !$0.isOptional }.map(\.name)) == keys.required, "\(type)")
         #expect(Set(properties.filter(\.isOptional).map(\.name)) == keys.optional, "\(type)")
         #expect(properties.count == keys.required.count + keys.optional.count)
     }
+
+    @Test func `the words and limits of the API are those of the daemon`() {
+        #expect(DomainState.allCases.map(\.rawValue) == EntryState.allCases.map(\.rawValue))
+        #expect(Set(EntrySort.allCases.map(\.rawValue)) == Set(EntryQuery.Order.allCases.map(\.rawValue)))
+        #expect(PolicyMode.allCases.map(\.rawValue) == STSPolicy.Mode.allCases.map(\.rawValue))
+        let rules = Decision.Rule.allCases.map { DecisionRule($0) }
+        #expect(rules.map(\.rawValue) == Decision.Rule.allCases.map(\.rawValue))
+        #expect(Set(DecisionRule.allCases).subtracting(rules) == [.noPolicyDomain])
+        #expect(EntryListResponse.maximumLimit == EntryQuery.maximumLimit)
+        #expect(OverrideResponse.maximumReason == Override.maximumTextLength)
+    }
+
+    @Test func `a word that the enum does not have is an error that lists the words`() {
+        let error = #expect(throws: DecodingError.self) {
+            try JSONDecoder().decode([OverrideKind].self, from: Data("[\"exempt\",\"lift\"]".utf8))
+        }
+        #expect("\(error as Any)".contains("is unknown, expected exempt, pin"))
+    }
 }
 
-/// Decodes a value out of nothing, and notes by which names it asks.
+/// Decodes a model from nothing and records the names of its properties.
 private final class KeyRecorder: Decoder {
     private(set) var required: Set<String> = []
     private(set) var optional: Set<String> = []
     let codingPath: [any CodingKey] = []
     let userInfo: [CodingUserInfoKey: Any] = [:]
 
-    static func keys(of type: any WireValue.Type) throws -> (required: Set<String>, optional: Set<String>) {
+    static func keys(of type: any APIModel.Type) throws -> (required: Set<String>, optional: Set<String>) {
         let recorder = KeyRecorder()
         _ = try type.init(from: recorder)
         return (recorder.required, recorder.optional)
@@ -111,10 +149,10 @@ private final class KeyRecorder: Decoder {
         KeyedDecodingContainer(Keyed(recorder: self))
     }
 
-    func unkeyedContainer() throws -> any UnkeyedDecodingContainer { throw Unexpected() }
-    func singleValueContainer() throws -> any SingleValueDecodingContainer { throw Unexpected() }
+    func unkeyedContainer() throws -> any UnkeyedDecodingContainer { throw UnexpectedError() }
+    func singleValueContainer() throws -> any SingleValueDecodingContainer { throw UnexpectedError() }
 
-    struct Unexpected: Error {}
+    struct UnexpectedError: Error {}
 
     private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
         let recorder: KeyRecorder
@@ -150,23 +188,23 @@ private final class KeyRecorder: Decoder {
         }
 
         func nestedContainer<N: CodingKey>(keyedBy: N.Type, forKey: Key) throws -> KeyedDecodingContainer<N> {
-            throw Unexpected()
+            throw UnexpectedError()
         }
-        func nestedUnkeyedContainer(forKey: Key) throws -> any UnkeyedDecodingContainer { throw Unexpected() }
-        func superDecoder() throws -> any Decoder { throw Unexpected() }
-        func superDecoder(forKey: Key) throws -> any Decoder { throw Unexpected() }
+        func nestedUnkeyedContainer(forKey: Key) throws -> any UnkeyedDecodingContainer { throw UnexpectedError() }
+        func superDecoder() throws -> any Decoder { throw UnexpectedError() }
+        func superDecoder(forKey: Key) throws -> any Decoder { throw UnexpectedError() }
     }
 
-    /// Some value of a type.
+    /// An arbitrary value of a type.
     private enum Anything {
         static func of<T: Decodable>(_ type: T.Type) throws -> T {
             if let cases = type as? any CaseIterable.Type, let first = first(of: cases) as? T { return first }
-            if type is any WireValue.Type { return try T(from: KeyRecorder()) }
+            if type is any APIModel.Type { return try T(from: KeyRecorder()) }
             let texts = ["\"2026-01-01T00:00:00Z\"", "0", "true", "[]", "{}"]
             for text in texts {
                 if let value = try? JSONDecoder().decode(type, from: Data(text.utf8)) { return value }
             }
-            throw Unexpected()
+            throw UnexpectedError()
         }
 
         private static func first<C: CaseIterable>(of type: C.Type) -> Any? { type.allCases.first }

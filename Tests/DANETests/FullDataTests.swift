@@ -35,26 +35,26 @@ import Testing
 
     private static let keys = [ellipticCurveKey, ed25519Key, rsaKey]
 
-    private func defect(_ selector: UInt8, _ data: [UInt8], usage: UInt8 = 3) throws -> TLSARecord.Defect? {
+    private func defect(_ selector: UInt8, data: [UInt8], usage: UInt8 = 3) throws -> TLSARecord.Defect? {
         try TLSARecord(rdata: [usage, selector, 0] + data).defect
     }
 
     @Test func `DANE-2.2-a a certificate with selector 0 and a key with selector 1 are usable`() throws {
         #expect(Self.certificate.count == 396)
         for usage in [UInt8(2), 3] {
-            #expect(try defect(0, Self.certificate, usage: usage) == nil)
-            for key in Self.keys { #expect(try defect(1, key, usage: usage) == nil) }
+            #expect(try defect(0, data: Self.certificate, usage: usage) == nil)
+            for key in Self.keys { #expect(try defect(1, data: key, usage: usage) == nil) }
         }
     }
 
     @Test func `DANE-6698-4.1-a full data that is something else is unusable`() throws {
-        #expect(try defect(0, [0]) == .notParsable(selector: 0))
-        #expect(try defect(1, [0]) == .notParsable(selector: 1))
-        #expect(try defect(0, TLSARecordTests.sha256) == .notParsable(selector: 0))
-        #expect(try defect(1, TLSARecordTests.sha512) == .notParsable(selector: 1))
+        #expect(try defect(0, data: [0]) == .notParsable(selector: 0))
+        #expect(try defect(1, data: [0]) == .notParsable(selector: 1))
+        #expect(try defect(0, data: TLSARecordTests.sha256) == .notParsable(selector: 0))
+        #expect(try defect(1, data: TLSARecordTests.sha512) == .notParsable(selector: 1))
         // The right data with the wrong selector.
-        #expect(try defect(1, Self.certificate) == .notParsable(selector: 1))
-        for key in Self.keys { #expect(try defect(0, key) == .notParsable(selector: 0)) }
+        #expect(try defect(1, data: Self.certificate) == .notParsable(selector: 1))
+        for key in Self.keys { #expect(try defect(0, data: key) == .notParsable(selector: 0)) }
     }
 
     @Test func `DANE-2.2-b a set of full data that cannot be parsed promises TLS and no more`() {
@@ -66,10 +66,10 @@ import Testing
     @Test func `full data that is cut, or goes on, is unusable`() throws {
         for (selector, whole) in [(UInt8(0), Self.certificate)] + Self.keys.map({ (1, $0) }) {
             for length in 1..<whole.count {
-                #expect(try defect(selector, Array(whole.prefix(length))) != nil, "\(length) octets")
+                #expect(try defect(selector, data: Array(whole.prefix(length))) != nil, "\(length) octets")
             }
-            #expect(try defect(selector, whole + [0]) != nil)
-            #expect(try defect(selector, [0] + whole) != nil)
+            #expect(try defect(selector, data: whole + [0]) != nil)
+            #expect(try defect(selector, data: [0] + whole) != nil)
         }
     }
 
@@ -79,7 +79,7 @@ import Testing
             [0x30, 43], [0x30, 0x82, 0xFF, 0xFF], [0x30, 0x84, 0x7F, 0xFF, 0xFF, 0xFF], [0x30, 0xFF],
         ]
         for header in headers {
-            #expect(try defect(1, header + content) != nil, "\(header)")
+            #expect(try defect(1, data: header + content) != nil, "\(header)")
         }
     }
 
@@ -89,12 +89,12 @@ import Testing
         short[1] -= 1
         short[10] -= 1
         #expect(short[9] == 3)
-        #expect(try defect(1, short) == .notParsable(selector: 1))
+        #expect(try defect(1, data: short) == .notParsable(selector: 1))
         // An elliptic curve's point begins with 2, 3 or 4.
         var point = Self.ellipticCurveKey
         #expect(point[26] == 4)
         point[26] = 9
-        #expect(try defect(1, point) == .notParsable(selector: 1))
+        #expect(try defect(1, data: point) == .notParsable(selector: 1))
     }
 
     @Test func `a key that OpenSSL does not know is unusable, alone and in a certificate`() throws {
@@ -102,12 +102,12 @@ import Testing
         var key = Self.ed25519Key
         #expect(key[8] == 0x70)
         key[8] = 0x7F
-        #expect(try defect(1, key) == .notParsable(selector: 1))
+        #expect(try defect(1, data: key) == .notParsable(selector: 1))
         var certificate = Self.certificate
         let identifier: [UInt8] = [0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01]
         let place = try #require(certificate.indices.first { certificate[$0...].starts(with: identifier) })
         certificate[place + 6] = 0x7F
-        #expect(try defect(0, certificate) == .notParsable(selector: 0))
+        #expect(try defect(0, data: certificate) == .notParsable(selector: 0))
     }
 
     @Test func `any octet of a certificate may be any other: it is judged all the same`() throws {
@@ -116,7 +116,7 @@ import Testing
             for value in [UInt8(0), 0x30, 0x7F, 0x80, 0xFF] {
                 var octets = Self.certificate
                 octets[place] = value
-                if try defect(0, octets) == nil { usable += 1 }
+                if try defect(0, data: octets) == nil { usable += 1 }
             }
         }
         // Names, times, key and signature are left to TLS; lengths and tags are not.

@@ -73,8 +73,9 @@ import Testing
             texts == [
                 "certificate usage 1 is unusable for SMTP (RFC 7672 section 3.1.3)", "unknown selector 2",
                 "unknown matching type 3", "0 octets of association data do not fit the matching type",
-                "the full data (matching type 0) is no certificate", "the full data (matching type 0) is no public key",
+                "the full data (matching type 0) is not a certificate",
+                "the full data (matching type 0) is not a public key",
             ])
-        #expect("\(TLSAError.tooShort(octets: 2))" == "2 octets where a TLSA record has at least 3")
+        #expect("\(TLSAError.tooShort(octets: 2))" == "2 octets; a TLSA record has at least 3")
     }
 }

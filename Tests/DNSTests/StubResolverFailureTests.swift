@@ -4,15 +4,15 @@ import Testing
 @testable import DNSClient
 @testable import UnboundDNS
 
-/// What a server fails to say is a failure with its name, and hides nothing later.
+/// Failures of servers: each has its cause, and does not affect later questions.
 @Suite(.timeLimit(.minutes(5)))
 struct StubResolverFailureTests {
-    private let text = record(16, rdata("here"))
+    private let text = record(16, data: rdata("here"))
 
     @Test func `SERVFAIL is a failure with its code, and is not remembered`() async throws {
         let broken = Flag()
         let stub = try StubServer { query in
-            .answer(broken.isSet ? query.response(answers: [record(16, rdata("here"))]) : query.response(code: 2))
+            .answer(broken.isSet ? query.response(answers: [record(16, data: rdata("here"))]) : query.response(code: 2))
         }
         let resolver = try resolver(ports: stub.port)
         #expect(await resolver.cause("a.test") == .responseCode(2))
@@ -33,28 +33,28 @@ struct StubResolverFailureTests {
         #expect(await resolver.cause("out.a.test") == .responseCode(5))
     }
 
-    @Test func `a failure tells question, cause and servers`() async throws {
+    @Test func `a failure contains question, cause and servers`() async throws {
         let stub = try StubServer { .answer($0.response(code: 2)) }
         let resolver = try resolver(ports: stub.port)
-        let failure = await #expect(throws: DNSFailure.self) { try await resolver.txt("a.test") }
+        let failure = await #expect(throws: DNSError.self) { try await resolver.txt("a.test") }
         #expect(failure?.description == "a.test TXT: SERVFAIL (servers 127.0.0.1@\(stub.port))")
     }
 
     @Test func `a server that never answers is a time-out after the time that was set`() async throws {
-        let stub = try StubServer { _ in .silence }
+        let stub = try StubServer { _ in .noAnswer }
         let resolver = try resolver(ports: stub.port, timeout: .milliseconds(300))
         let started = ContinuousClock.now
         #expect(await resolver.cause("a.test") == .timedOut(after: .milliseconds(300)))
         #expect(.now - started >= .milliseconds(300))
     }
 
-    @Test func `a port where nobody listens is a time-out too`() async throws {
+    @Test func `a closed port is a time-out too`() async throws {
         let resolver = try resolver(ports: freePort("127.0.0.1"), timeout: .milliseconds(300))
         #expect(await resolver.cause("a.test") == .timedOut(after: .milliseconds(300)))
     }
 
     @Test func `the same question twice is asked twice`() async throws {
-        let stub = try StubServer { .answer($0.response(answers: [record(16, ttl: 3600, rdata("here"))])) }
+        let stub = try StubServer { .answer($0.response(answers: [record(16, ttl: 3600, data: rdata("here"))])) }
         let resolver = try resolver(ports: stub.port)
         for _ in 0..<3 { #expect(try await resolver.txt("a.test").content == .records([rdata("here")])) }
         #expect(stub.queries.map(\.name) == ["a.test", "a.test", "a.test"])
@@ -84,7 +84,7 @@ struct StubResolverFailureTests {
     @Test func `a time-out of one question leaves the others`() async throws {
         let text = text
         let stub = try StubServer { query in
-            query.name == "slow.test" ? .silence : .answer(query.response(answers: [text]))
+            query.name == "slow.test" ? .noAnswer : .answer(query.response(answers: [text]))
         }
         let resolver = try resolver(ports: stub.port, timeout: .seconds(1))
         async let slow = resolver.cause("slow.test")
@@ -95,9 +95,9 @@ struct StubResolverFailureTests {
         }
     }
 
-    @Test func `a dead server beside a good one delays, no more`() async throws {
+    @Test func `a dead server causes a delay only if another one answers`() async throws {
         let text = text
-        let silent = try StubServer { _ in .silence }
+        let silent = try StubServer { _ in .noAnswer }
         let good = try StubServer { .answer($0.response(answers: [text])) }
         let resolver = try resolver(ports: silent.port, good.port)
         for number in 0..<20 {
@@ -105,7 +105,7 @@ struct StubResolverFailureTests {
         }
     }
 
-    @Test func `a server that says SERVFAIL beside a good one does no harm`() async throws {
+    @Test func `SERVFAIL of one server has no effect if another one answers`() async throws {
         let text = text
         let bad = try StubServer { .answer($0.response(code: 2)) }
         let good = try StubServer { .answer($0.response(answers: [text])) }

@@ -4,7 +4,7 @@ import Testing
 @testable import DNSClient
 @testable import UnboundDNS
 
-/// What a real server says comes through as it is.
+/// The answers of a real server are unchanged.
 @Suite(.timeLimit(.minutes(5)))
 struct StubResolverTests {
     static let soa = "@ 300 SOA ns root 1 3600 600 86400 77\n@ 20 NS ns\nns 300 A 127.0.0.1\n"
@@ -62,7 +62,7 @@ struct StubResolverTests {
 
     @Test func `addresses of both families come as RDATA`() async throws {
         let four = try await resolver.resolve(DNSQuestion(name: "both.example.test", type: .a))
-        guard case .records(let records) = four.content else { throw KnotServer.Failed(description: "\(four)") }
+        guard case .records(let records) = four.content else { throw KnotServer.StartError(description: "\(four)") }
         #expect(Set(records) == [[192, 0, 2, 1], [192, 0, 2, 2]])
         let six = try await resolver.resolve(DNSQuestion(name: "both.example.test", type: .aaaa))
         #expect(six.content == .records([[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]]))
@@ -146,7 +146,7 @@ struct StubResolverTests {
         let lines = (0..<45).map { "big 60 TXT \"\($0)\" \(record)\n" }.joined()
         let knot = try KnotServer(zones: ["big.test": Self.soa + lines])
         let answer = try await DNSTests.resolver(ports: knot.port).txt("big.big.test")
-        guard case .records(let records) = answer.content else { throw KnotServer.Failed(description: "\(answer)") }
+        guard case .records(let records) = answer.content else { throw KnotServer.StartError(description: "\(answer)") }
         #expect(Set(records).count == 45)
         #expect(records.map(\.count).reduce(0, +) > 55_000)
     }
@@ -155,7 +155,7 @@ struct StubResolverTests {
         let strings = (0..<10_000).map { "\"" + String(10_000 + $0) + "\"" }.joined(separator: " ")
         let knot = try KnotServer(zones: ["big.test": Self.soa + "many 60 TXT ( \(strings) )"])
         let answer = try await DNSTests.resolver(ports: knot.port).txt("many.big.test")
-        guard case .records(let records) = answer.content else { throw KnotServer.Failed(description: "\(answer)") }
+        guard case .records(let records) = answer.content else { throw KnotServer.StartError(description: "\(answer)") }
         #expect(records.map(\.count) == [60_000])
     }
 

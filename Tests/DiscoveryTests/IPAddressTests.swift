@@ -10,7 +10,7 @@ import TestSupport
         ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"), ("fe80::", "fe80::"), ("::ffff:192.0.2.1", "::ffff:c000:201"),
         ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
     ])
-    func `addresses are read and written in RFC 5952's form`(text: String, expected: String) throws {
+    func `addresses are parsed, and written in the form of RFC 5952`(text: String, expected: String) throws {
         #expect(try address(text).description == expected)
     }
 
@@ -19,7 +19,7 @@ import TestSupport
         "12345::",
         "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::1%eth0", "[::1]", "g::", "1:2:3:4:5:6:7::8", "::1.2.3",
     ])
-    func `anything else is no address`(text: String) {
+    func `other text is not an address`(text: String) {
         #expect(IPAddress(text) == nil)
     }
 
@@ -29,13 +29,13 @@ import TestSupport
         ("0.0.0.0/0", "::", false), ("2001:db8::/33", "2001:db8:7fff::1", true),
         ("2001:db8::/33", "2001:db8:8000::", false), ("::1/128", "::1", true),
     ])
-    func `a network contains what shares its prefix`(network: String, inner: String, expected: Bool) throws {
+    func `a network contains the addresses with its prefix`(network: String, inner: String, expected: Bool) throws {
         let network = try #require(IPNetwork(network))
         #expect(network.contains(try address(inner)) == expected)
     }
 
     @Test(arguments: ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8", "::/129", "10.0.0/8", "/8", "x"])
-    func `anything else is no network`(text: String) {
+    func `other text is not a network`(text: String) {
         #expect(IPNetwork(text) == nil)
     }
 }

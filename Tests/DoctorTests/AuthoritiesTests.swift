@@ -1,62 +1,63 @@
-import PostfixSettings
+import PostfixConfig
 import Testing
 
 @testable import Doctor
 
-/// The CA file is the first thing that goes wrong.
+/// The CA file, the most frequent error.
 @Suite struct AuthoritiesTests {
-    private static func finding(
-        _ file: CertificateStore?, _ directory: CertificateStore? = nil, _ changes: [String: String] = [:],
-        chroot: MasterService.Chroot = .no, source: PostfixSurvey.Source = .postconf("/usr/sbin/postconf"),
+    private static func result(
+        _ file: CertificateStore?, directory: CertificateStore? = nil, changes: [String: String] = [:],
+        chroot: MasterCF.Chroot = .no, source: PostfixConfiguration.Source = .postconf("/usr/sbin/postconf"),
         isRoot: Bool = true
-    ) -> Finding? {
-        let survey = Healthy.survey(changes, services: [Healthy.service("smtp", chroot: chroot)], source: source)
-        return Healthy.findings(
-            .authorities, Healthy.facts(survey, file: file, directory: directory), isRoot: isRoot
+    ) -> CheckResult? {
+        let configuration = Healthy.configuration(
+            changes, services: [Healthy.service("smtp", chroot: chroot)], source: source)
+        return Healthy.results(
+            .authorities, in: Healthy.facts(configuration, file: file, directory: directory), isRoot: isRoot
         ).first
     }
 
-    private static let line = Remedy(.mainCF, "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt")
+    private static let line = Fix(.mainCF, line: "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt")
 
     @Test func `a file with certificates is enough`() {
-        #expect(Self.finding(.certificates(1))?.severity == .ok)
-        #expect(Self.finding(.certificates(1), .missing)?.severity == .ok)
+        #expect(Self.result(.certificates(1))?.severity == .ok)
+        #expect(Self.result(.certificates(1), directory: .missing)?.severity == .ok)
     }
 
     @Test(arguments: [CertificateStore.certificates(0), .missing, .unreadable(5)])
-    func `a file that is empty, missing or unreadable fails, whatever the directory has`(file: CertificateStore) {
+    func `an empty, missing or unreadable file fails with any directory`(file: CertificateStore) {
         for directory in [nil, CertificateStore.certificates(140)] {
-            let finding = Self.finding(file, directory)
-            #expect(finding?.severity == .fail)
-            #expect(finding?.remedy == Self.line)
-            #expect(finding?.meaning.contains("plaintext") == true)
+            let result = Self.result(file, directory: directory)
+            #expect(result?.severity == .fail)
+            #expect(result?.fix == Self.line)
+            #expect(result?.meaning.contains("plaintext") == true)
         }
     }
 
     @Test func `neither file nor directory fails`() {
-        #expect(Self.finding(nil)?.severity == .fail)
-        #expect(Self.finding(nil)?.remedy == Self.line)
-        #expect(Self.finding(nil, nil, ["tls_append_default_CA": "yes"])?.severity == .warn)
+        #expect(Self.result(nil)?.severity == .fail)
+        #expect(Self.result(nil)?.fix == Self.line)
+        #expect(Self.result(nil, directory: nil, changes: ["tls_append_default_CA": "yes"])?.severity == .warn)
     }
 
-    @Test func `a directory counts where smtp looks, in its chroot`() throws {
+    @Test func `the directory is that of smtp's chroot`() throws {
         let path = ["smtp_tls_CApath": "/etc/ssl/certs"]
-        #expect(Self.finding(nil, .certificates(140), path)?.severity == .ok)
-        #expect(Self.finding(nil, .certificates(0), path)?.severity == .fail)
-        let finding = try #require(Self.finding(nil, .missing, path, chroot: .yes))
-        #expect(finding.severity == .fail)
-        #expect(finding.meaning.contains("/var/spool/postfix/etc/ssl/certs"))
-        #expect(finding.remedy == Self.line)
+        #expect(Self.result(nil, directory: .certificates(140), changes: path)?.severity == .ok)
+        #expect(Self.result(nil, directory: .certificates(0), changes: path)?.severity == .fail)
+        let result = try #require(Self.result(nil, directory: .missing, changes: path, chroot: .yes))
+        #expect(result.severity == .fail)
+        #expect(result.meaning.contains("/var/spool/postfix/etc/ssl/certs"))
+        #expect(result.fix == Self.line)
     }
 
-    @Test func `what this user may not read, or another host has, is unknown`() {
-        #expect(Self.finding(.unreadable(13), isRoot: false)?.severity == .unknown)
-        #expect(Self.finding(nil, .unreadable(13), isRoot: false)?.severity == .unknown)
-        #expect(Self.finding(.missing, source: .files)?.severity == .unknown)
-        #expect(Self.finding(nil, .missing, source: .files)?.severity == .unknown)
+    @Test func `a file that this user may not read, or of another host, is unknown`() {
+        #expect(Self.result(.unreadable(13), isRoot: false)?.severity == .unknown)
+        #expect(Self.result(nil, directory: .unreadable(13), isRoot: false)?.severity == .unknown)
+        #expect(Self.result(.missing, source: .files)?.severity == .unknown)
+        #expect(Self.result(nil, directory: .missing, source: .files)?.severity == .unknown)
     }
 
-    @Test func `certificates are counted as blocks that end, and as hashed names`() throws {
+    @Test func `complete blocks and hashed names count as certificates`() throws {
         let block = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
         let trusted = "-----BEGIN TRUSTED CERTIFICATE-----\nMII=\n-----END TRUSTED CERTIFICATE-----\n"
         #expect(CertificateStore.pemBlocks(in: "# CAs\n" + block + trusted) == 2)

@@ -1,100 +1,110 @@
-import PostfixSettings
+import PostfixConfig
 import Testing
 
 @testable import Doctor
 
-/// The socket, from the chroot and as the user of smtp(8).
+/// The socket as smtp(8) sees it, in its chroot and with its user.
 @Suite struct MapSocketTests {
     private static let inside = "/var/spool/postfix/run/sts-bridge/socket"
 
-    private static func findings(
-        _ way: BridgeWay, table: String = "socketmap:unix:run/sts-bridge/socket:postfix",
-        source: PostfixSurvey.Source = .postconf("/usr/sbin/postconf"), owner: Account? = Healthy.postfix,
+    private static func results(
+        _ route: BridgeRoute, table: String = "socketmap:unix:run/sts-bridge/socket:postfix",
+        source: PostfixConfiguration.Source = .postconf("/usr/sbin/postconf"), owner: Account? = Healthy.postfix,
         listening address: TableAddress = .unix(path: inside)
-    ) -> [Finding] {
+    ) -> [CheckResult] {
         let facts = Healthy.facts(
-            Healthy.survey(services: [Healthy.service("smtp", chroot: .yes)], source: source),
-            tables: [TableFacts(PolicyTable(table), .bridge(way))], owner: owner)
-        return Healthy.findings(
-            .mapSocket, facts, BridgeSetup(listeners: [BridgeSetup.Listener(.socketmap, address)]))
+            Healthy.configuration(services: [Healthy.service("smtp", chroot: .yes)], source: source),
+            tables: [TableInspection(PolicyTable(table), role: .bridge(route))], owner: owner)
+        return Healthy.results(
+            .mapSocket, in: facts,
+            setup: DaemonConfiguration(listeners: [DaemonConfiguration.Listener(.socketmap, address: address)]))
     }
 
-    private static func path(_ socket: FileLook, directory: FileLook = .found(FileFacts(.directory, mode: 0o755)))
+    private static func path(_ socket: FileLookup, directory: FileLookup = .found(FileStatus(.directory, mode: 0o755)))
         -> SocketPath
     {
         SocketPath(steps: [
-            (path: "/var/spool/postfix", look: .found(FileFacts(.directory, mode: 0o755))),
+            (path: "/var/spool/postfix", look: .found(FileStatus(.directory, mode: 0o755))),
             (path: "/var/spool/postfix/run", look: directory), (path: inside, look: socket),
         ])
     }
 
-    private static let good = FileLook.found(FileFacts(.socket, mode: 0o660, group: 105))
+    private static let good = FileLookup.found(FileStatus(.socket, mode: 0o660, group: 105))
     private static let answered = LookupProbe.Outcome.answered("NOTFOUND ")
 
-    @Test func `a socket that smtp may write, and that answers, is ok`() {
-        #expect(Self.findings(BridgeWay(.socket(Self.path(Self.good)), Self.answered)).severities == [.ok])
-        #expect(Self.findings(BridgeWay(.inet, Self.answered)).severities == [.ok])
+    @Test func `a socket that smtp may write and that answers is ok`() {
+        #expect(Self.results(BridgeRoute(.socket(Self.path(Self.good)), outcome: Self.answered)).severities == [.ok])
+        #expect(Self.results(BridgeRoute(.inet, outcome: Self.answered)).severities == [.ok])
     }
 
-    @Test func `an absolute path outside of the chroot fails, and the line to change depends on the listener`() {
+    @Test func `an absolute path outside of the chroot fails, and the fix depends on the listener`() {
         let table = "socketmap:unix:\(Self.inside):postfix"
-        let way = BridgeWay(.outsideOfChroot("/var/spool/postfix" + Self.inside), Self.answered)
-        let full = Self.findings(way, table: table)
+        let route = BridgeRoute(.outsideOfChroot("/var/spool/postfix" + Self.inside), outcome: Self.answered)
+        let full = Self.results(route, table: table)
         #expect(full.severities == [.fail])
         #expect(
-            full.first?.remedy
-                == Remedy(.mainCF, "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"))
-        let outside = Self.findings(way, table: "socketmap:unix:/run/s:postfix", listening: .unix(path: "/run/s"))
+            full.first?.fix
+                == Fix(.mainCF, line: "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"))
+        let outside = Self.results(route, table: "socketmap:unix:/run/s:postfix", listening: .unix(path: "/run/s"))
         #expect(
-            outside.first?.remedies == [
-                Remedy(.configuration, "listen: { socketmap: [\"unix:\(Self.inside)\"] }"),
-                Remedy(.mainCF, "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"),
+            outside.first?.fixes == [
+                Fix(.configuration, line: "listen: { socketmap: [\"unix:\(Self.inside)\"] }"),
+                Fix(.mainCF, line: "smtp_tls_policy_maps = socketmap:unix:run/sts-bridge/socket:postfix"),
             ])
     }
 
-    @Test func `who may not enter a directory or write the socket is refused`() {
-        let closed = FileLook.found(FileFacts(.directory, mode: 0o700))
-        let directory = Self.findings(BridgeWay(.socket(Self.path(Self.good, directory: closed)), Self.answered))
+    @Test func `a directory or socket without permission fails`() {
+        let closed = FileLookup.found(FileStatus(.directory, mode: 0o700))
+        let directory = Self.results(
+            BridgeRoute(.socket(Self.path(Self.good, directory: closed)), outcome: Self.answered))
         #expect(directory.severities == [.fail])
-        #expect(directory.first?.remedy == Remedy(.shell, "chmod o+x /var/spool/postfix/run"))
-        let socket = Self.findings(
-            BridgeWay(.socket(Self.path(.found(FileFacts(.socket, mode: 0o600)))), Self.answered))
+        #expect(directory.first?.fix == Fix(.shell, line: "chmod o+x /var/spool/postfix/run"))
+        let socket = Self.results(
+            BridgeRoute(.socket(Self.path(.found(FileStatus(.socket, mode: 0o600)))), outcome: Self.answered))
         #expect(socket.severities == [.fail])
-        // connect(2) wants to write; reading is not enough.
-        let readable = FileLook.found(FileFacts(.socket, mode: 0o644))
-        #expect(Self.findings(BridgeWay(.socket(Self.path(readable)), Self.answered)).severities == [.fail])
-        #expect(socket.first?.remedy?.place == .configuration)
+        // connect(2) needs write permission.
+        let readable = FileLookup.found(FileStatus(.socket, mode: 0o644))
+        #expect(Self.results(BridgeRoute(.socket(Self.path(readable)), outcome: Self.answered)).severities == [.fail])
+        #expect(socket.first?.fix?.place == .configuration)
         #expect(socket.text.contains("mode 0600"))
     }
 
-    @Test func `what is not there, or is no socket, fails`() {
-        #expect(Self.findings(BridgeWay(.socket(Self.path(.missing)), Self.answered)).severities == [.fail])
-        let file = FileLook.found(FileFacts(.file, mode: 0o666))
-        #expect(Self.findings(BridgeWay(.socket(Self.path(file)), Self.answered)).severities == [.fail])
+    @Test func `a missing file, or one that is not a socket, fails`() {
+        #expect(Self.results(BridgeRoute(.socket(Self.path(.missing)), outcome: Self.answered)).severities == [.fail])
+        let file = FileLookup.found(FileStatus(.file, mode: 0o666))
+        #expect(Self.results(BridgeRoute(.socket(Self.path(file)), outcome: Self.answered)).severities == [.fail])
     }
 
-    @Test func `what could not be seen is unknown`() {
-        let listed = FileLook.found(FileFacts(.socket, mode: 0o600, hasACL: true))
-        #expect(Self.findings(BridgeWay(.socket(Self.path(listed)), Self.answered)).severities == [.unknown])
-        #expect(Self.findings(BridgeWay(.socket(Self.path(.hidden(13))), Self.answered)).severities == [.unknown])
+    @Test func `an inaccessible path is unknown`() {
+        let listed = FileLookup.found(FileStatus(.socket, mode: 0o600, hasACL: true))
+        #expect(Self.results(BridgeRoute(.socket(Self.path(listed)), outcome: Self.answered)).severities == [.unknown])
         #expect(
-            Self.findings(BridgeWay(.socket(Self.path(Self.good)), Self.answered), owner: nil).severities == [.unknown])
-        #expect(Self.findings(BridgeWay(.unknownChroot, Self.answered)).severities == [.unknown])
-        #expect(Self.findings(BridgeWay(.inet, .forbidden)).severities == [.unknown])
+            Self.results(BridgeRoute(.socket(Self.path(.inaccessible(13))), outcome: Self.answered)).severities == [
+                .unknown
+            ])
+        #expect(
+            Self.results(BridgeRoute(.socket(Self.path(Self.good)), outcome: Self.answered), owner: nil).severities == [
+                .unknown
+            ])
+        #expect(Self.results(BridgeRoute(.unknownChroot, outcome: Self.answered)).severities == [.unknown])
+        #expect(Self.results(BridgeRoute(.inet, outcome: .forbidden)).severities == [.unknown])
     }
 
-    @Test func `nobody at the end, or somebody else, fails`() {
-        let refused = BridgeWay(.inet, .unreachable("Connection refused"))
-        #expect(Self.findings(refused).severities == [.fail])
-        #expect(Self.findings(BridgeWay(.inet, .garbled("it speaks no socketmap: 220"))).severities == [.fail])
-        // In a container beside a mounted main.cf it says nothing.
-        #expect(Self.findings(refused, source: .files).severities == [.unknown])
+    @Test func `no listener, or another program, fails`() {
+        let refused = BridgeRoute(.inet, outcome: .unreachable("Connection refused"))
+        #expect(Self.results(refused).severities == [.fail])
+        #expect(
+            Self.results(BridgeRoute(.inet, outcome: .malformedReply("not a socketmap reply: 220"))).severities == [
+                .fail
+            ])
+        // In a container with a mounted main.cf it is unknown.
+        #expect(Self.results(refused, source: .files).severities == [.unknown])
     }
 
-    @Test func `a name needs hosts inside the chroot`() {
-        let way = BridgeWay(.nameWithoutHosts("/var/spool/postfix/etc/hosts"), Self.answered)
-        let findings = Self.findings(way, table: "socketmap:inet:localhost:8461:postfix")
-        #expect(findings.severities == [.fail])
-        #expect(findings.first?.remedy == Remedy(.shell, "cp /etc/hosts /var/spool/postfix/etc/hosts"))
+    @Test func `a host name needs etc/hosts inside the chroot`() {
+        let route = BridgeRoute(.nameWithoutHosts("/var/spool/postfix/etc/hosts"), outcome: Self.answered)
+        let results = Self.results(route, table: "socketmap:inet:localhost:8461:postfix")
+        #expect(results.severities == [.fail])
+        #expect(results.first?.fix == Fix(.shell, line: "cp /etc/hosts /var/spool/postfix/etc/hosts"))
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Doctor
 
-/// The way to a socket, by the modes of every step.
+/// The path to a socket, with the modes of every step.
 @Suite struct SocketPathTests {
     private static let user = Account(name: "postfix", user: 102, primaryGroup: 105, groups: [105, 200])
 
@@ -13,21 +13,21 @@ import Testing
         (0o770, 0, 0, false), (0o077, 102, 0, false), (0o707, 0, 105, false), (0o000, 0, 0, false),
     ])
     func `the first of owner, group and others decides`(mode: UInt32, owner: UInt32, group: UInt32, granted: Bool) {
-        for right in [FileFacts.Right.read, .write, .search] {
-            #expect(FileFacts(.file, mode: mode, owner: owner, group: group).grants(right, to: Self.user) == granted)
+        for right in [FileStatus.Right.read, .write, .search] {
+            #expect(FileStatus(.file, mode: mode, owner: owner, group: group).grants(right, to: Self.user) == granted)
         }
     }
 
-    @Test func `root may everything, and a list may grant more`() {
+    @Test func `root has every right, and a list may grant more`() {
         let root = Account(name: "root", user: 0, primaryGroup: 0, groups: [0])
-        #expect(FileFacts(.file, mode: 0, owner: 1).grants(.write, to: root) == true)
-        #expect(FileFacts(.file, mode: 0, owner: 1, hasACL: true).grants(.write, to: Self.user) == nil)
-        #expect(FileFacts(.file, mode: 0o002, owner: 1, hasACL: true).grants(.write, to: Self.user) == true)
+        #expect(FileStatus(.file, mode: 0, owner: 1).grants(.write, to: root) == true)
+        #expect(FileStatus(.file, mode: 0, owner: 1, hasACL: true).grants(.write, to: Self.user) == nil)
+        #expect(FileStatus(.file, mode: 0o002, owner: 1, hasACL: true).grants(.write, to: Self.user) == true)
     }
 
-    @Test func `every step is looked at, from where the process stands`() throws {
+    @Test func `every step is checked, from the base directory on`() throws {
         try inDirectory { directory in
-            // Not by mkdir's mode: the umask would take from it.
+            // Not with mkdir's mode, which the umask reduces.
             #expect(chmod(directory, 0o755) == 0)
             let path = SocketPath("/run/s", from: directory)
             #expect(path.steps.map(\.path) == [directory, directory + "/run", directory + "/run/s"])
@@ -45,10 +45,10 @@ import Testing
         #expect(SocketPath("/run/s", from: "/").steps.map(\.path) == ["/", "/run", "/run/s"])
     }
 
-    @Test func `an access control list is seen`() throws {
+    @Test func `an access control list is detected`() throws {
         try inDirectory { directory in
-            guard case .found(let facts) = FileLook.at(directory) else {
-                Issue.record("\(FileLook.at(directory))")
+            guard case .found(let facts) = FileLookup.at(directory) else {
+                Issue.record("\(FileLookup.at(directory))")
                 return
             }
             #expect(facts.kind == .directory)

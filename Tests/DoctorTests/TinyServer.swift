@@ -2,9 +2,9 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// One connection on 127.0.0.1: reads once, answers once, and stays open until it is let go.
+/// One connection on 127.0.0.1: reads once, answers once, and stays open until the last reference goes.
 final class TinyServer: Sendable {
-    struct Failed: Error {
+    struct SocketError: Error {
         let code: Int32
     }
 
@@ -17,10 +17,10 @@ final class TinyServer: Sendable {
         try self.init { _ in text.map { Array($0.utf8) } }
     }
 
-    /// - Parameter reply: `nil`: silence.
+    /// - Parameter reply: `nil`: no reply.
     init(_ reply: @escaping @Sendable ([UInt8]) -> [UInt8]?) throws {
         let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard listening >= 0 else { throw Failed(code: errno) }
+        guard listening >= 0 else { throw SocketError(code: errno) }
         self.listening = listening
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -32,9 +32,9 @@ final class TinyServer: Sendable {
             }
         }
         port = address.sin_port.bigEndian
-        guard isListening else { throw Failed(code: errno) }
+        guard isListening else { throw SocketError(code: errno) }
         DispatchQueue.global().async { [weak self] in
-            // Ends with the listening socket at the latest.
+            // Ends at the latest with the listening socket.
             let connection = accept(listening, nil, nil)
             guard connection >= 0 else { return }
             var octets = [UInt8](repeating: 0, count: 4_096)
@@ -57,7 +57,7 @@ final class TinyServer: Sendable {
         if connection >= 0 { close(connection) }
     }
 
-    /// What was asked, once it was answered.
+    /// The request, available after the reply.
     func received() -> String {
         _ = isAnswered.wait(timeout: .now() + .seconds(10))
         return String(decoding: state.withLock(\.request), as: UTF8.self)

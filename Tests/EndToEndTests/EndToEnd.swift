@@ -1,20 +1,20 @@
 import Testing
 
-/// What the whole promises, shown on real mail: a real Postfix sends, real Postfix instances receive, knotd and nginx
-/// publish, and the built `sts-bridge` stands between them. Nothing of ours is replaced.
+/// Tests of the built `sts-bridge` with real mail: a Postfix sends, other Postfix instances receive, knotd and nginx
+/// publish. No part of the bridge is a fake.
 ///
-/// The laboratory is started once for all that is in here; tests use domains of their own and run one after another.
-@Suite(.serialized, .inLaboratory) struct EndToEnd {}
+/// One test network serves all suites. The tests use domains of their own and run serially.
+@Suite(.serialized, .inTestNetwork) struct EndToEnd {}
 
-extension Lab {
-    /// The mail went to that host, over a connection on which Postfix verified the host's certificate.
+extension TestNetwork {
+    /// Expects that Postfix delivered the mail to that host and verified its certificate.
     nonisolated func expectVerified(
         _ delivery: Delivery, at host: MXHost, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         try await expectDelivered(delivery, at: host, session: "Verified", sourceLocation: sourceLocation)
     }
 
-    /// The mail went to that host, over a connection of that kind (nil: without TLS).
+    /// Expects that Postfix delivered the mail to that host, in a session of that kind (`nil` for no TLS).
     nonisolated func expectDelivered(
         _ delivery: Delivery, at host: MXHost, session: String?, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -28,13 +28,13 @@ extension Lab {
     ) {
         let log = Comment(rawValue: verdict.lines.joined(separator: "\n"))
         #expect(verdict.status == "sent", log, sourceLocation: sourceLocation)
-        // Postfix shows the host's name in the spelling of the question.
+        // Postfix logs the host name in the spelling of the query.
         let relay = "\(host.name)[\(host.address)]:\(host.port)"
         #expect(verdict.relay.lowercased() == relay, log, sourceLocation: sourceLocation)
         #expect(verdict.session(with: host) == session, log, sourceLocation: sourceLocation)
     }
 
-    /// The mail waits in the queue, for the reason that the log gives, and no host has seen it.
+    /// Expects that the mail stays in the queue for that logged reason, and that no mail host received it.
     nonisolated func expectDeferred(
         _ delivery: Delivery, because reason: String, sourceLocation: SourceLocation = #_sourceLocation
     ) {

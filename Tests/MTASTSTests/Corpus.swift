@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// One case of a file of `Tests/Fixtures`; its README.md tells the format.
+/// One case of a file of `Tests/Fixtures`; its README.md describes the format.
 struct CorpusCase: Sendable {
     let file: String
     let line: Int
@@ -28,7 +28,7 @@ extension CorpusCase: CustomTestStringConvertible {
 enum Corpus {
     static let files = ["records", "policies", "patterns", "media-types", "domains"]
 
-    struct Malformed: Error {
+    struct CorpusError: Error {
         let file: String
         let line: Int
     }
@@ -41,7 +41,7 @@ enum Corpus {
         for (index, line) in lines.enumerated() where !line.isEmpty && line.first != UInt8(ascii: "#") {
             if line.starts(with: "  ".utf8) {
                 guard !cases.isEmpty, let field = field(line.dropFirst(2)) else {
-                    throw Malformed(file: file, line: index + 1)
+                    throw CorpusError(file: file, line: index + 1)
                 }
                 cases[cases.count - 1].fields.append(field)
             } else {
@@ -55,7 +55,7 @@ enum Corpus {
     private static func head(_ text: String, file: String, line: Int) throws -> CorpusCase {
         let parts = text.split(separator: " [")
         guard parts.count == 2, let ids = parts.last, ids.hasSuffix("]") else {
-            throw Malformed(file: file, line: line)
+            throw CorpusError(file: file, line: line)
         }
         return CorpusCase(
             file: file, line: line, title: String(parts[0]),

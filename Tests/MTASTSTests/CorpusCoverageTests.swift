@@ -5,11 +5,11 @@ import Testing
     /// RFC 8461 §3.1, §3.2 and §4.1 by requirement, the choices where it is open, and the pitfalls of records and
     /// policy texts, with what the grammar decides of others.
     private static let rows: [String] =
-        letters("STS-3.1-", "abcdefghijklmnopqrstuvwx")
-        + letters("STS-3.2-", "abcdefghijklmnopqrstuvwxyz") + ["STS-3.2-aa", "STS-3.2-ab"]
-        + letters("STS-4.1-", "abcd")
-        + numbers("D", 1...12)
-        + numbers("pitfall-", 1...17) + numbers("pitfall-", 28...30) + numbers("pitfall-", 38...62)
+        letters("STS-3.1-", letters: "abcdefghijklmnopqrstuvwx")
+        + letters("STS-3.2-", letters: "abcdefghijklmnopqrstuvwxyz") + ["STS-3.2-aa", "STS-3.2-ab"]
+        + letters("STS-4.1-", letters: "abcd")
+        + numbers("D", in: 1...12)
+        + numbers("pitfall-", in: 1...17) + numbers("pitfall-", in: 28...30) + numbers("pitfall-", in: 38...62)
         + ["pitfall-64", "pitfall-81"]
 
     /// Decided where DNS, HTTPS, the cache or DANE is: nothing here could break them.
@@ -30,7 +30,7 @@ import Testing
         #expect(Set(Self.rows).subtracting(Self.elsewhere).subtracting(covered).sorted() == [])
     }
 
-    @Test func `the corpus names no row that the tables lack or another room has`() throws {
+    @Test func `the corpus names no row that the tables lack or another module covers`() throws {
         let covered = try Set(Corpus.files.flatMap(Corpus.cases).flatMap(\.ids))
         #expect(covered.subtracting(Set(Self.rows).subtracting(Self.elsewhere)).sorted() == [])
     }
@@ -42,9 +42,9 @@ import Testing
         #expect(Set(cases.map(\.title)).count == cases.count)
     }
 
-    private static func letters(_ prefix: String, _ letters: String) -> [String] { letters.map { "\(prefix)\($0)" } }
+    private static func letters(_ prefix: String, letters: String) -> [String] { letters.map { "\(prefix)\($0)" } }
 
-    private static func numbers(_ prefix: String, _ numbers: ClosedRange<Int>) -> [String] {
+    private static func numbers(_ prefix: String, in numbers: ClosedRange<Int>) -> [String] {
         numbers.map { "\(prefix)\($0)" }
     }
 }

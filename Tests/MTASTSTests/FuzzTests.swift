@@ -1,6 +1,7 @@
 import MTASTS
 import TestSupport
 import Testing
+import TextFormats
 
 /// Mutants of the corpus, the same ones in every run: nothing traps, and what is accepted keeps its promises.
 @Suite struct FuzzTests {
@@ -18,9 +19,9 @@ import Testing
             let kept =
                 (0...STSPolicy.maximumMaxAge).contains(policy.maxAge)
                 && (!policy.mx.isEmpty || policy.mode == .none)
-                && policy.notices.count <= STSPolicy.maximumNotices
+                && policy.warnings.count <= STSPolicy.maximumWarnings
                 && policy.mx.allSatisfy { MXPattern($0.description) == $0 && isSafe($0.description) }
-            #expect(kept, "\(RemoteText.escaped(body, limit: 2000))")
+            #expect(kept, "\(UntrustedText.escaped(body, limit: 2000))")
         }
         // A fuzzer whose inputs all fail at the first octet proves nothing.
         #expect(accepted > Self.rounds / 40)
@@ -35,7 +36,7 @@ import Testing
             let octets = mutator.mutant(of: seeds)
             guard let record = try? readRecord(octets).get() else { continue }
             accepted += 1
-            #expect(RecordID(record.id.text) == record.id, "\(RemoteText.escaped(octets, limit: 2000))")
+            #expect(RecordID(record.id.text) == record.id, "\(UntrustedText.escaped(octets, limit: 2000))")
         }
         #expect(accepted > Self.rounds / 40)
     }
@@ -71,16 +72,16 @@ struct Mutator {
     /// One or two changes to one of `seeds`.
     mutating func mutant(of seeds: [[UInt8]]) -> [UInt8] {
         var octets = seeds.randomElement(using: &generator) ?? []
-        for _ in 0..<Int.random(in: 1...2, using: &generator) { change(&octets, seeds) }
+        for _ in 0..<Int.random(in: 1...2, using: &generator) { change(&octets, seeds: seeds) }
         return octets
     }
 
-    /// Octets on which the grammars turn, tried more often than chance would.
-    private static let telling = Array(" \t\r\n:;=*.-_0aZ\\\0".utf8) + [0x7F, 0x80, 0xC3, 0xED, 0xF4, 0xFF]
+    /// Octets that decide in the grammars. The generator picks them more often than others.
+    private static let significant = Array(" \t\r\n:;=*.-_0aZ\\\0".utf8) + [0x7F, 0x80, 0xC3, 0xED, 0xF4, 0xFF]
 
-    private mutating func change(_ octets: inout [UInt8], _ seeds: [[UInt8]]) {
+    private mutating func change(_ octets: inout [UInt8], seeds: [[UInt8]]) {
         let place = Int.random(in: 0...octets.count, using: &generator)
-        let octet = Self.telling.randomElement(using: &generator) ?? 0
+        let octet = Self.significant.randomElement(using: &generator) ?? 0
         switch Int.random(in: 0..<6, using: &generator) {
         case 0: octets.insert(octet, at: place)
         case 1 where place < octets.count: octets[place] = octet

@@ -7,7 +7,7 @@ import Testing
         switch readPolicy(row.body) {
         case .success(let policy):
             #expect(words(policy) == row.first("is"))
-            #expect(policy.notices.map { octets("\($0.line) \($0.oddity)") } == row.all("notice"))
+            #expect(policy.warnings.map { octets("\($0.line) \($0.kind)") } == row.all("notice"))
         case .failure(let error):
             #expect(words(error) == row.first("is"))
             #expect(row.all("notice").isEmpty)
@@ -22,11 +22,11 @@ import Testing
         #expect(Set(PolicyError.Reason.allCases).subtracting(met.compactMap(\.self)).isEmpty)
     }
 
-    @Test func `the corpus has a body for every oddity`() throws {
-        let met = try Corpus.cases("policies").flatMap { row -> [PolicyNotice] in
-            (try? readPolicy(row.body).get().notices) ?? []
+    @Test func `the corpus has a body for every warning`() throws {
+        let met = try Corpus.cases("policies").flatMap { row -> [PolicyWarning] in
+            (try? readPolicy(row.body).get().warnings) ?? []
         }
-        #expect(Set(met.map(\.oddity)) == Set(PolicyNotice.Oddity.allCases))
+        #expect(Set(met.map(\.kind)) == Set(PolicyWarning.Kind.allCases))
     }
 
     @Test func `the order of the lines does not count (STS-3.2-j)`() throws {
@@ -50,11 +50,11 @@ import Testing
         #expect(hosts.map(policy.allows) == [true, true, false, false])
     }
 
-    @Test func `notices stop at their limit (STS-3.2-g)`() throws {
+    @Test func `warnings stop at their limit (STS-3.2-g)`() throws {
         let body = octets(Self.lines.joined(separator: "\n")) + [UInt8](repeating: UInt8(ascii: "\n"), count: 65_000)
-        let notices = try readPolicy(body).get().notices
-        #expect(notices.count == STSPolicy.maximumNotices)
-        #expect(notices.first == notices.min { $0.line < $1.line })
+        let warnings = try readPolicy(body).get().warnings
+        #expect(warnings.count == STSPolicy.maximumWarnings)
+        #expect(warnings.first == warnings.min { $0.line < $1.line })
     }
 
     @Test(arguments: ["mx: *.a.example\n", "a: b\n", "mode: none\n", "\r\n", " \n", "a", "\r", ":", " ", "\t", "é"])
@@ -65,17 +65,18 @@ import Testing
         #expect(((try? readPolicy(octets(policy + tail)).get()) != nil) == isLines)
     }
 
-    @Test func `an error tells the line and the rule, not the body's text`() {
+    @Test func `an error names the line and the rule, not the body's text`() {
         #expect(failure("version: STSv1\nmode: evil\n") == "line 2: the mode is not enforce, testing or none")
         #expect(failure("version: STSv1\n") == "no mode")
     }
 
-    @Test func `a notice tells the line and what was done`() throws {
+    @Test func `a notice names the line and what was done`() throws {
         let text = "version: STSv1\n\nmode: none\nmode: evil\nmax_age: 9999999999\n"
-        let notices = try readPolicy(octets(text)).get().notices
+        let warnings = try readPolicy(octets(text)).get().warnings
         #expect(
-            notices.map(\.description) == [
-                "line 2: blank line ignored", "line 4: key given before, ignored", "line 5: max_age taken as 31557600",
+            warnings.map(\.description) == [
+                "line 2: blank line ignored", "line 4: duplicate key ignored",
+                "line 5: max_age above the maximum, 31557600 used",
             ])
     }
 

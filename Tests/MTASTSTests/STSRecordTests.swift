@@ -37,10 +37,10 @@ import Testing
         #expect(STSRecord.select(from: crowd) == .severalCandidates(10_000))
     }
 
-    @Test func `one candidate is found behind ten thousand strangers (STS-3.1-k)`() throws {
-        let stranger = try #require(TXTRecord(rdata: rdata([octets("v=STSv1x")])))
+    @Test func `one candidate is found behind ten thousand other records (STS-3.1-k)`() throws {
+        let other = try #require(TXTRecord(rdata: rdata([octets("v=STSv1x")])))
         let record = try #require(TXTRecord(rdata: rdata([octets("v=STSv1; id=1")])))
-        let crowd = [TXTRecord](repeating: stranger, count: 10_000) + [record]
+        let crowd = [TXTRecord](repeating: other, count: 10_000) + [record]
         #expect(words(STSRecord.select(from: crowd)) == "record 1")
     }
 
@@ -52,7 +52,7 @@ import Testing
         #expect((try? readRecord(octets(text)).get().id.text) == (valid ? "a" : nil))
     }
 
-    @Test func `an error tells the place and the rule, not the record's text`() {
+    @Test func `an error names the place and the rule, not the record's text`() {
         #expect(failure("v=STSv1; id=evil-id") == "octet 16: an id with a character other than letters and digits")
     }
 

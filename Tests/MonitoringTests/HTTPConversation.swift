@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// A connection to the pages' server on which a test says what it likes, well formed or not.
+/// A connection to the monitoring server on which a test sends any text.
 struct HTTPConversation {
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
@@ -27,14 +27,14 @@ struct HTTPConversation {
         try await outbound.write(ByteBuffer(string: text))
     }
 
-    /// What comes until `end` has come, or the server closes.
+    /// Reads until the text ends with `end` or the server closes.
     mutating func receive(until end: String) async -> String {
         var text = ""
         while !text.hasSuffix(end), let buffer = try? await inbound.next() { text += String(buffer: buffer) }
         return text
     }
 
-    /// What comes until the server closes, however it does.
+    /// Reads until the server closes, in order or with an error.
     mutating func receiveAll() async -> String {
         var text = ""
         while let buffer = try? await inbound.next() { text += String(buffer: buffer) }
@@ -42,13 +42,13 @@ struct HTTPConversation {
     }
 }
 
-/// A response, taken apart.
+/// A parsed response.
 struct PageResponse {
     let status: Int
     let fields: [String: String]
     let body: String
 
-    /// One request on a connection of its own.
+    /// Sends one request on a new connection.
     static func to(
         _ path: String, method: String = "GET", port: Int, host: String = "127.0.0.1", body: String = ""
     ) async throws -> PageResponse {
@@ -61,10 +61,10 @@ struct PageResponse {
     }
 
     init(_ text: String) throws {
-        guard let end = text.firstRange(of: "\r\n\r\n") else { throw NotAResponse(text: text) }
+        guard let end = text.firstRange(of: "\r\n\r\n") else { throw ResponseError(text: text) }
         let lines = text[..<end.lowerBound].split(separator: "\r\n").map(String.init)
         let words = lines.first?.split(separator: " ") ?? []
-        guard words.count >= 2, let status = Int(words[1]) else { throw NotAResponse(text: text) }
+        guard words.count >= 2, let status = Int(words[1]) else { throw ResponseError(text: text) }
         self.status = status
         let pairs = lines.dropFirst().compactMap { line -> (String, String)? in
             let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
@@ -74,7 +74,7 @@ struct PageResponse {
         body = String(text[end.upperBound...])
     }
 
-    struct NotAResponse: Error {
+    struct ResponseError: Error {
         let text: String
     }
 }

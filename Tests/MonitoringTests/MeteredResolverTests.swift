@@ -22,18 +22,18 @@ import Testing
     }
 
     @Test(arguments: [
-        (DNSFailure.Cause.timedOut(after: .seconds(5)), "timed-out"), (.responseCode(2), "servfail"),
+        (DNSError.Cause.timedOut(after: .seconds(5)), "timed-out"), (.responseCode(2), "servfail"),
         (.responseCode(5), "refused"), (.responseCode(4), "response-code"), (.aliasChainTooLong, "aliases"),
         (.malformedAnswer("x"), "malformed"), (.bogus("x"), "bogus"), (.resolver("x"), "resolver"),
     ])
-    func `failures pass unchanged and are counted by cause`(cause: DNSFailure.Cause, word: String) async {
-        plain.script("bad.example", .txt, .failure(cause))
-        validating.script("bad.example", .txt, .failure(cause))
-        let failure = await #expect(throws: DNSFailure.self) {
+    func `failures pass unchanged and are counted by cause`(cause: DNSError.Cause, word: String) async {
+        plain.script("bad.example", type: .txt, reply: .failure(cause))
+        validating.script("bad.example", type: .txt, reply: .failure(cause))
+        let failure = await #expect(throws: DNSError.self) {
             try await MeteredResolver(plain, factory: registry).resolve(question("bad.example"))
         }
         #expect(failure?.cause == cause)
-        await #expect(throws: DNSFailure.self) {
+        await #expect(throws: DNSError.self) {
             try await MeteredValidatingResolver(validating, factory: registry)
                 .resolveValidated(question("bad.example"))
         }
@@ -45,9 +45,9 @@ import Testing
         #expect(registry.value(#"sts_bridge_dns_query_duration_seconds_count{resolver="validating"}"#) == "1")
     }
 
-    @Test func `a cancelled question says nothing about DNS`() async {
-        plain.script("bad.example", .txt, .failure(.cancelled))
-        await #expect(throws: DNSFailure.self) {
+    @Test func `a cancelled query is neither measured nor counted`() async {
+        plain.script("bad.example", type: .txt, reply: .failure(.cancelled))
+        await #expect(throws: DNSError.self) {
             try await MeteredResolver(plain, factory: registry).resolve(question("bad.example"))
         }
         #expect(registry.nonZero("sts_bridge_dns_failures_total") == [])

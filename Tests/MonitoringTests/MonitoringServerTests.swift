@@ -1,7 +1,9 @@
 import Metrics
+import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import TestSupport
+import Synchronization
 import Testing
 
 @testable import Monitoring
@@ -11,7 +13,7 @@ import Testing
     private let readiness = Readiness()
     private let log = LogRecorder()
 
-    /// Runs a server on a port of the system's choice around a test, then stops it as SIGTERM would.
+    /// Runs a server on a free port around a test, then stops it as SIGTERM does.
     private func serve(
         on addresses: [MonitoringAddress] = [MonitoringAddress(host: "127.0.0.1", port: 0)],
         settings: MonitoringSettings = MonitoringSettings(), gather: @escaping @Sendable () async -> Void = {},
@@ -51,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func `healthz is 200 for as long as it serves, ready or not`() async throws {
+    @Test func `healthz is 200 while the process runs, ready or not`() async throws {
         try await serve { ports, _ in
             let response = try await PageResponse.to("/healthz", port: ports[0])
             #expect(response.status == 200)
@@ -59,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `readyz is 503 with the reason in one line, and 200 when nothing is in the way`() async throws {
+    @Test func `readyz is 503 with the reason in one line, and 200 when the daemon is ready`() async throws {
         try await serve { ports, _ in
             let before = try await PageResponse.to("/readyz", port: ports[0])
             #expect(before.status == 503)
@@ -71,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func `while others stop it says so, and goes on serving until they have`() async throws {
+    @Test func `readyz is 503 while other services stop, and the server runs until they have`() async throws {
         ready()
         let gate = Gate()
         let lingering = LingeringService(gate: gate)
@@ -108,7 +110,7 @@ import Testing
     }
 
     @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-    func `any other method is 405 with what is allowed`(method: String) async throws {
+    func `any other method is 405 with the allowed ones`(method: String) async throws {
         try await serve { ports, _ in
             let response = try await PageResponse.to("/metrics", method: method, port: ports[0], body: "x=1")
             #expect(response.status == 405)
@@ -129,7 +131,7 @@ import Testing
         }
     }
 
-    @Test func `what is not HTTP is refused`() async throws {
+    @Test func `a request that is not HTTP is refused`() async throws {
         try await serve { ports, _ in
             let answer = try await HTTPConversation.with(port: ports[0]) { conversation in
                 try await conversation.send("get example.com\n\n")
@@ -139,14 +141,14 @@ import Testing
         }
     }
 
-    @Test func `a connection does not live for ever, whatever its peer does`() async throws {
+    @Test func `a connection ends after its lifetime, whatever its peer does`() async throws {
         var settings = MonitoringSettings()
         settings.lifetime = .milliseconds(50)
         try await serve(settings: settings) { ports, _ in
-            // A request without an end, and none at all.
+            // An incomplete body, an incomplete request line, and no request.
             for start in ["POST /metrics HTTP/1.1\r\nContent-Length: 10\r\n\r\n12", "GET /me", ""] {
                 _ = try await HTTPConversation.with(port: ports[0]) { conversation in
-                    // Its time may be up before that.
+                    // The lifetime may end before this.
                     try? await conversation.send(start)
                     return await conversation.receiveAll()
                 }
@@ -158,7 +160,7 @@ import Testing
         var settings = MonitoringSettings()
         settings.idleTimeout = .milliseconds(50)
         try await serve(settings: settings) { ports, _ in
-            // Nothing is sent: a request could come too late.
+            // Sends nothing: a request could arrive too late.
             let answer = try await HTTPConversation.with(port: ports[0]) { conversation in
                 await conversation.receiveAll()
             }
@@ -184,7 +186,7 @@ import Testing
                             return text
                         }
                     }
-                    // The first one is still served, as often as it likes, and the second one is not.
+                    // The first connection is still served, and the second one is not.
                     for _ in 0..<20 {
                         try await first.send(request)
                         _ = await first.receive(until: "ok\n")
@@ -200,8 +202,8 @@ import Testing
         }
     }
 
-    @Test func `a peer that does not take its response does not hold up the stop`() async throws {
-        // More than the buffers of two sockets hold.
+    @Test func `a peer that does not read its response does not delay the stop`() async throws {
+        // More than two socket buffers can hold.
         let version = String(repeating: "1", count: 16_000_000)
         Meter(label: "sts_bridge_build_info", dimensions: [("version", version)], factory: registry).set(1)
         let (asked, stopped) = (Gate(), Gate())
@@ -237,13 +239,13 @@ import Testing
         }
     }
 
-    @Test func `an address that is taken refuses the start and says what to do`() async throws {
+    @Test func `an address in use ends the start with an error that says what to do`() async throws {
         try await serve { ports, _ in
             let address = MonitoringAddress(host: "127.0.0.1", port: ports[0])
             let second = MonitoringServer(
                 [address, MonitoringAddress(host: "127.0.0.1", port: 0)], registry: registry, readiness: readiness,
                 group: MultiThreadedEventLoopGroup.singleton, logger: log.logger())
-            let failure = await #expect(throws: MonitoringFailure.self) { try await second.run() }
+            let failure = await #expect(throws: MonitoringError.self) { try await second.run() }
             #expect(
                 failure?.description == """
                     cannot serve http on 127.0.0.1:\(ports[0]): Address already in use; stop the other process or choose \
@@ -252,19 +254,75 @@ import Testing
         }
     }
 
-    @Test func `an address of another host, and a name of none, are refused too`() async throws {
+    @Test func `an address of another daemon on the same cache file is waited for`() async throws {
+        let (bound, onBound) = AsyncStream<Int>.makeStream()
+        let (postponed, onPostponed) = AsyncStream<Void>.makeStream()
+        let started = Mutex<(task: Task<Void, any Error>, port: Int)?>(nil)
+        try await serve { ports, _ in
+            let second = SharedMonitoring(
+                MonitoringServer(
+                    [MonitoringAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
+                    group: MultiThreadedEventLoopGroup.singleton, logger: log.logger(),
+                    onListening: { onBound.yield($0[0]) }),
+                logger: log.logger(), isShared: { true }, waitUntilServing: {}, onPostponed: { onPostponed.finish() })
+            let task = Task { try await second.run() }
+            started.withLock { $0 = (task, ports[0]) }
+            for await _ in postponed {}
+        }
+        let waiting = started.withLock { $0 }
+        let (task, port) = try #require(waiting)
+        for await second in bound.prefix(1) { #expect(second == port) }
+        let page = try await PageResponse.to("/healthz", port: port)
+        #expect(page.status == 200)
+        task.cancel()
+        _ = await task.result
+        #expect(log.messages.count { $0 == "http.listen is in use by another process, waiting for it" } == 1)
+    }
+
+    @Test func `once it waits for its address, no other error ends the daemon`() async throws {
+        let address = MonitoringAddress(host: "127.0.0.1", port: 1)
+        let errors = [EADDRINUSE, EMFILE, EADDRNOTAVAIL].map {
+            MonitoringError(address, reason: IOError(errnoCode: $0, reason: ""))
+        }
+        let attempts = Mutex(0)
+        let shared = SharedMonitoring(
+            serve: {
+                let number = attempts.withLock { attempts in
+                    defer { attempts += 1 }
+                    return attempts
+                }
+                if number < errors.count { throw errors[number] }
+            }, logger: log.logger(), isShared: { true }, waitUntilServing: {}, onPostponed: {})
+        try await shared.run()
+        let count = attempts.withLock(\.self)
+        #expect(count == 4)
+        #expect(log.messages.count { $0 == "http.listen is in use by another process, waiting for it" } == 1)
+    }
+
+    @Test func `without another daemon an address in use ends the start`() async throws {
+        try await serve { ports, _ in
+            let second = SharedMonitoring(
+                MonitoringServer(
+                    [MonitoringAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
+                    group: MultiThreadedEventLoopGroup.singleton, logger: log.logger()),
+                logger: log.logger(), isShared: { false }, waitUntilServing: {}, onPostponed: {})
+            await #expect(throws: MonitoringError.self) { try await second.run() }
+        }
+    }
+
+    @Test func `an address of another host and an unknown name are errors too`() async throws {
         for (host, reason) in [("192.0.2.1", "this host does not have the address"), ("no.such.invalid", "")] {
             let server = MonitoringServer(
                 [MonitoringAddress(host: host, port: 0)], registry: registry, readiness: readiness,
                 group: MultiThreadedEventLoopGroup.singleton, logger: log.logger())
-            let failure = await #expect(throws: MonitoringFailure.self) { try await server.run() }
+            let failure = await #expect(throws: MonitoringError.self) { try await server.run() }
             #expect(failure?.description.contains("cannot serve http on \(host):0: ") == true)
             #expect(failure?.description.hasSuffix(reason) == true, "\(failure?.description ?? "")")
         }
     }
 }
 
-/// Does not end by the stop before a test lets it.
+/// Goes on after the shutdown began, until a test opens the gate.
 private struct LingeringService: Service {
     let gate: Gate
 

@@ -6,22 +6,23 @@ import Testing
 @Suite struct PrometheusRegistryTests {
     private let registry = PrometheusRegistry(
         [
-            MetricDefinition("sts_bridge_apples_total", .counter, labels: ["kind", "size"], "Apples, picked."),
-            MetricDefinition("sts_bridge_ladders", .gauge, "Ladders in use."),
-            MetricDefinition("sts_bridge_climb_seconds", .histogram([0.1, 1, 2.5]), "Time to the top."),
+            MetricDefinition(
+                "sts_bridge_apples_total", kind: .counter, labels: ["kind", "size"], help: "Apples, picked."),
+            MetricDefinition("sts_bridge_ladders", kind: .gauge, help: "Ladders in use."),
+            MetricDefinition("sts_bridge_climb_seconds", kind: .histogram([0.1, 1, 2.5]), help: "Time to the top."),
         ], seriesLimit: 3)
 
-    /// The page's lines that are no comments, without what the registry says of itself.
+    /// The lines of the page without comments and without the registry's own metric.
     private var samples: [String] {
         registry.text().split(separator: "\n").map(String.init)
-            .filter { !$0.hasPrefix("#") && !$0.hasPrefix(PrometheusRegistry.dropped.name) }
+            .filter { !$0.hasPrefix("#") && !$0.hasPrefix(MetricTable.seriesDropped.name) }
     }
 
     private var dropped: String? {
         registry.text().split(separator: "\n").last.map(String.init)
     }
 
-    private func apples(_ kind: String, _ size: String = "big") -> Counter {
+    private func apples(_ kind: String, size: String = "big") -> Counter {
         Counter(
             label: "sts_bridge_apples_total", dimensions: [("kind", kind), ("size", size)], factory: registry)
     }
@@ -37,7 +38,7 @@ import Testing
                 # HELP sts_bridge_ladders Ladders in use.
                 # TYPE sts_bridge_ladders gauge
                 sts_bridge_ladders 2
-                # HELP sts_bridge_series_dropped_total \(PrometheusRegistry.dropped.help)
+                # HELP sts_bridge_series_dropped_total \(MetricTable.seriesDropped.help)
                 # TYPE sts_bridge_series_dropped_total counter
                 sts_bridge_series_dropped_total 0
 
@@ -49,7 +50,7 @@ import Testing
         Counter(
             label: "sts_bridge_apples_total", dimensions: [("size", "big"), ("kind", "red")], factory: registry
         ).increment()
-        apples("red", "small").increment(by: 5)
+        apples("red", size: "small").increment(by: 5)
         #expect(
             samples == [
                 #"sts_bridge_apples_total{kind="red",size="big"} 2"#,
@@ -57,7 +58,7 @@ import Testing
             ])
     }
 
-    @Test func `a counter never falls`() {
+    @Test func `a counter never decreases`() {
         let counter = apples("red")
         counter.increment(by: 4)
         counter.increment(by: -3)
@@ -68,7 +69,7 @@ import Testing
     @Test func `label values and HELP are escaped as the format demands`() {
         apples("a\"b\\c\nd").increment()
         #expect(samples == [#"sts_bridge_apples_total{kind="a\"b\\c\nd",size="big"} 1"#])
-        let odd = PrometheusRegistry([MetricDefinition("sts_bridge_odd", .gauge, "One \\ two\n\"three\".")])
+        let odd = PrometheusRegistry([MetricDefinition("sts_bridge_odd", kind: .gauge, help: "One \\ two\n\"three\".")])
         Meter(label: "sts_bridge_odd", factory: odd).set(1)
         #expect(odd.text().hasPrefix(#"# HELP sts_bridge_odd One \\ two\n"three"."# + "\n"))
     }
@@ -92,7 +93,7 @@ import Testing
         #expect(samples == ["sts_bridge_ladders 9"])
     }
 
-    @Test func `buckets are cumulative, hold their bound, and end with all of them`() {
+    @Test func `buckets are cumulative, include their bound, and end with +Inf`() {
         let timer = Timer(label: "sts_bridge_climb_seconds", factory: registry)
         timer.recordMilliseconds(50)
         timer.recordMilliseconds(100)
@@ -107,7 +108,7 @@ import Testing
             ])
     }
 
-    @Test func `a recorder that aggregates is a histogram, and takes no value that is no number`() {
+    @Test func `a recorder that aggregates is a histogram, and ignores NaN and infinity`() {
         let recorder = Recorder(label: "sts_bridge_climb_seconds", factory: registry)
         recorder.record(0.5)
         recorder.record(Double.nan)
@@ -115,7 +116,7 @@ import Testing
         #expect(samples.suffix(2) == ["sts_bridge_climb_seconds_sum 0.5", "sts_bridge_climb_seconds_count 1"])
     }
 
-    @Test func `what the table does not know is forgotten and counted`() {
+    @Test func `an unknown name or label gets no series and is counted`() {
         Counter(label: "sts_bridge_pears_total", factory: registry).increment()
         Counter(label: "sts_bridge_apples_total", factory: registry).increment()
         Counter(
@@ -129,7 +130,7 @@ import Testing
         #expect(samples == [])
     }
 
-    @Test func `a metric asked for as another type is forgotten and counted`() {
+    @Test func `a metric requested with another type gets no series and is counted`() {
         Counter(label: "sts_bridge_ladders", factory: registry).increment()
         Meter(label: "sts_bridge_climb_seconds", factory: registry).set(1)
         Timer(label: "sts_bridge_ladders", factory: registry).recordSeconds(1)
@@ -139,7 +140,7 @@ import Testing
         #expect(samples == [])
     }
 
-    @Test func `a metric has no more series than the limit, and those it has go on`() {
+    @Test func `a metric has no more series than the limit, and the first ones go on`() {
         for number in 1...5 { apples("\(number)").increment() }
         apples("2").increment()
         #expect(
@@ -150,7 +151,7 @@ import Testing
         #expect(dropped == "sts_bridge_series_dropped_total 2")
     }
 
-    @Test func `a series that is destroyed is on the page no more, and leaves room`() {
+    @Test func `a destroyed series disappears from the page and makes space for another`() {
         let counters = (1...3).map { apples("\($0)") }
         counters[1].destroy()
         apples("4").increment()

@@ -7,18 +7,18 @@ import TestSupport
 @Suite(.timeLimit(.minutes(5))) struct ReadinessTests {
     @Test func `it is ready when all conditions are met, in whatever order and however often`() {
         let readiness = Readiness()
-        #expect(readiness.obstacle == "not all listeners are bound yet")
-        readiness.fulfil(.archive)
-        readiness.fulfil(.archive)
-        #expect(readiness.obstacle == "not all listeners are bound yet")
+        #expect(readiness.notReadyReason == "not all listeners are bound yet")
+        readiness.fulfil(.store)
+        readiness.fulfil(.store)
+        #expect(readiness.notReadyReason == "not all listeners are bound yet")
         readiness.fulfil(.listeners)
-        #expect(readiness.obstacle == nil)
+        #expect(readiness.notReadyReason == nil)
     }
 
-    @Test func `the archive alone keeps it from being ready too`() {
+    @Test func `the store alone keeps it from being ready too`() {
         let readiness = Readiness()
         readiness.fulfil(.listeners)
-        #expect(readiness.obstacle == "the kept policies are not loaded yet")
+        #expect(readiness.notReadyReason == "the cached policies are not loaded yet")
     }
 
     @Test func `from the stop on it is not ready, whatever is met`() async throws {
@@ -30,8 +30,8 @@ import TestSupport
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
-        #expect(readiness.obstacle == "stopping, pending lookups are answered")
-        readiness.fulfil(.archive)
-        #expect(readiness.obstacle != nil)
+        #expect(readiness.notReadyReason == "stopping, pending lookups are answered")
+        readiness.fulfil(.store)
+        #expect(readiness.notReadyReason != nil)
     }
 }

@@ -1,29 +1,33 @@
 import MTASTS
-import PolicyService
+import PolicyCaching
 import TestSupport
 import Testing
+import TextFormats
 
 @testable import PolicyTransfer
 
 @Suite struct ImportFuzzTests {
-    /// What is held when the mutated file comes: newer, older, from the future, broken; `e` is not held.
-    private static func held() throws -> [ArchivedPolicy] {
+    /// The store before the import: a newer policy, an older one, one from the future, a broken one; `e.example` is missing.
+    private static func storedPolicies() throws -> [StoredPolicy] {
         [
-            try kept("a.example", id: "held", age: .seconds(5)),
-            try kept("b.example", id: "held", age: .seconds(90_000)),
-            try kept("c.example", id: "held", age: .seconds(-86_400)), try kept("d.example", "broken", id: "held"),
+            try StoredPolicy.sample("a.example", id: "stored", age: .seconds(5)),
+            try StoredPolicy.sample("b.example", id: "stored", age: .seconds(90_000)),
+            try StoredPolicy.sample("c.example", id: "stored", age: .seconds(-86_400)),
+            try StoredPolicy.sample("d.example", text: "broken", id: "stored"),
         ]
     }
 
     private static func export() async throws -> [UInt8] {
-        let archive = try await opened()
+        let store = try await openStore()
         for name in ["a", "b", "c", "d", "e"] {
-            try await archive.commit([.keep(try kept("\(name).example", policyText() + "\nx: \u{2028}\"\n"))])
+            try await store.commit([
+                .savePolicy(try StoredPolicy.sample("\(name).example", text: policyText() + "\nx: \u{2028}\"\n"))
+            ])
         }
-        return try await exported(archive).sink.octets
+        return try await runExport(of: store).sink.octets
     }
 
-    /// Octets changed, doubled, cut out, or put in another place; what means something in the file more often than not.
+    /// Changes, inserts, removes and copies octets. Prefers octets that have a meaning in the file.
     private static func mutate(_ octets: inout [UInt8], using generator: inout Seeded) {
         let special = Array("{}[]\",:\\\n\r0129-TZ.\0\u{FF}".utf8) + [0xFF, 0x80, 0x1B]
         for _ in 0..<Int.random(in: 1...4, using: &generator) {
@@ -44,32 +48,35 @@ import Testing
     @Test(arguments: 1...20)
     func `a mutated file breaks nothing and extends no life`(seed: UInt64) async throws {
         let export = try await Self.export()
-        let held = try Self.held()
+        let stored = try Self.storedPolicies()
         var generator = Seeded(seed)
         var imports = 0
         for _ in 1...1_000 {
             var octets = export
             Self.mutate(&octets, using: &generator)
-            let archive = MemoryArchive(held)
-            _ = try await archive.open()
-            let result = await imported(octets, into: archive, piece: Int.random(in: 1...2_000, using: &generator))
+            let store = MemoryPolicyStore(stored)
+            _ = try await store.open()
+            let result = await runImport(
+                of: octets, into: store, chunkSize: Int.random(in: 1...2_000, using: &generator))
             imports += result.summary.imported
-            #expect(result.refusals.count == result.summary.refused)
-            let rows = archive.commits.joined()
+            #expect(result.refusedLines.count == result.summary.refused)
+            let rows = store.commits.joined()
             #expect(rows.count == result.summary.imported)
-            for case .keep(let row) in rows { try check(row, over: held.first { $0.domain == row.domain }) }
+            for case .savePolicy(let row) in rows {
+                try check(row, replacing: stored.first { $0.domain == row.domain })
+            }
         }
         #expect(imports > 1_000, "most lines are still good")
     }
 
-    private func check(_ row: ArchivedPolicy, over held: ArchivedPolicy?) throws {
+    private func check(_ row: StoredPolicy, replacing stored: StoredPolicy?) throws {
         let lifetime = Duration.seconds(try STSPolicy(row.text).maxAge)
         #expect(row.fetchedAt <= now)
-        #expect(row.askedAt <= now)
+        #expect(row.lastLookupAt <= now)
         #expect(row.expiresAt == row.fetchedAt + lifetime)
         #expect(row.expiresAt > now)
         #expect(row.record == nil && row.failure == nil)
-        guard let held, (try? STSPolicy(held.text)) != nil else { return }
-        #expect(min(held.fetchedAt, now) < row.fetchedAt)
+        guard let stored, (try? STSPolicy(stored.text)) != nil else { return }
+        #expect(min(stored.fetchedAt, now) < row.fetchedAt)
     }
 }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Drives a single-step decoder the way `ByteToMessageDecoderVerifier` can feed it drip by drip.
+/// Wraps a single-step decoder, so that `ByteToMessageDecoderVerifier` can feed it octet by octet.
 struct Feed<Decoder: NIOSingleStepByteToMessageDecoder>: ByteToMessageDecoder {
     typealias InboundOut = Decoder.InboundOut
 

@@ -38,7 +38,7 @@ import TestSupport
         // STS-3.4-c: literals.
         "192.0.2.1", "[192.0.2.1]", "[192.0.2.1]:25", "192.0.2.1:25", "[IPv6:2001:db8::1]", "[2001:db8::1]:25",
         "2001:db8::1", "unix:/run/socket", "/run/socket",
-        // Single labels, and what is no host name.
+        // Single labels, and keys that are not host names.
         "localhost", "com", "com.", "[localhost]:25", "under_score.test", "-a.example", "a-.example", "a..example",
         "example.com..", "a b.example", "a\u{0}.example", "ex%61mple.com", "*.example.com", "user@example.com",
         "example.com:", "example.com:0", "example.com:65536", "example.com:25:25", "example.com:a_b", "[example.com",
@@ -49,7 +49,7 @@ import TestSupport
         #expect(NextHop(key: Array(key.utf8), services: services) == nil)
     }
 
-    @Test func `octets that are no UTF-8 are no next-hop`() {
+    @Test func `octets that are not UTF-8 are no next-hop`() {
         #expect(NextHop(key: [0x62, 0xfc, 0x2e, 0x64, 0x65], services: services) == nil)
         #expect(NextHop(key: [0xff, 0xfe], services: services) == nil)
         #expect(NextHop(key: Array(repeating: 0xc3, count: 9_000), services: services) == nil)

@@ -4,25 +4,25 @@ import PostfixTable
 import Testing
 import TestSupport
 
-/// 20,000 policies of hostile texts, in all dialects and over both protocols, read back by the grammar.
+/// Encodes 20,000 policies with hostile texts in all dialects and both protocols, and parses them with the grammar.
 @Suite(.timeLimit(.minutes(5))) struct ReplyFuzzTests {
     private static let rounds = 5_000
 
-    /// In four parts, for as many cores.
+    /// Four parts run in parallel.
     @Test(arguments: 1...4)
-    func `whatever a stranger publishes, Postfix takes the reply`(part: Int) throws {
+    func `whatever a domain publishes, Postfix accepts the reply`(part: Int) throws {
         let seed = UInt64.random(in: 0 ... .max)
         var generator = Seeded(seed)
         var counts = Counts()
         for round in 0..<Self.rounds {
-            let violations = try Self.checkRound(round, &generator, &counts)
+            let violations = try Self.check(round: round, generator: &generator, counts: &counts)
             guard violations.isEmpty else {
                 Issue.record(
                     "part \(part), seed \(seed), round \(round): \(violations.prefix(3).joined(separator: "\n"))")
                 return
             }
         }
-        // Otherwise it would prove little.
+        // Otherwise the test would prove little.
         #expect(counts.entries > Self.rounds && counts.withStrings > Self.rounds / 2, "\(counts)")
         #expect(counts.tooLong > 0 && counts.anew > 100, "\(counts)")
     }
@@ -34,8 +34,8 @@ import TestSupport
         var anew = 0
     }
 
-    private static func checkRound(
-        _ round: Int, _ generator: inout Seeded, _ counts: inout Counts
+    private static func check(
+        round: Int, generator: inout Seeded, counts: inout Counts
     ) throws -> [String] {
         var maker = PolicyMaker(generator: generator, hasHugeText: round % 400 == 0, hasManyNames: round % 1_200 == 0)
         let (policy, text) = maker.make()
@@ -47,9 +47,9 @@ import TestSupport
         let reply = TableReply.entry(.secure(match))
         let expected = parsed.hostPatterns.map(\.description)
         var faults: [String] = []
-        // The other dialects say nothing of the text.
+        // The other dialects do not use the text.
         for dialect in round % 5 == 0 ? Dialect.allCases : [.sts] {
-            // The newest has the most rules; the oldest of the dialect knows the fewest words.
+            // The newest version has the most rules; the oldest of the dialect knows the fewest attributes.
             let generations = [dialect.generations.first, round % 8 == 0 ? .postfix3_12 : nil].compactMap { $0 }
             var buffer = ByteBuffer()
             SocketmapReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
@@ -58,8 +58,9 @@ import TestSupport
                 let violations = TableReplyGrammar(generation).violations(ofSocketmap: netstring)
                 faults += violations.map { "\(generation) \(dialect) socketmap: \($0)" }
             }
-            faults += meaning(of: TableReplyGrammar.socketmap(netstring), expected, dialect, &counts)
-            // The same words in another frame.
+            faults += meaning(
+                of: TableReplyGrammar.socketmap(netstring), expected: expected, dialect: dialect, counts: &counts)
+            // The same entry in another frame.
             guard round % 3 == 0 else { continue }
             buffer.clear()
             TCPTableReplyEncoder.encode(reply, dialect: dialect, into: &buffer)
@@ -68,15 +69,17 @@ import TestSupport
                 let violations = TableReplyGrammar(generation).violations(ofTCPTable: line)
                 faults += violations.map { "\(generation) \(dialect) tcp_table: \($0)" }
             }
-            faults += meaning(of: TableReplyGrammar.tcpTable(line), expected, dialect, &counts)
+            faults += meaning(
+                of: TableReplyGrammar.tcpTable(line), expected: expected, dialect: dialect, counts: &counts)
         }
         return faults
     }
 
-    /// The names are the policy's and no others: nothing of the text has become an attribute.
+    /// Checks that the names are those of the policy: no text has become an attribute.
     private static func meaning(
-        of reply: Result<TableReplyGrammar.Reply, TableReplyGrammar.Fault>, _ expected: [String], _ dialect: Dialect,
-        _ counts: inout Counts
+        of reply: Result<TableReplyGrammar.Reply, TableReplyGrammar.ReplySyntaxError>, expected: [String],
+        dialect: Dialect,
+        counts: inout Counts
     ) -> [String] {
         guard case .success(.entry(let octets)) = reply else {
             counts.tooLong += 1

@@ -6,24 +6,24 @@ import Testing
 import TestSupport
 
 @Suite struct SocketmapCodecTests {
-    private static func request(_ dialect: Dialect?, _ key: String) -> TableRequest {
+    private static func request(_ dialect: Dialect?, key: String) -> TableRequest {
         TableRequest(dialect: dialect, key: Array(key.utf8))
     }
 
-    @Test func `requests come out whole however the bytes arrive`() throws {
+    @Test func `requests are complete, however the octets arrive`() throws {
         let pairs: [(String, [TableRequest])] = [
-            ("19:postfix example.com,", [Self.request(.classic, "example.com")]),
-            ("17:QUERY example.com,", [Self.request(.classic, "example.com")]),
-            ("19:classic EXAMPLE.com,", [Self.request(.classic, "EXAMPLE.com")]),
-            ("18:legacy example.com,", [Self.request(.legacy, "example.com")]),
-            ("15:sts example.com,", [Self.request(.sts, "example.com")]),
-            ("27:QUERYwithTLSRPT example.com,", [Self.request(.sts, "example.com")]),
-            ("17:other example.com,", [Self.request(nil, "example.com")]),
-            ("8:postfix ,", [Self.request(.classic, "")]),
-            ("00000000010:x a b,c:,d,", [Self.request(nil, "a b,c:,d")]),
-            ("18:QUERY bücher.test,", [Self.request(.classic, "bücher.test")]),
-            ("3:x a,3:x b,", [Self.request(nil, "a"), Self.request(nil, "b")]),
-            ("5:x \u{0}\u{1}\u{7f},", [Self.request(nil, "\u{0}\u{1}\u{7f}")]),
+            ("19:postfix example.com,", [Self.request(.classic, key: "example.com")]),
+            ("17:QUERY example.com,", [Self.request(.classic, key: "example.com")]),
+            ("19:classic EXAMPLE.com,", [Self.request(.classic, key: "EXAMPLE.com")]),
+            ("18:legacy example.com,", [Self.request(.legacy, key: "example.com")]),
+            ("15:sts example.com,", [Self.request(.sts, key: "example.com")]),
+            ("27:QUERYwithTLSRPT example.com,", [Self.request(.sts, key: "example.com")]),
+            ("17:other example.com,", [Self.request(nil, key: "example.com")]),
+            ("8:postfix ,", [Self.request(.classic, key: "")]),
+            ("00000000010:x a b,c:,d,", [Self.request(nil, key: "a b,c:,d")]),
+            ("18:QUERY bücher.test,", [Self.request(.classic, key: "bücher.test")]),
+            ("3:x a,3:x b,", [Self.request(nil, key: "a"), Self.request(nil, key: "b")]),
+            ("5:x \u{0}\u{1}\u{7f},", [Self.request(nil, key: "\u{0}\u{1}\u{7f}")]),
         ]
         try ByteToMessageDecoderVerifier.verifyDecoder(
             inputOutputPairs: pairs.map { (ByteBuffer(string: $0.0), $0.1) },
@@ -35,18 +35,18 @@ import TestSupport
         "0x3:a b,",
         "GET / HTTP/1.1\r\n", "get example.com\n", "000000000000", "\r\n\r\n",
     ])
-    func `what is no netstring with a name, a space and a key is malformed`(input: String) {
-        #expect(throws: MalformedRequest.self) { try Self.decodeAll(input) }
+    func `anything but a netstring with a name, a space and a key is malformed`(input: String) {
+        #expect(throws: MalformedRequestError.self) { try Self.decodeAll(input) }
     }
 
     @Test(arguments: ["10001:", "1048576:", "99999999999", "10002:x " + String(repeating: "k", count: 10_000) + ","])
     func `a request over the limit is refused by its header, before its payload`(input: String) {
-        #expect(throws: MalformedRequest.tooLong(limit: 10_000)) { try Self.decodeAll(input) }
+        #expect(throws: MalformedRequestError.tooLong(limit: 10_000)) { try Self.decodeAll(input) }
     }
 
-    @Test func `a request at the limit is taken`() throws {
+    @Test func `a request at the limit is accepted`() throws {
         let key = String(repeating: "k", count: 9_998)
-        #expect(try Self.decodeAll("10000:x \(key),") == [Self.request(nil, key)])
+        #expect(try Self.decodeAll("10000:x \(key),") == [Self.request(nil, key: key)])
     }
 
     @Test func `replies are netstrings`() throws {
@@ -54,9 +54,9 @@ import TestSupport
         #expect(CheckedReply.socketmap(.notFound) == "9:NOTFOUND ,")
         #expect(
             CheckedReply.socketmap(entry) == "64:OK secure match=mx1.example.com:.example.net servername=hostname,")
-        #expect(CheckedReply.socketmap(entry, .legacy) == "44:OK secure match=mx1.example.com:.example.net,")
-        #expect(CheckedReply.socketmap(.temporary(Reason("why"))) == "8:TEMP why,")
-        #expect(CheckedReply.socketmap(.refused(Reason("why"))) == "8:PERM why,")
+        #expect(CheckedReply.socketmap(entry, in: .legacy) == "44:OK secure match=mx1.example.com:.example.net,")
+        #expect(CheckedReply.socketmap(.temporary(TemporaryReason("why"))) == "8:TEMP why,")
+        #expect(CheckedReply.socketmap(.refused(TemporaryReason("why"))) == "8:PERM why,")
     }
 
     @Test func `a reply of 100,000 octets is sent, a longer one becomes a temporary error`() throws {

@@ -10,7 +10,7 @@ import TestSupport
         TableRequest(dialect: nil, key: Array(key.utf8))
     }
 
-    @Test func `requests come out whole however the bytes arrive`() throws {
+    @Test func `requests are complete, however the octets arrive`() throws {
         let pairs: [(String, [TableRequest])] = [
             ("get example.com\n", [Self.request("example.com")]),
             ("get b%C3%BCcher.test\n", [Self.request("bücher.test")]),
@@ -32,12 +32,12 @@ import TestSupport
         "get b\u{fc}cher\n", "3:x a,\n", " get a\n", "get a\u{1b}[0m\n",
     ])
     func `anything else is malformed`(input: String) {
-        #expect(throws: MalformedRequest.self) { try Self.decodeAll(input) }
+        #expect(throws: MalformedRequestError.self) { try Self.decodeAll(input) }
     }
 
-    @Test func `a line without an end is not waited for beyond the limit`() throws {
+    @Test func `a line without an end is an error at the limit`() throws {
         #expect(try Self.decodeAll("get " + String(repeating: "k", count: 9_996)).isEmpty)
-        #expect(throws: MalformedRequest.tooLong(limit: 10_000)) {
+        #expect(throws: MalformedRequestError.tooLong(limit: 10_000)) {
             try Self.decodeAll("get " + String(repeating: "k", count: 9_997))
         }
         #expect(try Self.decodeAll("get " + String(repeating: "k", count: 9_996) + "\n").count == 1)
@@ -48,9 +48,9 @@ import TestSupport
         #expect(CheckedReply.tcpTable(.notFound) == "500 NOTFOUND\n")
         #expect(
             CheckedReply.tcpTable(entry) == "200 secure%20match=mx1.example.com:.example.net%20servername=hostname\n")
-        #expect(CheckedReply.tcpTable(entry, .legacy) == "200 secure%20match=mx1.example.com:.example.net\n")
-        #expect(CheckedReply.tcpTable(.temporary(Reason("100 % sure"))) == "400 100%20%25%20sure\n")
-        #expect(CheckedReply.tcpTable(.refused(Reason("why"))) == "400 why\n")
+        #expect(CheckedReply.tcpTable(entry, in: .legacy) == "200 secure%20match=mx1.example.com:.example.net\n")
+        #expect(CheckedReply.tcpTable(.temporary(TemporaryReason("100 % sure"))) == "400 100%20%25%20sure\n")
+        #expect(CheckedReply.tcpTable(.refused(TemporaryReason("why"))) == "400 why\n")
     }
 
     @Test func `a line of 4,095 octets is sent, a longer one becomes a temporary error`() throws {

@@ -1,13 +1,13 @@
 import Testing
 import TestSupport
 
-/// The checker itself, held against what Postfix 3.7.11 and 3.12 did with real replies.
-/// `+` before a version: it takes the entry; the mail is deferred otherwise.
+/// Compares the checker itself with the behaviour of Postfix 3.7.11 and 3.12 for real replies.
+/// `+` before a version: it accepts the entry; the others defer the mail.
 @Suite struct TLSPolicyEntryGrammarTests {
     typealias Grammar = TLSPolicyEntryGrammar
 
-    private static func takers(of entry: String) -> [Grammar.Generation] {
-        Grammar.Generation.allCases.filter { Grammar($0).refusals(of: entry).isEmpty }
+    private static func versionsThatAccept(of entry: String) -> [Grammar.Generation] {
+        Grammar.Generation.allCases.filter { Grammar($0).errors(of: entry).isEmpty }
     }
 
     @Test(arguments: [
@@ -16,11 +16,11 @@ import TestSupport
         "secure,match=a.test", "secure\r\n\tmatch=a.test", "secure match=a.test,ciphers=high", "secure MATCH=a.test",
         "verify match=hostname", "secure match=nexthop:dot-nexthop", "fingerprint match=00:11",
         "may ciphers=medium protocols=!SSLv2 exclude=aNULL", "secure match=bücher.test", " secure ",
-        // With TLS off attributes only draw warnings.
+        // Without TLS, attributes only cause warnings.
         "none match=x", "none policy_type=sts", "none {", "none policy_failure=x",
     ])
-    func `what every version takes`(entry: String) {
-        #expect(Self.takers(of: entry) == Grammar.Generation.allCases)
+    func `every version accepts these entries`(entry: String) {
+        #expect(Self.versionsThatAccept(of: entry) == Grammar.Generation.allCases)
     }
 
     @Test(arguments: [
@@ -33,8 +33,8 @@ import TestSupport
         "may tafile=/x",
         "secure connection_reuse=maybe",
     ])
-    func `what every version defers mail for`(entry: String) {
-        #expect(Self.takers(of: entry).isEmpty)
+    func `every version defers mail for these entries`(entry: String) {
+        #expect(Self.versionsThatAccept(of: entry).isEmpty)
     }
 
     @Test(arguments: [
@@ -49,12 +49,12 @@ import TestSupport
         ("dane policy_type=sts mx_host_pattern=a.test mx_host_pattern=*.b.test", .postfix3_10),
         ("may policy_type=sts policy_failure=sts-webpki-invalid", .postfix3_10),
     ])
-    func `what was learnt on the way stops mail before`(entry: String, since: Grammar.Generation) {
-        #expect(Self.takers(of: entry) == Grammar.Generation.allCases.filter { $0 >= since })
+    func `older versions defer mail for newer attributes`(entry: String, since: Grammar.Generation) {
+        #expect(Self.versionsThatAccept(of: entry) == Grammar.Generation.allCases.filter { $0 >= since })
     }
 
     @Test(arguments: [
-        // 3.10 and later too.
+        // Errors in 3.10 and later too.
         "secure match=a.test policy_type=dane", "secure match=a.test policy_type=", "may policy_domain=a.test",
         "may policy_ttl=1", "may { policy_string = x }", "may mx_host_pattern=a.test", "may policy_failure=x",
         "secure policy_type=sts policy_type=sts", "secure policy_type=sts policy_domain=bücher.test",
@@ -65,25 +65,25 @@ import TestSupport
         "secure policy_type=sts { policy string = a }", "secure policy_type=sts {}", "secure policy_type=sts { }",
         "secure policy_type=sts { policy_string }", "secure policy_type=sts policy_string = a",
     ])
-    func `what no version takes of the newer words`(entry: String) {
-        #expect(Self.takers(of: entry).isEmpty)
+    func `no version accepts these newer attributes`(entry: String) {
+        #expect(Self.versionsThatAccept(of: entry).isEmpty)
     }
 
-    @Test func `the first fault is named`() {
+    @Test func `the first error is named`() {
         #expect(
-            Grammar(.postfix3_3).refusals(of: "secure match=a.b servername=hostname") == [
+            Grammar(.postfix3_3).errors(of: "secure match=a.b servername=hostname") == [
                 .unknownAttribute("servername")
             ])
         #expect(
-            Grammar(.postfix3_7).refusals(of: "secure match=a.b policy_type=sts") == [.unknownAttribute("policy_type")])
-        #expect(Grammar(.postfix3_7).refusals(of: "may { ciphers = high }") == [.malformedAttribute("{")])
-        #expect(Grammar(.postfix3_12).refusals(of: "secure match=") == [.emptyValue("match")])
-        #expect(Grammar(.postfix3_12).refusals(of: "may match=a.b") == [.notAtLevel("match", level: "may")])
-        #expect(Grammar(.postfix3_12).refusals(of: [0x6D, 0x61, 0x79, 0x20, 0xFF]) == [.notUTF8])
-        #expect(Grammar(.postfix3_12).refusals(of: "may\u{0} x") == [.containsNUL])
+            Grammar(.postfix3_7).errors(of: "secure match=a.b policy_type=sts") == [.unknownAttribute("policy_type")])
+        #expect(Grammar(.postfix3_7).errors(of: "may { ciphers = high }") == [.malformedAttribute("{")])
+        #expect(Grammar(.postfix3_12).errors(of: "secure match=") == [.emptyValue("match")])
+        #expect(Grammar(.postfix3_12).errors(of: "may match=a.b") == [.notAtLevel("match", level: "may")])
+        #expect(Grammar(.postfix3_12).errors(of: [0x6D, 0x61, 0x79, 0x20, 0xFF]) == [.notUTF8])
+        #expect(Grammar(.postfix3_12).errors(of: "may\u{0} x") == [.containsNUL])
     }
 
-    @Test func `values are what Postfix stores`() {
+    @Test func `values are those that Postfix stores`() {
         let entry = Grammar(.postfix3_12).entry(
             Array("Secure Match=a.test:.b.test { Policy_String =  mx: *.b.test }\n{policy_string=k: a, b = c}".utf8))
         let attributes = [
@@ -98,14 +98,14 @@ import TestSupport
         + "{ policy_string = mx: *.example.net } { policy_string = max_age: 604800 } "
         + "mx_host_pattern=mx1.alpha.test mx_host_pattern=*.example.net"
 
-    @Test func `the reply that Postfix 3.12 delivered and reported by has no violation`() {
+    @Test func `a reply with which Postfix 3.12 delivered and reported has no violation`() {
         #expect(Grammar(.postfix3_10).violations(of: Self.policy).isEmpty)
         #expect(Grammar(.postfix3_12).violations(of: Self.policy).isEmpty)
-        #expect(!Grammar(.postfix3_9).refusals(of: Self.policy).isEmpty)
+        #expect(!Grammar(.postfix3_9).errors(of: Self.policy).isEmpty)
     }
 
     @Test(arguments: [
-        // `.d` where `*.d` is meant, and what else never matches a host.
+        // `.d` in place of `*.d`, and other patterns that never match a host.
         ("mx_host_pattern=*.example.net", "mx_host_pattern=.example.net"),
         ("mx_host_pattern=*.example.net", "mx_host_pattern=*"),
         ("mx_host_pattern=*.example.net", "mx_host_pattern=*.example.net."),
@@ -117,7 +117,7 @@ import TestSupport
         (" mx_host_pattern=*.example.net", ""),
         ("match=mx1.alpha.test:.example.net", "match=mx1.alpha.test:*.example.net"),
         ("match=mx1.alpha.test:.example.net", "match=mx1.alpha.test.:.example.net"),
-        // Strategies of Postfix's own, and what is no name.
+        // Match strategies of Postfix, and texts that are not names.
         ("match=mx1.alpha.test:.example.net", "match=hostname"), ("match=mx1.alpha.test", "match=localhost"),
         ("match=mx1.alpha.test", "match=192.0.2.1"), ("match=mx1.alpha.test", "match=MX1.alpha.test"),
         ("match=mx1.alpha.test:", "match=mx1.alpha.test::"), ("match=mx1.alpha.test:.example.net ", ""),
@@ -134,14 +134,14 @@ import TestSupport
         ("secure match=mx1.alpha.test:.example.net servername=hostname", "none"),
         ("secure", "verify"),
     ])
-    func `what Postfix may take and we never say is a violation`(part: String, other: String) {
+    func `an entry that Postfix may accept but the encoder never writes is a violation`(part: String, other: String) {
         let entry = Self.policy.replacing(part, with: other)
         #expect(entry != Self.policy)
         #expect(!Grammar(.postfix3_12).violations(of: entry).isEmpty)
     }
 
     @Test(arguments: ["none", "may", "encrypt", "dane", "dane-only"])
-    func `bare levels are fine, with anything they are not`(level: String) {
+    func `bare levels are correct, with any attribute they are not`(level: String) {
         for generation in Grammar.Generation.allCases {
             #expect(Grammar(generation).violations(of: level).isEmpty)
             for tail in [" ", " policy_type=sts", " servername=hostname", " ciphers=high", ","] {
@@ -156,7 +156,7 @@ import TestSupport
         "206:TEMP " + String(repeating: "x", count: 201) + ",",
         "100001:OK " + String(repeating: "x", count: 99_998) + ",",
     ])
-    func `socketmap replies that go wrong are seen`(reply: String) {
+    func `malformed socketmap replies are violations`(reply: String) {
         #expect(!TableReplyGrammar(.postfix3_12).violations(ofSocketmap: Array(reply.utf8)).isEmpty)
     }
 
@@ -165,11 +165,11 @@ import TestSupport
         "200 may\r\n", "200 b\u{fc}\n", "200 " + String(repeating: "x", count: 4_092) + "\n", "400 a%0Ab\n",
         "200 may%20match=a.test\n",
     ])
-    func `tcp_table replies that go wrong are seen`(reply: String) {
+    func `malformed tcp_table replies are violations`(reply: String) {
         #expect(!TableReplyGrammar(.postfix3_12).violations(ofTCPTable: Array(reply.utf8)).isEmpty)
     }
 
-    @Test func `replies that Postfix understands are fine`() {
+    @Test func `replies that Postfix understands have no violations`() {
         let grammar = TableReplyGrammar(.postfix3_12)
         for reply in ["9:NOTFOUND ,", "6:OK may,", "8:TEMP why,", "8:PERM why,"] {
             #expect(grammar.violations(ofSocketmap: Array(reply.utf8)).isEmpty)

@@ -9,7 +9,7 @@ struct FaultyDNSServerTests {
     @Test func `the behaviour sees the question, and its answer comes back`() async throws {
         let server = try FaultyDNSServer(behavior: DNSBehavior.byName)
         let socket = try QuerySocket(to: server)
-        try socket.send(query(id: 0x1234, "Fine.Test"))
+        try socket.send(query(id: 0x1234, name: "Fine.Test"))
         let response = try #require(socket.receive())
         #expect(Array(response[..<12]) == [0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0])
         #expect(response.suffix(10) == [9] + Array("fine.test".utf8))
@@ -22,19 +22,19 @@ struct FaultyDNSServerTests {
         let server = try FaultyDNSServer(behavior: { DNSBehavior.byName($0).duplicated() })
         let socket = try QuerySocket(to: server)
         for (id, name) in ["a.after150.test", "a.after50.test", "a.fine.test"].enumerated() {
-            try socket.send(query(id: UInt16(id), name))
+            try socket.send(query(id: UInt16(id), name: name))
         }
         #expect((0..<6).map { _ in socket.receive()?[1] } == [2, 2, 1, 1, 0, 0])
     }
 
-    @Test func `silence and loss send nothing, and are recorded`() async throws {
+    @Test func `no answer and loss send nothing, and are recorded`() async throws {
         let server = try FaultyDNSServer(loss: DNSLoss(1), behavior: DNSBehavior.byName)
         let socket = try QuerySocket(to: server)
-        try socket.send(query("a.fine.test"))
+        try socket.send(query(name: "a.fine.test"))
         await server.received(name: "a.fine.test")
         server.setLoss(.none)
-        try socket.send(query("a.silent.test"))
-        try socket.send(query(id: 7, "b.fine.test"))
+        try socket.send(query(name: "a.silent.test"))
+        try socket.send(query(id: 7, name: "b.fine.test"))
         #expect(socket.receive()?[1] == 7)
         #expect(server.queries.map(\.wasLost) == [true, false, false])
     }
@@ -42,7 +42,7 @@ struct FaultyDNSServerTests {
     @Test func `30 % loss loses 30 % in each direction, the same ones in each run`() throws {
         let loss = DNSLoss(0.3)
         let queries = try (0..<2_000).map {
-            try #require(DNSQuery(query("n\($0).test"), sourcePort: 1, overTCP: false))
+            try #require(DNSQuery(query(name: "n\($0).test"), sourcePort: 1, overTCP: false))
         }
         let lost = queries.map { loss.losesQuery($0) }
         #expect((540...660).contains(lost.count { $0 }))
@@ -54,7 +54,7 @@ struct FaultyDNSServerTests {
     @Test func `forged datagrams come first, each with its fault`() throws {
         let server = try FaultyDNSServer { .echo($0).forged(DNSForgery.impostors).delayed(by: .milliseconds(20)) }
         let socket = try QuerySocket(to: server, isConnected: false)
-        let question = query("a.test")
+        let question = query(name: "a.test")
         try socket.send(question)
         var sources: [(port: UInt16, address: UInt32)] = []
         let messages = try (0..<6).map { _ in
@@ -72,7 +72,7 @@ struct FaultyDNSServerTests {
 
     @Test(arguments: DNSCorruption.allCases)
     func `a corrupted message differs from the sound one`(corruption: DNSCorruption) throws {
-        let query = try #require(DNSQuery(query("a.test"), sourcePort: 1, overTCP: false))
+        let query = try #require(DNSQuery(query(name: "a.test"), sourcePort: 1, overTCP: false))
         let sound = try #require(query.response(DNSBehavior.echo(query).content))
         #expect(corruption.apply(to: sound, for: query) != sound)
     }
@@ -80,10 +80,10 @@ struct FaultyDNSServerTests {
     @Test func `TC is for UDP only, and one TCP connection carries several questions`() throws {
         let server = try FaultyDNSServer { .echo($0).truncated() }
         let datagrams = try QuerySocket(to: server)
-        try datagrams.send(query("a.test"))
+        try datagrams.send(query(name: "a.test"))
         #expect(try #require(datagrams.receive())[2] & 2 == 2)
         let stream = try QuerySocket(to: server, type: SOCK_STREAM)
-        for name in ["a.test", "b.test"] { try stream.send(framed(query(name))) }
+        for name in ["a.test", "b.test"] { try stream.send(framed(query(name: name))) }
         for name in ["a.test", "b.test"] {
             #expect(try #require(stream.receiveFramed()).suffix(7) == [6] + Array(name.utf8))
         }
@@ -93,16 +93,16 @@ struct FaultyDNSServerTests {
         let server = try FaultyDNSServer(behavior: DNSBehavior.byName)
         server.stop()
         let socket = try QuerySocket(to: server)
-        try socket.send(query("a.test"))
+        try socket.send(query(name: "a.test"))
         #expect(socket.receive() == nil)
         let next = try FaultyDNSServer(port: server.port, behavior: DNSBehavior.byName)
-        try socket.send(query("a.test"))
+        try socket.send(query(name: "a.test"))
         #expect(socket.receive() != nil)
         next.stop()
     }
 }
 
-private func query(id: UInt16 = 1, _ name: String) -> [UInt8] {
+private func query(id: UInt16 = 1, name: String) -> [UInt8] {
     let labels = name.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
     return [UInt8(id >> 8), UInt8(id & 0xff), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0] + labels + [0, 0, 16, 0, 1]
 }
@@ -123,11 +123,11 @@ private final class QuerySocket {
         guard descriptor >= 0, let address = ServerSockets.address(server.host)
         else { throw SocketError(step: "socket", code: errno) }
         self.descriptor = descriptor
-        self.server = sockaddr_in(address, server.port)
+        self.server = sockaddr_in(address, port: server.port)
         self.isConnected = isConnected
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var name = isConnected ? self.server : sockaddr_in(0, 0)
+        var name = isConnected ? self.server : sockaddr_in(0, port: 0)
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

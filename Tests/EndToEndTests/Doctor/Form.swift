@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A deployment that README describes, on a host where nothing is wrong.
+/// A deployment that the documentation describes, on a healthy host.
 enum Form: String, CaseIterable, Sendable {
     case makeRun = "make run, as an ordinary user"
     case package = "the package or make install, by TCP"
@@ -17,7 +17,7 @@ enum Form: String, CaseIterable, Sendable {
     case since310 = "with postfix/main.cf-3.10-and-later"
     case container = "in a container without Postfix, as in docker-compose.yml"
 
-    /// Debian's `daemon`, in the place of `sts-bridge`: a user and group of their own.
+    /// Debian's user and group `daemon`, used instead of `sts-bridge`.
     static let user = (id: UInt32(1), name: "daemon")
 
     fileprivate static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -29,69 +29,69 @@ enum Form: String, CaseIterable, Sendable {
     private var makesSocket: Bool { self == .ownSocket || self == .container }
     private var isUnitSocket: Bool { self == .unitSocket || self == .unitSocketWithoutCommands }
 
-    /// Makes main.cf and config.yaml those of this form.
-    func prepare(_ patient: inout Patient) throws {
-        let inet = "socketmap:inet:127.0.0.1:\(Patient.socketmap)"
-        var socketmap = "127.0.0.1:\(Patient.socketmap)"
+    /// Writes main.cf and config.yaml of this form.
+    func prepare(_ host: inout DoctorFixture) throws {
+        let inet = "socketmap:inet:127.0.0.1:\(DoctorFixture.socketmap)"
+        var socketmap = "127.0.0.1:\(DoctorFixture.socketmap)"
         switch self {
-        case .makeRun, .package, .withoutCommands: patient.main["smtp_tls_policy_maps"] = inet + ":postfix"
-        case .postfixTLSPol: patient.main["smtp_tls_policy_maps"] = inet + ":QUERY"
-        case .tcpTable: patient.main["smtp_tls_policy_maps"] = "tcp:127.0.0.1:\(Patient.tcpTable)"
-        case .ownSocket, .container: socketmap = "unix:\(patient.socket)"
+        case .makeRun, .package, .withoutCommands: host.main["smtp_tls_policy_maps"] = inet + ":postfix"
+        case .postfixTLSPol: host.main["smtp_tls_policy_maps"] = inet + ":QUERY"
+        case .tcpTable: host.main["smtp_tls_policy_maps"] = "tcp:127.0.0.1:\(DoctorFixture.tcpTable)"
+        case .ownSocket, .container: socketmap = "unix:\(host.socket)"
         case .unitSocket, .unitSocketWithoutCommands: socketmap = "systemd:socketmap"
         case .unitPort:
             socketmap = "systemd:socketmap"
-            patient.main["smtp_tls_policy_maps"] = inet + ":postfix"
-        case .before310: try patient.take(snippet: "main.cf-3.4-to-3.9")
+            host.main["smtp_tls_policy_maps"] = inet + ":postfix"
+        case .before310: try host.take(snippet: "main.cf-3.4-to-3.9")
         case .since310:
-            try patient.take(snippet: "main.cf-3.10-and-later")
-            patient.main["mail_version"] = "3.10.5"
+            try host.take(snippet: "main.cf-3.10-and-later")
+            host.main["mail_version"] = "3.10.5"
         }
-        patient.bridge["listen"] =
-            "{socketmap: [\"\(socketmap)\"], tcp-table: [127.0.0.1:\(Patient.tcpTable)], socket-group: postfix}"
-        if !hasCommands { patient.bridge["admin"] = "{socket: \"\"}" }
-        if self == .container { patient.bridge = [:] }
+        host.bridge["listen"] =
+            "{socketmap: [\"\(socketmap)\"], tcp-table: [127.0.0.1:\(DoctorFixture.tcpTable)], socket-group: postfix}"
+        if !hasCommands { host.bridge["admin"] = "{socket: \"\"}" }
+        if self == .container { host.bridge = [:] }
     }
 
-    /// Gives the daemon's user what the package, `make run` or the image gives it, once the files are there.
-    func admit(_ patient: Patient) throws {
-        try Self.give(patient.directory, mode: 0o755)
-        try Self.give((patient.cache as NSString).deletingLastPathComponent, mode: 0o750)
+    /// Gives the daemon's user the same files as the package, `make run` or the image.
+    func admit(_ host: DoctorFixture) throws {
+        try Self.give(host.directory, mode: 0o755)
+        try Self.give((host.cache as NSString).deletingLastPathComponent, mode: 0o750)
         guard makesSocket else { return }
-        try Self.give((patient.socket as NSString).deletingLastPathComponent, group: try Self.postfix, mode: 0o750)
+        try Self.give((host.socket as NSString).deletingLastPathComponent, group: try Self.postfix, mode: 0o750)
     }
 
     private static func give(_ path: String, group: UInt32 = user.id, mode: mode_t) throws {
         guard chown(path, user.id, group) == 0, chmod(path, mode) == 0 else {
-            throw LabFailure("cannot give \(path) to \(user.name): \(String(cString: strerror(errno)))")
+            throw TestNetworkError("cannot give \(path) to \(user.name): \(String(cString: strerror(errno)))")
         }
     }
 
     static var postfix: UInt32 {
         get throws {
-            guard let group = getgrnam("postfix")?.pointee.gr_gid else { throw LabFailure("no group postfix") }
+            guard let group = getgrnam("postfix")?.pointee.gr_gid else { throw TestNetworkError("no group postfix") }
             return group
         }
     }
 
     /// The environment of the daemon and of the doctor.
-    func environment(_ patient: Patient) throws -> [String: String] {
-        guard self == .container else { return ["MAIL_CONFIG": patient.configuration] }
+    func environment(_ host: DoctorFixture) throws -> [String: String] {
+        guard self == .container else { return ["MAIL_CONFIG": host.configuration] }
         let compose = try String(contentsOf: Self.root.appending(path: "docker-compose.yml"), encoding: .utf8)
         let fromCompose = compose.matches(of: /(STS_BRIDGE_\w+): "?([^"\n]*)/).map { match in
             (String(match.1), String(match.2).replacing(/\$\{\w+:-(.*?)\}/) { $0.1 })
         }
         let ofThisHost = [
-            "LISTEN_SOCKETMAP": "unix:\(patient.socket)", "LISTEN_TCP_TABLE": "127.0.0.1:\(Patient.tcpTable)",
-            "DNS_SERVERS": KnotServer.address, "FETCH_CA_FILE": patient.main["smtp_tls_CAfile"] ?? "system",
-            "FETCH_ALLOW_NETWORKS": "127.0.0.0/8", "CACHE_PATH": patient.cache, "ADMIN_SOCKET": patient.adminSocket,
+            "LISTEN_SOCKETMAP": "unix:\(host.socket)", "LISTEN_TCP_TABLE": "127.0.0.1:\(DoctorFixture.tcpTable)",
+            "DNS_SERVERS": KnotServer.address, "FETCH_CA_FILE": host.main["smtp_tls_CAfile"] ?? "system",
+            "FETCH_ALLOW_NETWORKS": "127.0.0.0/8", "CACHE_PATH": host.cache, "ADMIN_SOCKET": host.adminSocket,
         ].map { ("STS_BRIDGE_\($0.key)", $0.value) }
         return Dictionary(fromCompose + ofThisHost) { $1 }
     }
 
-    /// The command line of the program as the daemon's user runs it.
+    /// The command line of the program for the daemon's user.
     ///
-    /// - Parameter binary: one that every user can run.
+    /// - Parameter binary: a program that every user can run.
     func daemon(_ binary: String) throws -> [String] {
         let groups = makesSocket ? "--groups=\(try Self.postfix)" : "--clear-groups"
         let user = ["/usr/bin/setpriv", "--reuid=\(Self.user.id)", "--regid=\(Self.user.id)", groups, binary]
@@ -101,25 +101,25 @@ enum Form: String, CaseIterable, Sendable {
         return ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", withoutPostfix, "sh"] + user
     }
 
-    /// The command line of the program as README runs the doctor.
+    /// The command line of the doctor in the documentation.
     func doctor(_ binary: String) throws -> [String] {
         self == .makeRun || self == .container ? try daemon(binary) : [binary]
     }
 
     /// The socket that the service manager passes; `nil`: the daemon opens its own.
-    func passed(_ patient: Patient) throws -> Int32? {
-        if self == .unitPort { return try Supervisor.listening(port: Patient.socketmap) }
+    func passed(_ host: DoctorFixture) throws -> Int32? {
+        if self == .unitPort { return try Supervisor.listening(port: DoctorFixture.socketmap) }
         guard isUnitSocket else { return nil }
-        let descriptor = try bindUnixSocket(at: patient.socket)
-        guard listen(descriptor, 64) == 0, chown(patient.socket, 0, try Self.postfix) == 0,
-            chmod(patient.socket, 0o660) == 0
-        else { throw LabFailure("cannot listen on \(patient.socket): \(String(cString: strerror(errno)))") }
-        return try Supervisor.held(descriptor)
+        let descriptor = try bindUnixSocket(at: host.socket)
+        guard listen(descriptor, 64) == 0, chown(host.socket, 0, try Self.postfix) == 0,
+            chmod(host.socket, 0o660) == 0
+        else { throw TestNetworkError("cannot listen on \(host.socket): \(String(cString: strerror(errno)))") }
+        return try Supervisor.moved(descriptor)
     }
 }
 
-extension Patient {
-    /// Begins main.cf with a file of postfix/, whose port is this laboratory's.
+extension DoctorFixture {
+    /// Starts main.cf with a file of postfix/, with the port of this test network.
     fileprivate mutating func take(snippet name: String) throws {
         mainText = try String(contentsOf: Form.root.appending(path: "postfix/\(name)"), encoding: .utf8)
             .replacing("127.0.0.1:8461", with: "127.0.0.1:\(Self.socketmap)")

@@ -5,14 +5,14 @@ import Testing
 struct CacheFile: Sendable {
     static let port: UInt16 = 8475
 
-    let lab: Lab
+    let network: TestNetwork
     let directory: String
     var path: String { directory + "/policies.sqlite" }
 
     /// - Parameter directory: an existing one; nil: a new one.
-    init(_ lab: Lab, in directory: String? = nil) throws {
-        self.lab = lab
-        self.directory = directory ?? "\(lab.directory)/cache-\(UUID().uuidString.prefix(8))"
+    init(_ network: TestNetwork, in directory: String? = nil) throws {
+        self.network = network
+        self.directory = directory ?? "\(network.directory)/cache-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: self.directory, withIntermediateDirectories: true)
     }
 
@@ -23,7 +23,7 @@ struct CacheFile: Sendable {
     /// - Returns: the daemon, which has ended, for its log.
     @discardableResult
     func serve(
-        _ surroundings: Surroundings = Surroundings(), _ body: (BridgeProcess) async throws -> Void
+        _ surroundings: BridgeEnvironment = BridgeEnvironment(), _ body: (BridgeProcess) async throws -> Void
     ) async throws -> BridgeProcess {
         let bridge = try bridge(surroundings)
         do {
@@ -38,10 +38,10 @@ struct CacheFile: Sendable {
         return bridge
     }
 
-    /// A daemon that starts, has to say `secure` for all of these though nobody tells it of them, and is killed.
+    /// Starts a daemon without DNS, expects `secure` for all of these names from its cache, and kills it.
     @discardableResult
-    func expectKept(
-        _ names: [String], surroundings: Surroundings = .cutOff, sourceLocation: SourceLocation = #_sourceLocation
+    func expectCached(
+        _ names: [String], surroundings: BridgeEnvironment = .cutOff, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> BridgeProcess {
         try await serve(surroundings) { daemon in
             await expectSecure(names, sourceLocation: sourceLocation)
@@ -59,18 +59,18 @@ struct CacheFile: Sendable {
             sourceLocation: sourceLocation)
     }
 
-    private func bridge(_ surroundings: Surroundings) throws -> BridgeProcess {
-        let place = "\(lab.directory)/daemon-\(UUID().uuidString.prefix(8))"
+    private func bridge(_ surroundings: BridgeEnvironment) throws -> BridgeProcess {
+        let place = "\(network.directory)/daemon-\(UUID().uuidString.prefix(8))"
         return try BridgeProcess(
             in: place,
             configuration: "listen:\n  socketmap: [127.0.0.1:\(Self.port)]\n  tcp-table: []\n"
                 + settings(surroundings, in: place), ready: Self.port)
     }
 
-    private func settings(_ surroundings: Surroundings, in directory: String) -> String {
+    private func settings(_ surroundings: BridgeEnvironment, in directory: String) -> String {
         var surroundings = surroundings
         surroundings.cache = path
-        return surroundings.configuration(trusting: lab.authority, in: directory)
+        return surroundings.configuration(trusting: network.authority, in: directory)
     }
 
     /// Runs a command of `sts-bridge`, or the daemon where it must not start, to its end.
@@ -80,14 +80,14 @@ struct CacheFile: Sendable {
 
     func command(_ arguments: [String], input: String = "") async throws -> (status: Int32, output: String) {
         try await ChildProcess.run(
-            BridgeProcess.binary(), arguments + ["--config", try configuration()], input: Data(input.utf8))
+            BridgeProcess.binary(), arguments: arguments + ["--config", try configuration()], input: Data(input.utf8))
     }
 
     /// The path of a configuration file that names the cache file.
     func configuration() throws -> String {
-        let path = "\(lab.directory)/command-\(UUID().uuidString.prefix(8)).yaml"
+        let path = "\(network.directory)/command-\(UUID().uuidString.prefix(8)).yaml"
         let listen = "listen:\n  socketmap: [127.0.0.1:\(Self.port + 1)]\n  tcp-table: []\n"
-        try (listen + settings(Surroundings(), in: lab.directory))
+        try (listen + settings(BridgeEnvironment(), in: network.directory))
             .write(toFile: path, atomically: false, encoding: .utf8)
         return path
     }
@@ -102,7 +102,7 @@ struct CacheFile: Sendable {
             print(connection.execute(sys.argv[2]).fetchall())
             connection.commit()
             """
-        return try await ChildProcess.must("/usr/bin/env", ["python3", "-c", script, path, statement])
+        return try await ChildProcess.must("/usr/bin/env", arguments: ["python3", "-c", script, path, statement])
             .trimmingCharacters(in: .newlines)
     }
 
@@ -118,18 +118,18 @@ struct CacheFile: Sendable {
 
 extension BridgeProcess {
     /// The lines that an administrator reads, without their times: debugging is left out.
-    nonisolated var told: [String] {
+    nonisolated var logged: [String] {
         log.lines().map { $0.split(separator: " ", maxSplits: 1).last.map(String.init) ?? "" }
             .filter { !$0.hasPrefix("debug ") && !$0.hasPrefix("trace ") }
     }
 
-    nonisolated func told(_ message: String) -> [String] {
-        told.filter { $0.contains(message) }
+    nonisolated func logged(_ message: String) -> [String] {
+        logged.filter { $0.contains(message) }
     }
 
-    nonisolated func eventuallyTold(_ message: String, times: Int = 1) async throws {
+    nonisolated func eventuallyLogs(_ message: String, times: Int = 1) async throws {
         _ = try await eventually("the log says: \(message)", within: .seconds(60)) {
-            told(message).count >= times ? true : nil
+            logged(message).count >= times ? true : nil
         }
     }
 }

@@ -3,12 +3,12 @@ import Testing
 
 extension EndToEnd.Persistence {
     /// Commands that root runs leave files that the daemon can use.
-    @Suite struct Owners {
+    @Suite struct OwnerTests {
         private static let (user, group) = (65_534, 65_533)
 
         /// A directory of the daemon's user.
-        private func directory(_ lab: Lab) throws -> String {
-            let directory = "\(lab.directory)/owned-\(UUID().uuidString.prefix(8))"
+        private func directory(_ network: TestNetwork) throws -> String {
+            let directory = "\(network.directory)/owned-\(UUID().uuidString.prefix(8))"
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true,
                 attributes: [.ownerAccountID: Self.user, .groupOwnerAccountID: Self.group])
@@ -24,8 +24,8 @@ extension EndToEnd.Persistence {
         }
 
         @Test func `what root imports before the first start belongs to the directory's owner`() async throws {
-            let lab = try Lab.running
-            let cache = try CacheFile(lab, in: try directory(lab))
+            let network = try TestNetwork.running
+            let cache = try CacheFile(network, in: try directory(network))
             let transfer = Transfer(count: 3, zone: "owner.example")
             let imported = try await cache.command("cache", "import", input: transfer.text)
             #expect(imported.status == 0, "\(imported.output)")
@@ -35,9 +35,9 @@ extension EndToEnd.Persistence {
             try expectOwned(cache)
         }
 
-        @Test func `commands of root that only read make nothing, and change nobody's files`() async throws {
-            let lab = try Lab.running
-            let cache = try CacheFile(lab, in: try directory(lab))
+        @Test func `commands of root that only read make nothing, and change no owner`() async throws {
+            let network = try TestNetwork.running
+            let cache = try CacheFile(network, in: try directory(network))
             let reading = [
                 ["config", "check"], ["config", "print"], ["cache", "export"], ["query", "x.owner.example"],
                 ["doctor", "--domain", "x.owner.example"],
@@ -56,8 +56,8 @@ extension EndToEnd.Persistence {
         }
 
         @Test func `a daemon that root starts by hand leaves files that the daemon's user can use`() async throws {
-            let lab = try Lab.running
-            let cache = try CacheFile(lab, in: try directory(lab))
+            let network = try TestNetwork.running
+            let cache = try CacheFile(network, in: try directory(network))
             try await cache.serve { _ in
                 _ = try await eventually("the file is open") {
                     cache.files.contains("policies.sqlite-wal") ? true : nil
@@ -69,8 +69,8 @@ extension EndToEnd.Persistence {
 
         @Test func `a daemon that root starts by hand makes the directory for the owner of the one above`() async throws
         {
-            let lab = try Lab.running
-            let cache = try CacheFile(lab, in: try directory(lab) + "/cache")
+            let network = try TestNetwork.running
+            let cache = try CacheFile(network, in: try directory(network) + "/cache")
             try FileManager.default.removeItem(atPath: cache.directory)
             try await cache.serve { _ in
                 _ = try await eventually("the file is open") {
@@ -88,8 +88,8 @@ extension EndToEnd.Persistence {
         func `what root imports into a directory of the daemon's group can be used by that group`(
             hasDatabase: Bool
         ) async throws {
-            let lab = try Lab.running
-            let cache = try CacheFile(lab, in: try directory(lab))
+            let network = try TestNetwork.running
+            let cache = try CacheFile(network, in: try directory(network))
             let transfer = Transfer(count: 3, zone: "group.example")
             if hasDatabase {
                 #expect(try await cache.command("cache", "import", input: transfer.text).status == 0)
@@ -108,9 +108,9 @@ extension EndToEnd.Persistence {
         }
 
         @Test func `an import as root makes no directory, and says how to make it`() async throws {
-            let lab = try Lab.running
-            let parent = "\(lab.directory)/ownerless-\(UUID().uuidString.prefix(8))"
-            let cache = try CacheFile(lab, in: parent + "/cache")
+            let network = try TestNetwork.running
+            let parent = "\(network.directory)/ownerless-\(UUID().uuidString.prefix(8))"
+            let cache = try CacheFile(network, in: parent + "/cache")
             try FileManager.default.removeItem(atPath: cache.directory)
             let refused = try await cache.command("cache", "import", input: Transfer(count: 1, zone: "x.example").text)
             #expect(refused.status == 2)

@@ -5,30 +5,33 @@ struct SmallDisk: Sendable {
     let directory: String
     private var ballast: String { directory + "/ballast" }
 
-    /// - Parameter mebibytes: more than what an archive wants to find free before it goes on, which is one.
+    /// - Parameter mebibytes: more than the free space that the store needs to continue, which is one.
     static func mounted(
-        in lab: Lab, mebibytes: Int = 6, _ body: (SmallDisk) async throws -> Void
+        in network: TestNetwork, mebibytes: Int = 6, _ body: (SmallDisk) async throws -> Void
     ) async throws {
-        let disk = SmallDisk(directory: "\(lab.directory)/disk-\(UUID().uuidString.prefix(8))")
+        let disk = SmallDisk(directory: "\(network.directory)/disk-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(atPath: disk.directory, withIntermediateDirectories: true)
-        try await ChildProcess.must("/bin/mount", ["-t", "tmpfs", "-o", "size=\(mebibytes)m", "disk", disk.directory])
+        try await ChildProcess.must(
+            "/bin/mount", arguments: ["-t", "tmpfs", "-o", "size=\(mebibytes)m", "disk", disk.directory])
         do {
             try await body(disk)
         } catch {
-            _ = try? await ChildProcess.run("/bin/umount", ["-l", disk.directory])
+            _ = try? await ChildProcess.run("/bin/umount", arguments: ["-l", disk.directory])
             throw error
         }
-        // Fails while somebody has a file open in there.
-        try await ChildProcess.must("/bin/umount", [disk.directory])
+        // Fails while a process has a file open there.
+        try await ChildProcess.must("/bin/umount", arguments: [disk.directory])
     }
 
-    /// Leaves no octet for anybody else.
+    /// Leaves no free octet.
     func fill() throws {
         let descriptor = open(ballast, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         defer { close(descriptor) }
         let page = [UInt8](repeating: 0x55, count: 4_096)
         while write(descriptor, page, page.count) > 0 {}
-        guard errno == ENOSPC else { throw LabFailure("cannot fill \(ballast): \(String(cString: strerror(errno)))") }
+        guard errno == ENOSPC else {
+            throw TestNetworkError("cannot fill \(ballast): \(String(cString: strerror(errno)))")
+        }
     }
 
     func free() throws {
@@ -36,6 +39,6 @@ struct SmallDisk: Sendable {
     }
 
     func makeReadOnly() async throws {
-        try await ChildProcess.must("/bin/mount", ["-o", "remount,ro", directory])
+        try await ChildProcess.must("/bin/mount", arguments: ["-o", "remount,ro", directory])
     }
 }

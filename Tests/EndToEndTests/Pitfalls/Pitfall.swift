@@ -1,20 +1,20 @@
 import Foundation
 import Testing
 
-/// A way in which real domains are broken, set up in real DNS and on a real web server, and what Postfix must be told.
+/// A typical error of a domain, published in DNS and on a web server, and the reply that Postfix must get.
 ///
-/// Numbers are those of the project's list of pitfalls: broken domains that were seen in the wild.
+/// The numbers are those of the project's list of pitfalls: errors of real domains.
 struct Pitfall: Sendable {
     enum Expected: Sendable {
         /// The policy is found: mail goes to `good.mx.example` or nowhere.
         case policy
-        /// No policy to be had, nothing cached: as if the domain had no MTA-STS (RFC 8461 §3.3).
+        /// The policy cannot be found, and none is cached: as if the domain had no MTA-STS (RFC 8461 §3.3).
         case nothing
-        /// As `nothing`, and nobody asked the policy host: the record alone settles it.
+        /// Like `nothing`, without a request to the policy host: the record alone decides.
         case nothingAndNoRequest
-        /// As `nothing`, and the log calls it by the name that RFC 8460 §4.3 has for it.
+        /// Like `nothing`, and the log has the result type of RFC 8460 §4.3.
         case certificateRefused, fetchFailed, policyInvalid
-        /// There is a policy and Postfix cannot be given it.
+        /// There is a policy that Postfix cannot use.
         case temporary
 
         var reply: String {
@@ -36,39 +36,41 @@ struct Pitfall: Sendable {
     }
 
     let number: Int
-    let what: String
+    let name: String
     let expected: Expected
-    /// What is different from a domain that does all as it should be done.
-    let change: @Sendable (inout LabDomain) -> Void
+    /// The difference from a correct domain.
+    let change: @Sendable (inout TestDomain) -> Void
 
-    init(_ number: Int, _ what: String, _ expected: Expected, _ change: @escaping @Sendable (inout LabDomain) -> Void) {
+    init(
+        _ number: Int, name: String, expect expected: Expected, change: @escaping @Sendable (inout TestDomain) -> Void
+    ) {
         self.number = number
-        self.what = what
+        self.name = name
         self.expected = expected
         self.change = change
     }
 
-    /// A pitfall of the policy text.
-    init(_ number: Int, _ what: String, _ expected: Expected, body: String) {
-        self.init(number, what, expected) { $0.policyHost?.body = Data(body.utf8) }
+    /// An error in the policy text.
+    init(_ number: Int, name: String, expect expected: Expected, body: String) {
+        self.init(number, name: name, expect: expected) { $0.policyHost?.body = Data(body.utf8) }
     }
 
-    /// A pitfall of the TXT records, each given as one character-string.
-    init(_ number: Int, _ what: String, _ expected: Expected, records: String...) {
-        self.init(number, what, expected) { $0.txt = records.map { [$0] } }
+    /// An error in the TXT records, each one character-string.
+    init(_ number: Int, name: String, expect expected: Expected, records: String...) {
+        self.init(number, name: name, expect: expected) { $0.txt = records.map { [$0] } }
     }
 }
 
-/// Where the delegations of some pitfalls lead: a provider with a policy of its own, which nobody may get by mistake.
-let provider = LabDomain("provider.example", policy: Policy.enforce("mx.provider.example")).with {
+/// The target of some delegations: a provider with a policy of its own, which no domain may get by mistake.
+let provider = TestDomain("provider.example", policy: Policy.enforce("mx.provider.example")).with {
     $0.txt = [["v=STSv1; id=provider;"]]
 }
 
-extension Lab {
-    /// Sets all of them up, asks for all at once, and compares.
+extension TestNetwork {
+    /// Publishes all of them, looks them up at once, and compares the replies.
     nonisolated func check(_ pitfalls: [Pitfall], section: String) async throws {
         let domains = pitfalls.enumerated().map { index, pitfall in
-            LabDomain("\(section)\(pitfall.number)-\(index).example").with(pitfall.change)
+            TestDomain("\(section)\(pitfall.number)-\(index).example").with(pitfall.change)
         }
         try await publish(domains + [provider])
         let replies = try await withThrowingTaskGroup(of: (Int, String).self) { group in
@@ -79,17 +81,17 @@ extension Lab {
         }
         for (index, pitfall) in pitfalls.enumerated() {
             let (reply, domain) = (replies[index] ?? "", domains[index])
-            let comment = Comment(rawValue: "\(section)\(pitfall.number): \(pitfall.what) (\(domain.name))")
+            let comment = Comment(rawValue: "\(section)\(pitfall.number): \(pitfall.name) (\(domain.name))")
             if pitfall.expected == .temporary {
                 #expect(reply.hasPrefix(pitfall.expected.reply), comment)
             } else {
                 #expect(reply == pitfall.expected.reply, comment)
             }
             if let failure = pitfall.expected.failure {
-                let told = bridge.log.lines().last {
-                    $0.contains("domain=\(domain.name) ") && !$0.contains(" debug lookup ")
-                }
-                let line = told ?? "nothing is logged"
+                let line =
+                    bridge.log.lines().last {
+                        $0.contains("domain=\(domain.name) ") && !$0.contains(" debug lookup ")
+                    } ?? "nothing is logged"
                 #expect(line.contains(failure), comment)
             }
             if pitfall.expected == .nothingAndNoRequest {

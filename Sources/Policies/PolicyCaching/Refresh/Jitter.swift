@@ -1,0 +1,21 @@
+/// Random numbers that spread work over time: SplitMix64 (Steele, Lea, Flood 2014).
+///
+/// The seed is a parameter, so that a test gets the same numbers each time.
+/// Security: not for secrets.
+struct Jitter: Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    /// A number from 0 up to, not including, 1.
+    mutating func next() -> Double {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        mixed ^= mixed >> 31
+        return Double(mixed >> 11) / Double(UInt64(1) << 53)
+    }
+}

@@ -1,0 +1,123 @@
+import Foundation
+import PostfixConfig
+import Testing
+
+/// The real postconf(1), and fake programs that misbehave. Serialized: a file that a forked process still has open for
+/// writing cannot be executed.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct PostconfTests {
+    @Test func `the Postfix of this host is found with its version`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        #expect(try Postconf(path: path).profile().release != nil)
+    }
+
+    @Test func `main cf is read as Postfix reads it`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            let settings = "smtp_tls_security_level = $mine\nmine = encrypt\nsmtp_dns_support_level = dnssec\n"
+            try settings.write(toFile: directory + "/main.cf", atomically: true, encoding: .utf8)
+            let postfix = try Postconf(path: path, configurationDirectory: directory).profile()
+            #expect(postfix.securityLevel == .other("encrypt"))
+            #expect(postfix.validatesDNS)
+        }
+    }
+
+    @Test func `an error of postconf is reported`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        let error = #expect(throws: PostconfError.self) {
+            try Postconf(path: path, configurationDirectory: "/nonexistent").profile()
+        }
+        #expect("\(try #require(error))".contains("/nonexistent/main.cf: No such file or directory"))
+    }
+
+    @Test func `packages' directories come first, and relative ones are ignored`() throws {
+        try Self.inDirectory { directory in
+            let path = directory + "/postconf"
+            #expect(Postconf.find(searchPath: directory, after: []) == nil)
+            // A directory of that name, or a file without execute permission, is no program.
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            #expect(Postconf.find(searchPath: directory, after: []) == nil)
+            try FileManager.default.removeItem(atPath: path)
+            _ = try Self.program("exit 0", in: directory)
+            #expect(Postconf.find(searchPath: "/nonexistent::\(directory)", after: []) == path)
+            #expect(Postconf.find(searchPath: "/usr/sbin", after: ["/nonexistent", directory]) == path)
+            let up = String(repeating: "../", count: 64).dropLast()
+            #expect(Postconf.find(searchPath: up + directory, after: []) == nil)
+        }
+    }
+
+    @Test func `a program that hangs is killed in time with its child processes`() throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program("sleep 60 & echo $! > \(directory)/pid; wait", in: directory)
+            let start = ContinuousClock.now
+            #expect(throws: PostconfError.timedOut) {
+                try Postconf(path: path, timeLimit: .milliseconds(500)).profile()
+            }
+            #expect(ContinuousClock.now - start < .seconds(20))
+            let text = try String(contentsOfFile: directory + "/pid", encoding: .utf8)
+            let child = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(Self.isGone(child))
+        }
+    }
+
+    @Test func `a program that closes its output and does not end is killed too`() throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program("exec sleep 60 >&- 2>&-", in: directory)
+            #expect(throws: PostconfError.timedOut) {
+                try Postconf(path: path, timeLimit: .milliseconds(500)).profile()
+            }
+        }
+    }
+
+    @Test(arguments: ["", " >&2"])
+    func `endless output is an error`(stream: String) throws {
+        try Self.inDirectory { directory in
+            let path = try Self.program(
+                "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\(stream); done", in: directory)
+            #expect(throws: PostconfError.tooMuchOutput) { try Postconf(path: path, timeLimit: .seconds(30)).profile() }
+        }
+    }
+
+    @Test func `a status or signal is reported with the last line, escaped`() throws {
+        try Self.inDirectory { directory in
+            let words = try Self.program("echo first >&2; printf 'last \\033[31m\\n' >&2; exit 3", in: directory)
+            #expect(throws: PostconfError.failed(status: 3, lastLine: #"last \x1B[31m"#)) {
+                try Postconf(path: words).profile()
+            }
+            let killed = try Self.program("kill -9 $$", in: directory)
+            #expect(throws: PostconfError.failed(status: 137, lastLine: "")) { try Postconf(path: killed).profile() }
+        }
+    }
+
+    @Test func `a missing program cannot be run`() {
+        #expect(throws: PostconfError.system(ENOENT)) { try Postconf(path: "/nonexistent/postconf").profile() }
+    }
+
+    // MARK: Fake programs
+
+    private static func inDirectory(_ body: (String) throws -> Void) throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "sts-postconf-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try body(directory)
+    }
+
+    /// Creates a new inode each time: a file that is open for writing cannot be executed.
+    private static func program(_ script: String, in directory: String) throws -> String {
+        let path = directory + "/postconf"
+        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        return path
+    }
+
+    /// Whether the process has ended; a zombie counts. After SIGKILL a process may take some time to end.
+    private static func isGone(_ process: pid_t) -> Bool {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline {
+            let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+            guard let status else { return true }
+            if status.split(separator: " ").dropFirst(2).first == "Z" { return true }
+            usleep(1_000)
+        }
+        return false
+    }
+}
