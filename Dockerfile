@@ -1,4 +1,4 @@
-# sts-bridge beside Postfix. docker-compose.yml runs it; README.md ("In a container") says what to set.
+# sts-bridge beside Postfix. docker-compose.yml runs it; Documentation/deployment/container.md explains the settings.
 
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
@@ -12,7 +12,7 @@ RUN --mount=type=cache,target=/src/.build \
     make build && install -D --strip --mode=755 .build/release/sts-bridge /program/sts-bridge
 
 FROM debian:bookworm-slim
-# The shared libraries (what `dpkg-shlibdeps` finds), the CAs that vouch for policy hosts, and the root's keys.
+# The shared libraries (what `dpkg-shlibdeps` finds), the CAs of policy hosts, and the root's keys.
 RUN apt-get update -q \
     && apt-get install -q -y --no-install-recommends ca-certificates dns-root-data \
         libcurl4 libidn2-0 libsqlite3-0 libssl3 libstdc++6 libunbound8 zlib1g \
@@ -29,7 +29,7 @@ COPY --from=build /program/sts-bridge /usr/local/bin/
 
 LABEL org.opencontainers.image.title="sts-bridge" \
     org.opencontainers.image.version="0.1.0" \
-    org.opencontainers.image.description="Tells Postfix which destinations demand authenticated TLS (MTA-STS, DANE)" \
+    org.opencontainers.image.description="MTA-STS and DANE policies for Postfix" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 
