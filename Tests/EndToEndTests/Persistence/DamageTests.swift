@@ -68,7 +68,7 @@ extension EndToEnd.Persistence {
                 #expect(ended.status == 2)
                 #expect(
                     ended.output == "sts-bridge: Cache file \(cache.path) was written by a newer sts-bridge and is not "
-                        + "touched. Upgrade sts-bridge, or move the file away, or set cache.path to another file.\n")
+                        + "changed. Upgrade sts-bridge, or move the file away, or set cache.path to another file.\n")
             }
             #expect(FileManager.default.contents(atPath: cache.path) == before)
             // What reading makes beside it is empty.

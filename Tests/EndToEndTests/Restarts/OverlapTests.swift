@@ -203,6 +203,7 @@ extension EndToEnd {
             #expect(try await network.sender.query(name, table: family.table)?.hasPrefix("secure") == true)
             let second = try await family.start("second")
             try await family.expect("protocol=admin", inLogOf: second)
+            try await family.expect("another process uses the cache file", inLogOf: first)
             #expect(try await family.operate("cache", "forget", name).status == 0)
             // The first daemon fetches it again at the next lookup, once it has seen that.
             #expect(try await second.end() == 0)
