@@ -125,10 +125,12 @@ extension EndToEnd {
                 #expect(try await SocketmapClient.ask("x", port: 8485) == Self.notFound)
                 #expect(!TCPConnection.canConnect(to: "127.0.0.1", port: 8484))
                 #expect(try await open.ask("x") == Self.notFound)
+                // Another program that does not share its port.
+                let other = try Supervisor.listening(port: 8499)
+                defer { close(other) }
                 for (address, reason) in [
                     ("192.0.2.77:8485", "this host does not have the address"),
-                    // Postfix does not share its port.
-                    ("\(MXHost.good.address):\(MXHost.good.port)", "choose another port under listen"),
+                    ("127.0.0.1:8499", "choose another port under listen"),
                 ] {
                     let refused = try await bridge.reload(
                         bridge.configuration.replacing(old, with: "socketmap: [127.0.0.1:8486, \(address)]"))

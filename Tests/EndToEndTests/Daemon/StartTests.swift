@@ -59,14 +59,17 @@ extension EndToEnd {
                     "cannot serve http on 127.0.0.1:\(BridgeProcess.port): Address already in use"
                 ),
                 (
-                    "", "", ["STS_BRIDGE_LISTEN_SOCKETMAP": "\(MXHost.good.address):\(MXHost.good.port)"],
-                    "cannot listen on \(MXHost.good.address):\(MXHost.good.port): Address already in use"
+                    "", "", ["STS_BRIDGE_LISTEN_SOCKETMAP": "127.0.0.1:8499"],
+                    "cannot listen on 127.0.0.1:8499: Address already in use"
                 ),
             ] as [(String, String, [String: String], String)])
         func `a failed start logs the reason and exits with 3 if the next start may succeed, else with 2`(
             preparation: String, settings: String, environment: [String: String], reason: String
         ) async throws {
             let network = try TestNetwork.running
+            // Another program that does not share its port.
+            let other = try Supervisor.listening(port: 8499)
+            defer { close(other) }
             let daemon = try start(network, preparation: preparation, settings: settings, environment: environment)
             let mayPass = ["already in use", "resolv.conf"].contains(where: reason.contains)
             #expect(try await daemon.wait() == (mayPass ? 3 : 2))

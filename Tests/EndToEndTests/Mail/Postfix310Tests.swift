@@ -228,7 +228,7 @@ extension EndToEnd {
             #expect(wrong.isEmpty, "\(wrong)")
             #expect(status == 0, "\(output)")
             #expect(diagnosis.of("postfix").contains { $0.meaning.hasPrefix("Postfix 3.10 ") }, "\(output)")
-            #expect(diagnosis.of("map-name").contains { $0.meaning.contains("sts and Postfix 3.10") }, "\(output)")
+            #expect(diagnosis.of("map-name").contains { $0.meaning.contains("sts fits Postfix 3.10") }, "\(output)")
             #expect(diagnosis.of("lookup").contains { $0.meaning.contains("OK secure match=") }, "\(output)")
         }
     }
