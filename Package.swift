@@ -38,7 +38,7 @@ let package = Package(
             name: "Discovery", dependencies: ["DANE", "MTASTS", "TextFormats"], path: "Sources/Discovery/Discovery",
             swiftSettings: strict),
 
-        // Users, groups and small files of this host.
+        // Users, groups, small files and threads of this host.
         .target(name: "LocalSystem", path: "Sources/Discovery/LocalSystem", swiftSettings: strict),
 
         // Queries to the DNS servers: sockets, retransmission, fail-over.
@@ -63,7 +63,7 @@ let package = Package(
         .target(
             name: "CurlHTTPS",
             dependencies: [
-                "CCurl", "COpenSSL", "Discovery", "LibCurl", "TextFormats",
+                "LocalSystem", "CCurl", "COpenSSL", "Discovery", "LibCurl", "TextFormats",
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             path: "Sources/Discovery/CurlHTTPS", swiftSettings: strict),

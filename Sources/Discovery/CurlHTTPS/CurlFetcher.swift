@@ -2,6 +2,7 @@ import CCurl
 import Discovery
 import Glibc
 import LibCurl
+import LocalSystem
 
 /// Fetches policies using libcurl.
 ///
@@ -28,8 +29,16 @@ package final class CurlFetcher: PolicyFetcher {
             throw .resources("libcurl has no multi handle")
         }
         commandQueue = CurlCommandQueue(waking: multi)
-        let thread = CurlThread(
-            multi: multi, commandQueue: commandQueue, configuration: configuration, onLoadChange: onLoadChange)
+        // With CURLOPT_NOSIGNAL libcurl does not block SIGPIPE for OpenSSL's writes; this thread does.
+        let thread = BackgroundThread { [commandQueue] in
+            CurlLoop(
+                multi: multi.pointer, commandQueue: commandQueue, configuration: configuration,
+                onLoadChange: onLoadChange
+            ).run()
+            commandQueue.stopWaking()
+            curl_multi_cleanup(multi.pointer)
+            commandQueue.signalEnd()
+        }
         guard thread.start() else {
             commandQueue.stopWaking()
             curl_multi_cleanup(multi.pointer)
@@ -64,59 +73,5 @@ package final class CurlFetcher: PolicyFetcher {
     package func close() async {
         commandQueue.close()
         await commandQueue.waitForEnd()
-    }
-}
-
-/// The thread of a `CurlFetcher`, and what it needs at its start.
-private final class CurlThread {
-    let multi: MultiHandle
-    let commandQueue: CurlCommandQueue
-    let configuration: CurlFetcherConfiguration
-    let onLoadChange: @Sendable (FetchLoadChange) -> Void
-
-    init(
-        multi: MultiHandle, commandQueue: CurlCommandQueue, configuration: CurlFetcherConfiguration,
-        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void
-    ) {
-        self.multi = multi
-        self.commandQueue = commandQueue
-        self.configuration = configuration
-        self.onLoadChange = onLoadChange
-    }
-
-    /// Returns `false` and sets `errno` if there is no thread.
-    func start() -> Bool {
-        var thread = pthread_t()
-        let this = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<CurlThread>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, this.toOpaque())
-        guard code == 0 else {
-            this.release()
-            errno = code
-            return false
-        }
-        // `CurlCommandQueue.waitForEnd` replaces pthread_join.
-        pthread_detach(thread)
-        return true
-    }
-
-    private func run() {
-        // With CURLOPT_NOSIGNAL libcurl does not block SIGPIPE for OpenSSL's writes; a closed connection must not end the
-        // daemon. The thread must not receive other signals either, such as SIGHUP, because other threads wait for them.
-        var blocked = sigset_t()
-        sigfillset(&blocked)
-        pthread_sigmask(SIG_SETMASK, &blocked, nil)
-
-        CurlLoop(
-            multi: multi.pointer, commandQueue: commandQueue, configuration: configuration, onLoadChange: onLoadChange
-        ).run()
-        commandQueue.stopWaking()
-        curl_multi_cleanup(multi.pointer)
-        commandQueue.signalEnd()
     }
 }

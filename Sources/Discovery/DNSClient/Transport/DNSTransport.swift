@@ -1,5 +1,6 @@
 import Discovery
 import Glibc
+import LocalSystem
 import Synchronization
 
 /// Sends queries to DNS servers, to one server after the other, until one answers or the time limit passes.
@@ -55,7 +56,7 @@ package final class DNSTransport: Sendable {
         }
         commandQueue = CommandQueue(waking: poller)
         forwardingLog = ForwardingLog()
-        let thread = TransportThread { [settings, commandQueue, forwardingLog] in
+        let thread = BackgroundThread { [settings, commandQueue, forwardingLog] in
             TransportLoop(
                 servers: servers, settings: settings, poller: poller, commandQueue: commandQueue,
                 forwardingLog: forwardingLog, onEvent: onEvent

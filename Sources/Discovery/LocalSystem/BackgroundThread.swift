@@ -1,15 +1,16 @@
 import Glibc
 
-/// A thread that runs one function. It blocks all signals, so that the threads that wait for them receive them.
-final class TransportThread {
+/// A thread that runs one function. It blocks all signals, so that the threads that wait for them receive them, and so that a
+/// closed connection does not end the process by SIGPIPE.
+package final class BackgroundThread {
     private let body: @Sendable () -> Void
 
-    init(_ body: @escaping @Sendable () -> Void) {
+    package init(_ body: @escaping @Sendable () -> Void) {
         self.body = body
     }
 
     /// Returns `false` and sets errno if there is no thread.
-    func start() -> Bool {
+    package func start() -> Bool {
         var thread = pthread_t()
         let this = Unmanaged.passRetained(self)
         let code = pthread_create(
@@ -18,7 +19,7 @@ final class TransportThread {
                 var signals = sigset_t()
                 sigfillset(&signals)
                 pthread_sigmask(SIG_SETMASK, &signals, nil)
-                if let argument { Unmanaged<TransportThread>.fromOpaque(argument).takeRetainedValue().body() }
+                if let argument { Unmanaged<BackgroundThread>.fromOpaque(argument).takeRetainedValue().body() }
                 return nil
             }, this.toOpaque())
         guard code == 0 else {
@@ -26,7 +27,7 @@ final class TransportThread {
             errno = code
             return false
         }
-        // `CommandQueue.waitForEnd` replaces pthread_join.
+        // Nothing joins the thread; its body reports its own end.
         pthread_detach(thread)
         return true
     }
