@@ -44,8 +44,8 @@ import TextFormats
             let entry: EntryResponse = try await client.get(.entry("EXAMPLE.com"))
             #expect(entry.domain == "example.com")
             #expect(entry.state == .enforce)
-            #expect(entry.policy?.mx == ["mx.example.com", "*.example.net"])
-            #expect(entry.policy?.maxAge == 604_800)
+            #expect(entry.policy?.published.mx == ["mx.example.com", "*.example.net"])
+            #expect(entry.policy?.published.maxAge == 604_800)
             #expect(entry.policy?.id == "20260101")
             #expect(entry.policy?.applied == true)
             #expect(entry.policy?.expiresAt.time == asked + .seconds(604_800))
@@ -63,11 +63,11 @@ import TextFormats
     {
         let now = ManualTime().now
         let fixture = try AdminFixture(store: MemoryPolicyStore([try storedPolicy("kept.example", at: now)]))
-        let gate = fixture.store.holdLoading()
+        let gate = fixture.store.pauseLoading()
         try await fixture.withClient { client in
             let entry: EntryResponse = try await client.get(.entry("kept.example"))
             #expect(entry.storeOnly)
-            #expect(entry.policy?.mode == .enforce)
+            #expect(entry.policy?.published.mode == .enforce)
             fixture.store.fail(with: StoreError("disk on fire"))
             let failure = await #expect(throws: AdminClientError.self) {
                 try await client.get(.entry("kept.example"), as: EntryResponse.self)
@@ -201,7 +201,7 @@ import TextFormats
             #expect(explained.answer.section == "RFC 8461 §5")
             #expect(explained.answer.replies == ["classic": "enforce", "sts": "enforce"])
             #expect(explained.knowledge.outcome == .policy)
-            #expect(explained.entry?.policy?.mode == .enforce)
+            #expect(explained.entry?.policy?.published.mode == .enforce)
             #expect(explained.next.action == .answer)
             #expect(explained.lookups.map(\.port) == [587])
             #expect(explained.lookups.map(\.host) == [true])

@@ -56,7 +56,7 @@ import TestSupport
         entry: EntryResponse(
             domain: "example.com", state: .enforce,
             policy: PolicyDetails(
-                mode: .enforce, id: "1", maxAge: 100, mx: ["mx.example.com"], warnings: [],
+                PublishedPolicy(mode: .enforce, maxAge: 100, mx: ["mx.example.com"], warnings: []), id: "1",
                 fetchedAt: Timestamp(ManualTime().now), expiresAt: Timestamp(ManualTime().now), applied: true),
             record: nil, failure: nil, failing: false, lastLookupAt: Timestamp(ManualTime().now), refreshAt: nil,
             inProgress: false, storeOnly: false))
@@ -84,7 +84,7 @@ import TestSupport
         QueryReport(
             key: "example.com", domain: "example.com", outcome: .policy,
             record: QueryReport.Record(name: "", id: id, result: "", ttl: 1, aliases: 0, milliseconds: 1),
-            policy: QueryReport.Policy(mode: mode, maxAge: maxAge, mx: mx, warnings: []),
+            policy: PublishedPolicy(mode: mode, maxAge: maxAge, mx: mx, warnings: []),
             dane: QueryReport.DANE(
                 mx: "MX records, secure", mxAnswer: nil,
                 hosts: [DANEHost(name: "mx.example.com", status: status, answers: ["other"])], unknown: nil,

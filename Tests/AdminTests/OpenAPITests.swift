@@ -19,7 +19,7 @@ import TestSupport
         OverrideResponse.self, OverrideCounts.self, OverrideListResponse.self,
         OverrideChangeResponse.self, FailureEvent.self, LookupEvent.self, PinRequest.self, PolicyDetails.self,
         ProblemDetails.self, QueryReport.self,
-        QueryReport.DANE.self, QueryReport.Fetch.self, QueryReport.Policy.self, QueryReport.PolicyHost.self,
+        QueryReport.DANE.self, QueryReport.Fetch.self, PublishedPolicy.self, QueryReport.PolicyHost.self,
         ChangedSetting.self, QueryReport.Record.self, RecordDetails.self, RefreshResponse.self, ReloadResponse.self,
         RuntimeSummary.self,
         StatusResponse.self,
@@ -111,6 +111,20 @@ import TestSupport
         #expect(Set(properties.filter { !$0.isOptional }.map(\.name)) == keys.required, "\(type)")
         #expect(Set(properties.filter(\.isOptional).map(\.name)) == keys.optional, "\(type)")
         #expect(properties.count == keys.required.count + keys.optional.count)
+    }
+
+    @Test func `a cached policy is one object with the properties of a published one`() throws {
+        let published = PublishedPolicy(mode: .testing, maxAge: 100, mx: ["mx.example.com"], warnings: ["line 2: x"])
+        let text = #""maxAge":100,"mode":"testing","mx":["mx.example.com"],"warnings":["line 2: x"]}"#
+        #expect(try APIEncoding.text(published) == "{" + text)
+        let time = Timestamp(ManualTime().now)
+        let details = PolicyDetails(published, id: "1", fetchedAt: time, expiresAt: time, applied: true)
+        let json = try APIEncoding.json(details)
+        let timeText = try APIEncoding.text(time)
+        #expect(
+            String(decoding: json, as: UTF8.self)
+                == #"{"applied":true,"expiresAt":\#(timeText),"fetchedAt":\#(timeText),"id":"1","# + text)
+        #expect(try JSONDecoder().decode(PolicyDetails.self, from: json) == details)
     }
 
     @Test func `the words and limits of the API are those of the daemon`() {

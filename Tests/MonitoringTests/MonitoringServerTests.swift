@@ -1,3 +1,4 @@
+import LocalSystem
 import Metrics
 import NIOCore
 import NIOPosix
@@ -15,7 +16,7 @@ import Testing
 
     /// Runs a server on a free port around a test, then stops it as SIGTERM does.
     private func serve(
-        on addresses: [MonitoringAddress] = [MonitoringAddress(host: "127.0.0.1", port: 0)],
+        on addresses: [TCPAddress] = [TCPAddress(host: "127.0.0.1", port: 0)],
         settings: MonitoringSettings = MonitoringSettings(), gather: @escaping @Sendable () async -> Void = {},
         beside services: [any Service] = [], _ test: @Sendable @escaping ([Int], ServiceGroup) async throws -> Void
     ) async throws {
@@ -230,7 +231,7 @@ import Testing
     // MARK: Addresses
 
     @Test func `several addresses serve the same, IPv6 among them`() async throws {
-        let addresses = [MonitoringAddress(host: "127.0.0.1", port: 0), MonitoringAddress(host: "::1", port: 0)]
+        let addresses = [TCPAddress(host: "127.0.0.1", port: 0), TCPAddress(host: "::1", port: 0)]
         try await serve(on: addresses) { ports, _ in
             #expect(ports.count == 2)
             let first = try await PageResponse.to("/healthz", port: ports[0])
@@ -241,9 +242,9 @@ import Testing
 
     @Test func `an address in use ends the start with an error that says what to do`() async throws {
         try await serve { ports, _ in
-            let address = MonitoringAddress(host: "127.0.0.1", port: ports[0])
+            let address = TCPAddress(host: "127.0.0.1", port: ports[0])
             let second = MonitoringServer(
-                [address, MonitoringAddress(host: "127.0.0.1", port: 0)], registry: registry, readiness: readiness,
+                [address, TCPAddress(host: "127.0.0.1", port: 0)], registry: registry, readiness: readiness,
                 group: MultiThreadedEventLoopGroup.singleton, logger: log.logger())
             let failure = await #expect(throws: MonitoringError.self) { try await second.run() }
             #expect(
@@ -261,7 +262,7 @@ import Testing
         try await serve { ports, _ in
             let second = SharedMonitoring(
                 MonitoringServer(
-                    [MonitoringAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
+                    [TCPAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
                     group: MultiThreadedEventLoopGroup.singleton, logger: log.logger(),
                     onListening: { onBound.yield($0[0]) }),
                 logger: log.logger(), isShared: { true }, waitUntilServing: {}, onPostponed: { onPostponed.finish() })
@@ -280,7 +281,7 @@ import Testing
     }
 
     @Test func `once it waits for its address, no other error ends the daemon`() async throws {
-        let address = MonitoringAddress(host: "127.0.0.1", port: 1)
+        let address = TCPAddress(host: "127.0.0.1", port: 1)
         let errors = [EADDRINUSE, EMFILE, EADDRNOTAVAIL].map {
             MonitoringError(address, reason: IOError(errnoCode: $0, reason: ""))
         }
@@ -303,7 +304,7 @@ import Testing
         try await serve { ports, _ in
             let second = SharedMonitoring(
                 MonitoringServer(
-                    [MonitoringAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
+                    [TCPAddress(host: "127.0.0.1", port: ports[0])], registry: registry, readiness: readiness,
                     group: MultiThreadedEventLoopGroup.singleton, logger: log.logger()),
                 logger: log.logger(), isShared: { false }, waitUntilServing: {}, onPostponed: {})
             await #expect(throws: MonitoringError.self) { try await second.run() }
@@ -313,7 +314,7 @@ import Testing
     @Test func `an address of another host and an unknown name are errors too`() async throws {
         for (host, reason) in [("192.0.2.1", "this host does not have the address"), ("no.such.invalid", "")] {
             let server = MonitoringServer(
-                [MonitoringAddress(host: host, port: 0)], registry: registry, readiness: readiness,
+                [TCPAddress(host: host, port: 0)], registry: registry, readiness: readiness,
                 group: MultiThreadedEventLoopGroup.singleton, logger: log.logger())
             let failure = await #expect(throws: MonitoringError.self) { try await server.run() }
             #expect(failure?.description.contains("cannot serve http on \(host):0: ") == true)

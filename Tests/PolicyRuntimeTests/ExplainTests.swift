@@ -140,7 +140,7 @@ import TextFormats
     @Test func `explain shows a policy that only the store has, without loading it`() async throws {
         let stored = try storedPolicy("example.com", at: ManualTime().now)
         let fixture = Fixture(store: MemoryPolicyStore([stored]))
-        let gate = fixture.store.holdLoading()
+        let gate = fixture.store.pauseLoading()
         try await fixture.run {
             await gate.arrivals()
             let explanation = try await explain(in: fixture)

@@ -115,7 +115,7 @@ import TextFormats
     @Test func `a policy is in the store before a lookup gets it`() async throws {
         let fixture = Fixture()
         fixture.publish("example.com")
-        let gate = fixture.store.hold()
+        let gate = fixture.store.pauseCommits()
         let name = try domain("example.com")
         try await fixture.run {
             async let answer = fixture.answer("example.com")

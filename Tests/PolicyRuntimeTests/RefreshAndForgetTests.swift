@@ -113,7 +113,7 @@ import TestSupport
     {
         let stored = try storedPolicy("stored.example", at: ManualTime().now)
         let fixture = Fixture(store: MemoryPolicyStore([stored]))
-        let gate = fixture.store.holdLoading()
+        let gate = fixture.store.pauseLoading()
         try await fixture.run {
             await gate.arrivals()
             let known = await fixture.service.forget(stored.domain)

@@ -98,7 +98,7 @@ import TextFormats
 
     @Test func `statistics show a failing store and an unfinished load`() async throws {
         let fixture = Fixture()
-        let gate = fixture.store.holdLoading()
+        let gate = fixture.store.pauseLoading()
         try await fixture.run {
             await gate.arrivals()
             let isLoaded = await fixture.service.statistics().isLoaded

@@ -1,8 +1,9 @@
 import MTASTS
 import NIOCore
-import PostfixTable
 import Testing
 import TestSupport
+
+@testable import PostfixTable
 
 /// Encodes replies, and checks each with the grammar of the Postfix versions that its dialect is for.
 enum CheckedReply {
@@ -42,6 +43,15 @@ enum CheckedReply {
     }
 }
 
+extension SecureMatch {
+    /// The match of a policy with other octets as its published text.
+    init(domain: PolicyDomain, policy: STSPolicy, published text: [UInt8]) {
+        self.init(
+            domain: domain, patterns: policy.hostPatterns,
+            strings: PolicyStrings(text: text, mode: policy.mode, maxAge: policy.maxAge))
+    }
+}
+
 extension Dialect {
     /// The versions that must accept the dialect. A later version accepts everything that an earlier one does.
     var generations: [TLSPolicyEntryGrammar.Generation] {
@@ -63,16 +73,17 @@ extension TableReply {
 
     /// `secure` for `example.com` from a policy with this text.
     static func secure(_ text: String) throws -> TableReply {
-        try secure(policy: text, text: Array(text.utf8))
-    }
-
-    /// `secure` for `example.com` from a policy, with other octets as its text.
-    static func secure(policy: String, text: [UInt8]) throws -> TableReply {
-        let parsed = try STSPolicy(Array(policy.utf8))
-        guard let match = SecureMatch(domain: try domain("example.com"), policy: parsed, text: text) else {
-            throw InvalidSampleError(text: policy)
+        let policy = try STSPolicy(Array(text.utf8))
+        guard let match = SecureMatch(domain: try domain("example.com"), policy: policy) else {
+            throw InvalidSampleError(text: text)
         }
         return .entry(.secure(match))
+    }
+
+    /// `secure` for `example.com` from a policy, with other octets as its published text.
+    static func secure(policy: String, text: [UInt8]) throws -> TableReply {
+        let parsed = try STSPolicy(Array(policy.utf8))
+        return .entry(.secure(SecureMatch(domain: try domain("example.com"), policy: parsed, published: text)))
     }
 
     /// All replies that are one bare word, with the word.

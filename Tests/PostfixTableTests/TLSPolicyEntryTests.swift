@@ -16,7 +16,7 @@ import TestSupport
     @Test(arguments: [["hostname"], ["nexthop", "dot-nexthop"], ["192.0.2.1"], ["localhost", "10.0.0.1"]])
     func `a policy without a usable name has no entry, so no empty match`(mx: [String]) throws {
         let policy = try STSPolicy(Array(policyText(mx: mx).utf8))
-        #expect(SecureMatch(domain: try domain("example.com"), policy: policy, text: []) == nil)
+        #expect(SecureMatch(domain: try domain("example.com"), policy: policy) == nil)
         #expect(SecureMatch(domain: try domain("example.com"), pinned: mx.compactMap { MXPattern($0) }) == nil)
     }
 

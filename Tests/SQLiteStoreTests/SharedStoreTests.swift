@@ -154,6 +154,123 @@ import Testing
         await second.close()
     }
 
+    @Test func `a fetch after a removal by the same process is written, even if the clock was ahead`() async throws {
+        let store = try await fixture.store()
+        let name = "ahead.example"
+        try await store.keep(try policy(name, id: "1", fetchedAt: 9_000))
+        try await store.commit([
+            .removePolicy(try domain(name)), .savePolicy(try policy(name, id: "2", fetchedAt: 8_000)),
+        ])
+        #expect(try await id(of: name, in: store) == "2")
+        await store.close()
+    }
+
+    // MARK: Overrides
+
+    private func override(_ name: String, since: Int64, until: Int64? = nil) throws -> Override {
+        try testOverride(
+            .pin([]), of: name, since: WallTime(milliseconds: since), until: until.map { WallTime(milliseconds: $0) })
+    }
+
+    private func overrides(_ store: SQLitePolicyStore) async throws -> [Override] {
+        try await store.overrides().compactMap { row in
+            if case .override(let override) = row { override } else { nil }
+        }
+    }
+
+    /// The first process could not write for a while, and writes what it has from before.
+    @Test func `an override written late replaces neither a later one nor a removal of another process`() async throws {
+        let (first, second) = (try await fixture.store(), try await fixture.store())
+        let (old, new) = (try override("a.example", since: 1_000), try override("a.example", since: 2_000))
+        try await second.commit([.setOverride(new)])
+        try await first.commit([.setOverride(old)])
+        #expect(try await overrides(second) == [new])
+        try await first.commit([.removeOverride(old.domain, at: WallTime(milliseconds: 1_500))])
+        #expect(try await overrides(second) == [new])
+        try await second.commit([.removeOverride(new.domain, at: WallTime(milliseconds: 3_000))])
+        for late in [old, new] {
+            try await first.commit([.setOverride(late)])
+            #expect(try await overrides(second) == [])
+        }
+        let last = try override("a.example", since: 3_000)
+        try await first.commit([.setOverride(last)])
+        #expect(try await overrides(second) == [last])
+        await first.close()
+        await second.close()
+    }
+
+    @Test func `observe mode written late does not replace a later change of another process`() async throws {
+        let (first, second) = (try await fixture.store(), try await fixture.store())
+        let (old, new) = (
+            ObserveModeChange(isOn: true, author: "a", since: WallTime(milliseconds: 1_000)),
+            ObserveModeChange(isOn: false, author: "b", since: WallTime(milliseconds: 2_000))
+        )
+        try await second.commit([.observe(new)])
+        try await first.commit([.observe(old)])
+        #expect(try await second.overrides() == [.observe(new)])
+        await first.close()
+        await second.close()
+    }
+
+    @Test func `the retention of an override ends for this override only`() async throws {
+        let (first, second) = (try await fixture.store(), try await fixture.store())
+        let ended = try override("a.example", since: 1_000, until: 2_000)
+        let new = try override("a.example", since: 5_000)
+        try await first.commit([.setOverride(ended)])
+        try await second.commit([.setOverride(new)])
+        try await first.commit([.dropOverride(ended)])
+        #expect(try await overrides(first) == [new])
+        try await first.commit([.dropOverride(new)])
+        #expect(try await overrides(second) == [])
+        await first.close()
+        await second.close()
+    }
+
+    @Test func `the operator's command replaces a change by a clock that was ahead`() async throws {
+        let store = try await fixture.store()
+        let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        let (ahead, present) = (
+            try override("a.example", since: now + 3_600_000), try override("a.example", since: now - 1_000)
+        )
+        try await store.commit([.setOverride(ahead), .setOverride(present)])
+        #expect(try await overrides(store) == [present])
+        try await store.commit([.setOverride(ahead), .removeOverride(ahead.domain, at: present.since)])
+        #expect(try await overrides(store) == [])
+        try await store.commit([.removeOverride(ahead.domain, at: ahead.since), .setOverride(present)])
+        #expect(try await overrides(store) == [present])
+        let observing = [ahead.since, present.since].map { ObserveModeChange(isOn: true, author: "a", since: $0) }
+        try await store.commit(observing.map(StoreChange.observe))
+        #expect(try await store.overrides().contains(.observe(observing[1])))
+        await store.close()
+    }
+
+    @Test func `the removal of an override is kept for a month`() async throws {
+        let store = try await fixture.store()
+        let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        let override = try override("a.example", since: now - 2_000)
+        try await store.commit([.removeOverride(override.domain, at: WallTime(milliseconds: now - 1_000))])
+        for (days, count) in [(29, 0), (31, 1)] as [(Int64, Int)] {
+            _ = try await store.purge(at: WallTime(milliseconds: now + days * 86_400_000), grace: .zero)
+            try await store.commit([.setOverride(override)])
+            #expect(try await overrides(store).count == count)
+        }
+        await store.close()
+    }
+
+    /// A build that does not know the table has written the file.
+    @Test func `a file without the table of removed overrides gets it`() async throws {
+        try await fixture.leave()
+        try fixture.change("DROP TABLE override_removal")
+        let store = try await fixture.store()
+        let override = try override("a.example", since: 1_000)
+        try await store.commit([.removeOverride(override.domain, at: WallTime(milliseconds: 2_000))])
+        try await store.commit([.setOverride(override)])
+        #expect(try await overrides(store) == [])
+        await store.close()
+    }
+
+    // MARK: Evictions, imports and other processes
+
     @Test func `an eviction leaves a later fetch of another process`() async throws {
         let (first, second) = (try await fixture.store(), try await fixture.store())
         let name = "evicted.example"

@@ -1,8 +1,8 @@
 import CurlHTTPS
 import Discovery
 import DNSClient
+import LocalSystem
 import Logging
-import Monitoring
 import PolicyCaching
 import PostfixConfig
 import PostfixTable
@@ -39,7 +39,7 @@ package struct Configuration: Sendable {
     /// `nil`: only root and the daemon's user may use the admin socket.
     package var adminSocketGroup: String?
     /// Empty: no HTTP listener.
-    package var httpListen: [MonitoringAddress] = []
+    package var httpListen: [TCPAddress] = []
     package var logLevel = Logger.Level.info
     package var logFormat = LogFormat.text
 

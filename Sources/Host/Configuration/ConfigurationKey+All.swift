@@ -1,8 +1,8 @@
 import CurlHTTPS
 import Discovery
 import DNSClient
+import LocalSystem
 import Logging
-import Monitoring
 import PostfixConfig
 import TableServer
 import UnixSockets
@@ -247,7 +247,7 @@ extension ConfigurationKey {
             expected: "host:port or [IPv6]:port"
         ) { text in
             guard case .tcp(let host, let port) = try? ListenAddress(text) else { return nil }
-            return MonitoringAddress(host: host, port: port)
+            return TCPAddress(host: host, port: port)
         }.afterRestart
     ]
 

@@ -74,6 +74,9 @@ enum TransferLine: Decodable {
 }
 
 /// Encodes and decodes one JSON value on one line.
+///
+/// Not shared with `APIEncoding`: a change of the API must not change the file format, and this layer is below the API.
+/// No module below both fits: Standards and Discovery do not import Foundation.
 enum TransferJSON {
     /// Returns the line with its LF.
     static func encode(_ value: some Encodable) throws -> [UInt8] {

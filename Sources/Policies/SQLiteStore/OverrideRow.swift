@@ -8,18 +8,41 @@ import PolicyCaching
 enum OverrideRow {
     // MARK: SQL
 
+    /// Writes an override, unless the domain's override was set or removed later. Another process may have done that while
+    /// this one could not write.
     static let keep = """
-        INSERT INTO override (domain, kind, names, reason, author, since, until) VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO override (domain, kind, names, reason, author, since, until)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
+            SELECT 1 FROM override_removal WHERE domain = ?1 AND removed_at > ?6 AND removed_at <= \(PolicyRow.now))
         ON CONFLICT (domain) DO UPDATE SET kind = excluded.kind, names = excluded.names, reason = excluded.reason, \
         author = excluded.author, since = excluded.since, until = excluded.until
+        WHERE excluded.since >= override.since OR \(isInFuture("override.since"))
         """
 
-    static let remove = "DELETE FROM override WHERE domain = ?"
+    /// The arguments of this and the next statement: domain, time of the removal.
+    static let noteRemoval = """
+        INSERT INTO override_removal (domain, removed_at) VALUES (?, ?)
+        ON CONFLICT (domain) DO UPDATE SET removed_at = excluded.removed_at
+        WHERE excluded.removed_at >= override_removal.removed_at OR \(isInFuture("override_removal.removed_at"))
+        """
+
+    static let remove = "DELETE FROM override WHERE domain = ? AND (since <= ? OR \(isInFuture("since")))"
+
+    /// Removes this override and no other one of the domain. Its arguments: domain, since, until.
+    static let drop = "DELETE FROM override WHERE domain = ? AND since = ? AND until IS ?"
+
+    /// A process that could not write for a month.
+    static let dropRemovals =
+        "DELETE FROM override_removal WHERE removed_at NOT BETWEEN :now - 2592000000 AND :now + 2592000000"
 
     static let keepObserve = """
         INSERT INTO observe (number, is_on, author, since) VALUES (1, ?, ?, ?)
         ON CONFLICT (number) DO UPDATE SET is_on = excluded.is_on, author = excluded.author, since = excluded.since
+        WHERE excluded.since >= observe.since OR \(isInFuture("observe.since"))
         """
+
+    /// Whether a change is by a clock that was ahead. It is not later than the operator's present command.
+    private static func isInFuture(_ column: String) -> String { "\(column) > \(PolicyRow.now)" }
 
     /// In the order of `Column`. Texts are read as octets, because a text would end at its first NUL.
     static let all = """

@@ -45,14 +45,14 @@ enum PolicyRow {
     /// Notes for other processes that the policy of a domain is about to be removed. Its arguments: author, domain.
     static let noteRemoval = """
         INSERT INTO removal (domain, fetched_at, removed_at, author)
-        SELECT domain, max(fetched_at, coalesce(previous_fetched_at, fetched_at)), \(milliseconds), ?
+        SELECT domain, max(fetched_at, coalesce(previous_fetched_at, fetched_at)), \(now), ?
         FROM policy WHERE domain = ?
         ON CONFLICT (domain) DO UPDATE SET fetched_at = excluded.fetched_at, removed_at = excluded.removed_at, \
         author = excluded.author
         """
 
-    /// The present time. `strftime` has no milliseconds since 1970 in SQLite before 3.42.
-    private static let milliseconds = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+    /// The present time in milliseconds. `strftime` has no milliseconds since 1970 in SQLite before 3.42.
+    static let now = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
 
     static let voidRemoval = "DELETE FROM removal WHERE domain = ?"
 

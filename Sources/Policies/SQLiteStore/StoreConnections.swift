@@ -91,7 +91,15 @@ final class StoreConnections: Sendable {
         case .evictPolicy(let domain, let fetchedAt): [(PolicyRow.evict, [domain.name.text, fetchedAt.milliseconds])]
         case .noteExpiry(let domain, let fetchedAt): [(PolicyRow.noteEnd, [domain.name.text, fetchedAt.milliseconds])]
         case .setOverride(let override): [(OverrideRow.keep, OverrideRow.arguments(override))]
-        case .removeOverride(let domain): [(OverrideRow.remove, [domain.name.text])]
+        case .removeOverride(let domain, let time):
+            [OverrideRow.noteRemoval, OverrideRow.remove].map { ($0, [domain.name.text, time.milliseconds]) }
+        case .dropOverride(let override):
+            [
+                (
+                    OverrideRow.drop,
+                    [override.domain.name.text, override.since.milliseconds, override.until?.milliseconds]
+                )
+            ]
         case .observe(let change): [(OverrideRow.keepObserve, OverrideRow.arguments(change))]
         }
     }
@@ -120,6 +128,7 @@ final class StoreConnections: Sendable {
             try database.execute(
                 sql: "DELETE FROM policy WHERE lapsed_at <= ?", arguments: [now - grace.milliseconds])
             try database.execute(sql: PolicyRow.dropRemovals, arguments: ["now": now])
+            try database.execute(sql: OverrideRow.dropRemovals, arguments: ["now": now])
             return expired
         }
     }

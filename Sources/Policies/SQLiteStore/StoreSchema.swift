@@ -86,6 +86,15 @@ enum StoreSchema {
         ) STRICT
         """
 
+    /// When overrides were removed, so that a process that could not write meanwhile does not write them again. Not a
+    /// migration, as `removals`.
+    static let overrideRemovals = """
+        CREATE TABLE IF NOT EXISTS override_removal (
+            domain TEXT NOT NULL PRIMARY KEY,
+            removed_at INTEGER NOT NULL
+        ) STRICT
+        """
+
     /// The program that wrote a file.
     enum Owner {
         /// The file is empty.

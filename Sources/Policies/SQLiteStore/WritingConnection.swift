@@ -26,7 +26,10 @@ final class WritingConnection: Sendable {
             // First of all, so that a file with a table of ours has our application id. Also shows that writing works.
             try queue.write { try StoreSchema.writeApplicationID($0) }
             try StoreSchema.migrator.migrate(queue)
-            try queue.write { try $0.execute(sql: StoreSchema.removals) }
+            try queue.write { database in
+                try database.execute(sql: StoreSchema.removals)
+                try database.execute(sql: StoreSchema.overrideRemovals)
+            }
         } catch {
             throw health.record(error, message: message)
         }

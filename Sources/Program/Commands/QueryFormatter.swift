@@ -69,7 +69,7 @@ enum QueryFormatter {
         return rows
     }
 
-    private static func rows(for policy: QueryReport.Policy) -> [(String, String)] {
+    private static func rows(for policy: PublishedPolicy) -> [(String, String)] {
         var rows = [("policy", "\(policy.mode), max_age \(policy.maxAge) s")]
         rows += policy.mx.map { ("mx", $0) }
         rows += policy.warnings.map { ("warning", $0) }

@@ -29,7 +29,8 @@ extension QueryReport {
         self.init(
             key: UntrustedText.escaped(key), domain: domain.name.text, outcome: PolicyOutcome(live.status),
             record: Record(live.record, of: domain), policyHost: live.policy.map { PolicyHost($0, of: domain) },
-            fetch: live.policy.flatMap { Fetch($0, of: domain) }, policy: live.policy.flatMap { Policy($0.result) },
+            fetch: live.policy.flatMap { Fetch($0, of: domain) },
+            policy: live.policy.flatMap { PublishedPolicy($0.result) },
             dane: live.dane.map(DANE.init), rule: DecisionRule(live.decision.rule),
             reply: TableReply(live.decision, for: domain).text(in: postfix.dialect),
             dialect: postfix.dialect.rawValue)
@@ -104,12 +105,10 @@ extension QueryReport.Fetch {
     }
 }
 
-extension QueryReport.Policy {
+extension PublishedPolicy {
     fileprivate init?(_ result: PolicyResult) {
         guard case .policy(let fetched) = result else { return nil }
-        self.init(
-            mode: PolicyMode(fetched.mode), maxAge: fetched.maxAge,
-            mx: fetched.mx.map(\.description), warnings: fetched.warnings.map { "\($0)" })
+        self.init(fetched)
     }
 }
 

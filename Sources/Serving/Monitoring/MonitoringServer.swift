@@ -1,5 +1,6 @@
 import Glibc
 import Hummingbird
+import LocalSystem
 import Logging
 import NIOCore
 import ServiceLifecycle
@@ -13,7 +14,7 @@ import Synchronization
 /// Errors: `MonitoringError` at the start if an address cannot be opened; none later.
 /// Not here: counting (the modules that do the work), whether the daemon is ready (Readiness).
 package struct MonitoringServer: Service {
-    private let addresses: [MonitoringAddress]
+    private let addresses: [TCPAddress]
     private let pages: MonitoringPages
     private let settings: MonitoringSettings
     private let group: any EventLoopGroup
@@ -21,11 +22,11 @@ package struct MonitoringServer: Service {
     private let onListening: @Sendable ([Int]) -> Void
 
     /// - Parameters:
-    ///   - addresses: not empty.
+    ///   - addresses: not empty. `::` includes all IPv4 addresses.
     ///   - gather: updates metrics that are not counted as events happen; called before each page of metrics.
     ///   - onListening: called once, when all addresses are bound, with their ports in the order of the addresses.
     package init(
-        _ addresses: [MonitoringAddress], registry: PrometheusRegistry, readiness: Readiness,
+        _ addresses: [TCPAddress], registry: PrometheusRegistry, readiness: Readiness,
         settings: MonitoringSettings = MonitoringSettings(), group: any EventLoopGroup, logger: Logger,
         gather: @escaping @Sendable () async -> Void = {},
         onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
@@ -54,7 +55,7 @@ package struct MonitoringServer: Service {
     }
 
     private func serve(
-        _ address: MonitoringAddress, onListening: @escaping @Sendable (Int) -> Void
+        _ address: TCPAddress, onListening: @escaping @Sendable (Int) -> Void
     ) async throws(MonitoringError) {
         // Hummingbird logs its start and stop; the daemon has its own messages for these.
         var quiet = logger
@@ -108,20 +109,10 @@ package struct MonitoringError: Error, Sendable, CustomStringConvertible {
     /// Another process has the address.
     package let isAddressInUse: Bool
 
-    init(_ address: MonitoringAddress, reason error: any Error) {
-        isAddressInUse = (error as? IOError)?.errnoCode == EADDRINUSE
-        description = "cannot serve http on \(address): \((error as? IOError)?.explanation ?? "\(error)")"
-    }
-}
-
-extension IOError {
-    fileprivate var explanation: String {
-        let text = String(cString: strerror(errnoCode))
-        return switch errnoCode {
-        case EADDRINUSE: "\(text); stop the other process or choose another port under http.listen"
-        case EACCES: "\(text); a port below 1024 needs more rights"
-        case EADDRNOTAVAIL: "\(text); this host does not have the address"
-        default: text
-        }
+    init(_ address: TCPAddress, reason error: any Error) {
+        let code = (error as? IOError)?.errnoCode
+        isAddressInUse = code == EADDRINUSE
+        let cause = code.map { ListenAdvice.text(for: $0, section: "http.listen", mayBePath: false) }
+        description = "cannot serve http on \(address): \(cause ?? "\(error)")"
     }
 }

@@ -1,20 +1,5 @@
 import NIOCore
 
-/// An address of the monitoring server: `127.0.0.1:9461`, `[::1]:9461`.
-package struct MonitoringAddress: Hashable, Sendable, CustomStringConvertible {
-    /// A host name or IP address without brackets. `::` includes all IPv4 addresses.
-    package let host: String
-    /// 0: the system chooses.
-    package let port: Int
-
-    package init(host: String, port: Int) {
-        self.host = host
-        self.port = port
-    }
-
-    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
-}
-
 /// The limits of the monitoring server. Scrapers are few, and other clients must not cost much.
 package struct MonitoringSettings: Sendable {
     /// Open connections of one address; more of them wait to be accepted. A scraper uses one.

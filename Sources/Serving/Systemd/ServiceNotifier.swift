@@ -1,4 +1,5 @@
 import Glibc
+import LocalSystem
 
 /// Sends the state of the service to the service manager, in datagrams.
 ///
@@ -36,22 +37,27 @@ package struct ServiceNotifier: Sendable {
         }
     }
 
-    private let address: String
+    /// `NOTIFY_SOCKET`, for messages.
+    private let name: String
+    private let address: UnixAddress
 
-    /// - Parameter address: `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
+    /// - Parameter name: `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     /// - Throws: `NotifyError` if it is neither, or too long.
-    package init(_ address: String) throws(NotifyError) {
-        self.address = address
-        guard address.hasPrefix("/") || address.hasPrefix("@"), (2...Self.maximumLength).contains(address.utf8.count)
-        else {
+    package init(_ name: String) throws(NotifyError) {
+        guard let address = Self.address(named: name) else {
             throw NotifyError(
-                "NOTIFY_SOCKET is \"\(address)\", neither an absolute path nor @ and a name of at most \(Self.maximumLength - 1) octets"
+                "NOTIFY_SOCKET is \"\(name)\", neither an absolute path nor @ and a name of at most \(UnixAddress.maximumLength - 1) octets"
             )
         }
+        self.name = name
+        self.address = address
     }
 
-    /// Octets: the length of `sun_path` without its NUL.
-    private static let maximumLength = 107
+    private static func address(named name: String) -> UnixAddress? {
+        guard name.utf8.count >= 2 else { return nil }
+        if name.hasPrefix("/") { return UnixAddress(path: name) }
+        return name.hasPrefix("@") ? UnixAddress(abstractName: String(name.dropFirst())) : nil
+    }
 
     /// Sends all messages in one datagram, in their order.
     package func send(_ messages: Message...) throws(NotifyError) {
@@ -60,26 +66,12 @@ package struct ServiceNotifier: Sendable {
         defer { close(descriptor) }
         let text = Array(messages.map(\.assignments).joined(separator: "\n").utf8)
         let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
-        let sent = withAddress { sendto(descriptor, text, text.count, flags, $0, $1) }
+        let sent = address.withPointer { sendto(descriptor, text, text.count, flags, $0, $1) }
         guard sent == text.count else { throw failure(errno) }
     }
 
-    private func withAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int) -> Int {
-        var socketAddress = sockaddr_un()
-        socketAddress.sun_family = sa_family_t(AF_UNIX)
-        var octets = Array(address.utf8)
-        if address.hasPrefix("@") { octets[0] = 0 }
-        withUnsafeMutableBytes(of: &socketAddress.sun_path) { $0.copyBytes(from: octets) }
-        // The length ends an abstract name; a NUL ends a path.
-        let head = MemoryLayout<sockaddr_un>.size - MemoryLayout.size(ofValue: socketAddress.sun_path)
-        let length = socklen_t(head + octets.count + (octets[0] == 0 ? 0 : 1))
-        return withUnsafePointer(to: &socketAddress) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-        }
-    }
-
     private func failure(_ code: Int32) -> NotifyError {
-        NotifyError("cannot send to \(address) (NOTIFY_SOCKET): \(String(cString: strerror(code)))")
+        NotifyError("cannot send to \(name) (NOTIFY_SOCKET): \(String(cString: strerror(code)))")
     }
 }
 

@@ -1,3 +1,4 @@
+import LocalSystem
 import UnixSockets
 
 /// An address of a table: `127.0.0.1:8461`, `[::1]:8461`, `localhost:8461`, `unix:/path` or `systemd:NAME`.
@@ -10,7 +11,7 @@ package enum ListenAddress: Hashable, Sendable {
 
     /// In octets: the size of `sun_path` without its final NUL (unix(7)), minus the suffix of the name under which the socket
     /// is bound first.
-    package static let maximumPath = UnixSocketFile.maximumPath - UnixSocketFile.temporarySuffixLength
+    package static let maximumPath = UnixAddress.maximumLength - UnixSocketFile.temporarySuffixLength
 
     /// A text that is not an address. The description says what is expected.
     package struct FormatError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -59,7 +60,7 @@ package enum ListenAddress: Hashable, Sendable {
 extension ListenAddress: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tcp(let host, let port): TCPAddress(host: host, port: port).description
         case .unix(let path): "unix:\(path)"
         case .systemd(let name): "systemd:\(name)"
         }

@@ -1,4 +1,4 @@
-import Glibc
+import LocalSystem
 import NIOCore
 import Systemd
 import UnixSockets
@@ -45,14 +45,7 @@ package struct ListenError: Error, Sendable, CustomStringConvertible {
 
     /// - Parameter code: an errno.
     private static func explanation(of code: Int32) -> String {
-        let text = String(cString: strerror(code))
-        return switch code {
-        case EADDRINUSE: "\(text); stop the other process or choose another port under listen"
-        case EACCES: "\(text); a port below 1024 or this directory needs more rights"
-        case ENOENT: "\(text); create the directory first"
-        case EADDRNOTAVAIL: "\(text); this host does not have the address"
-        default: text
-        }
+        ListenAdvice.text(for: code, section: "listen", mayBePath: true)
     }
 }
 

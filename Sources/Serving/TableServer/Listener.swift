@@ -19,9 +19,8 @@ package struct TableEndpoint: Hashable, Sendable {
 struct Listener: Sendable, Equatable {
     private enum Kind {
         case tcp
-        /// The identity of our socket: only our own file is removed. `earlier`: a name of the socket that was at the path
-        /// before, if a process still listens on it.
-        case unix(UnixSocketFile, FileIdentity, earlier: UnixSocketFile?)
+        /// The identity of our socket: only our own file is removed.
+        case unix(UnixSocketFile, FileIdentity)
         /// The service manager goes on listening on it.
         case passed
     }
@@ -114,14 +113,13 @@ struct Listener: Sendable, Equatable {
     private static func listen(
         on file: UnixSocketFile, for endpoint: TableEndpoint, context: ListenerContext
     ) async throws -> Listener {
-        var isInUse = false
         switch try file.occupant() {
-        case .nothing, .unusedSocket: break
-        case .servedSocket(isOurs: true): isInUse = true
+        case .nothing, .unusedSocket, .servedSocket(isOurs: true): break
         case .servedSocket(isOurs: false): throw BindError.servedByAnotherUser
         case .otherFile: throw BindError.notASocket(path: file.path)
         }
-        let (temporary, descriptor) = try file.bindBeside()
+        file.removeUnusedNames()
+        let (temporary, descriptor) = try file.bindBeside(backlog: usualBacklog)
         do {
             try context.settings.applyRights(to: temporary.path, logger: context.logger)
         } catch {
@@ -130,21 +128,15 @@ struct Listener: Sendable, Equatable {
             throw error
         }
         var channel: (any Channel)?
-        var earlier: UnixSocketFile?
         do {
             let open = try await serve(descriptor, context: context)
             channel = open
             guard let identity = temporary.identity else { throw BindError.system(ENOENT) }
-            // Without a second name the path is not given back; the earlier process then binds it again by itself.
-            earlier = isInUse ? try? file.keepBeside() : nil
-            try temporary.move(to: file)
-            return Listener(
-                endpoint: endpoint, channel: open, descriptor: descriptor,
-                kind: .unix(file, identity, earlier: earlier))
+            try file.replace(with: temporary)
+            return Listener(endpoint: endpoint, channel: open, descriptor: descriptor, kind: .unix(file, identity))
         } catch {
             try? await channel?.close()
             temporary.remove()
-            earlier?.remove()
             throw error
         }
     }
@@ -204,19 +196,16 @@ struct Listener: Sendable, Equatable {
     // MARK: Closing
 
     /// Lets no new client come by the path of a unix socket: gives the path back to an earlier process that still listens, or
-    /// removes it. Does nothing if another process has the path.
+    /// removes it. Leaves it alone if another process has it.
     func releasePath() {
-        guard case .unix(let file, let identity, let earlier) = kind else { return }
-        if file.identity == identity {
-            if let earlier, earlier.isServed { try? earlier.move(to: file) } else { file.remove() }
-        }
-        earlier?.remove()
+        guard case .unix(let file, let identity) = kind else { return }
+        file.release(identity)
     }
 
-    /// Removes the second name of an earlier socket when no process listens on it any more.
-    func removeUnusedName() {
-        guard case .unix(_, _, let earlier?) = kind, earlier.isAbandoned else { return }
-        earlier.remove()
+    /// Removes the names beside the path of a unix socket that killed processes have left.
+    func removeUnusedNames() {
+        guard case .unix(let file, _) = kind else { return }
+        file.removeUnusedNames()
     }
 
     /// Accepts the connections in the queue, and closes the socket. Accepted connections stay.
@@ -258,13 +247,13 @@ struct Listener: Sendable, Equatable {
 
     /// Whether the file of a unix socket was removed or replaced, so that no client can connect any more.
     var hasLostFile: Bool {
-        guard case .unix(let file, let identity, _) = kind else { return false }
+        guard case .unix(let file, let identity) = kind else { return false }
         return file.hasLost(identity)
     }
 
     /// Gives the unix socket at the path the mode and group of new settings, unless it is another process's.
     func applyRights(of settings: LookupSettings, logger: Logger) {
-        guard case .unix(let file, let identity, _) = kind, file.identity == identity else { return }
+        guard case .unix(let file, let identity) = kind, file.identity == identity else { return }
         do {
             try settings.applyRights(to: file.path, logger: logger)
         } catch {

@@ -169,7 +169,7 @@ package final class LookupServer: Service {
     /// mounted again.
     private func checkSocketFiles() async {
         let listeners = phase.withLock(\.listeners)
-        for listener in listeners { listener.removeUnusedName() }
+        for listener in listeners { listener.removeUnusedNames() }
         guard listeners.contains(where: \.hasLostFile) else { return }
         await changes.run {
             for listener in self.phase.withLock(\.listeners) where listener.hasLostFile { await self.restore(listener) }

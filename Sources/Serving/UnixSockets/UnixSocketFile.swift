@@ -1,10 +1,11 @@
 import Glibc
+import LocalSystem
 
-/// The path of a unix socket that several processes may share one after the other.
+/// The path of a unix socket that several processes may share.
 ///
 /// A process binds a new socket under a name beside the path and renames it to the path, over an earlier one. So clients
-/// never find the path missing, and no client can connect before the mode is set. It keeps a second name of an earlier socket that
-/// is still in use, and gives the path back to it at its own end.
+/// never find the path missing, and no client can connect before the mode is set. An earlier socket that is still in use gets
+/// a second name beside the path. A process that ends gives the path to the newest of them.
 /// Concurrency: any thread. Another process may change the same path at any time.
 /// Errors: `SystemCallError`.
 package struct UnixSocketFile: Equatable, Sendable {
@@ -18,11 +19,9 @@ package struct UnixSocketFile: Equatable, Sendable {
 
     // MARK: Limits
 
-    /// Octets: the size of `sun_path` without its final NUL (unix(7)).
-    package static let maximumPath = 107
     /// Octets of a path beside which a socket can be bound in a temporary directory.
     package static let maximumPathWithDirectory =
-        maximumPath - temporaryDirectoryPattern.utf8.count - nameInTemporaryDirectory.utf8.count
+        UnixAddress.maximumLength - temporaryDirectoryPattern.utf8.count - nameInTemporaryDirectory.utf8.count
 
     /// What mkdtemp(3) needs at the end of a path, and a slash.
     package static let temporaryDirectoryPattern = ".XXXXXX/"
@@ -55,12 +54,30 @@ package struct UnixSocketFile: Equatable, Sendable {
             return .servedSocket(isOurs: status.st_uid == geteuid())
         }
         switch errno {
+        case ECONNREFUSED: return .unusedSocket
+        case ENOENT: return .nothing
         // EACCES: the mode keeps this user out, so the file belongs to another one.
         case EAGAIN, EACCES: return .servedSocket(isOurs: status.st_uid == geteuid())
         // A process uses it as a datagram socket, as syslog does. That is no daemon of ours.
         case EPROTOTYPE: return .servedSocket(isOurs: false)
-        default: return .unusedSocket
+        // This host is out of memory …
+        case let code: throw SystemCallError(code: code)
         }
+    }
+
+    /// The name under which the socket at the path was bound. `nil` if no process listens on it, or its queue is full.
+    var boundPath: String? {
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return nil }
+        defer { Glibc.close(probe) }
+        guard withAddress({ connect(probe, $0, $1) }) == 0 else { return nil }
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(probe, $0, &length) }
+        }
+        guard result == 0 else { return nil }
+        return withUnsafeBytes(of: &address.sun_path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     /// Whether a process listens on the socket at the path.
@@ -93,16 +110,26 @@ package struct UnixSocketFile: Equatable, Sendable {
     /// The octets that `temporaryName` appends to a path.
     package static let temporarySuffixLength = 4
 
-    /// Binds a new stream socket under a name beside the path. Until its mode is set only this user may connect: Linux gives
-    /// the file the mode of the descriptor. (A umask would change the whole process.)
+    /// Binds a new stream socket under a name beside the path, and listens. Until its mode is set only this user may connect:
+    /// Linux gives the file the mode of the descriptor. (A umask would change the whole process.)
     ///
+    /// - Parameter backlog: the limit of connections that wait to be accepted.
     /// - Returns: the temporary name, and the descriptor, which the caller closes.
-    package func bindBeside() throws(SystemCallError) -> (file: UnixSocketFile, descriptor: Int32) {
+    package func bindBeside(backlog: Int32) throws(SystemCallError) -> (file: UnixSocketFile, descriptor: Int32) {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemCallError(code: errno) }
         do throws(SystemCallError) {
             guard fchmod(descriptor, 0o600) == 0 else { throw SystemCallError(code: errno) }
-            let file = try withUnusedName { file in file.withAddress { Glibc.bind(descriptor, $0, $1) } == 0 }
+            // No other process takes it for unused before it listens.
+            let file = try exclusively { _ throws(SystemCallError) in
+                let file = try withUnusedName { file in file.withAddress { Glibc.bind(descriptor, $0, $1) } == 0 }
+                guard listen(descriptor, backlog) == 0 else {
+                    let code = errno
+                    file.remove()
+                    throw SystemCallError(code: code)
+                }
+                return file
+            }
             return (file, descriptor)
         } catch {
             Glibc.close(descriptor)
@@ -111,7 +138,7 @@ package struct UnixSocketFile: Equatable, Sendable {
     }
 
     /// Gives the file at the path a second name, beside it.
-    package func keepBeside() throws(SystemCallError) -> UnixSocketFile {
+    func keepBeside() throws(SystemCallError) -> UnixSocketFile {
         try withUnusedName { file in link(path, file.path) == 0 }
     }
 
@@ -134,21 +161,19 @@ package struct UnixSocketFile: Equatable, Sendable {
 
     /// `.` and three letters or digits.
     private static func temporaryName() -> String {
-        let characters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
-        return "." + String((1..<temporarySuffixLength).map { _ in characters[Int.random(in: 0..<characters.count)] })
+        let octets = (1..<temporarySuffixLength).map { _ in
+            temporaryCharacters[Int.random(in: 0..<temporaryCharacters.count)]
+        }
+        return "." + String(decoding: octets, as: UTF8.self)
     }
 
+    static let temporaryCharacters = Array("abcdefghijklmnopqrstuvwxyz0123456789".utf8)
+
     private func withAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
+        guard let address = UnixAddress(path: path) else {
             errno = ENAMETOOLONG
             return -1
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-        }
+        return address.withPointer(body)
     }
 }

@@ -32,16 +32,17 @@ package struct SecureMatch: Equatable, Sendable {
     package let patterns: [MXPattern]
     /// The additional text of dialect `sts`; `nil` if the patterns are not from a published policy.
     let strings: PolicyStrings?
+}
 
-    /// - Parameter text: the octets of the published policy, for TLS reports. Empty: lines are generated from `policy`.
+extension SecureMatch {
     /// - Returns: `nil` if no name in the policy can be a host's. An empty `match=` would stop all mail, and Postfix would
     ///   take a single label such as `hostname` for a match strategy.
-    package init?(domain: PolicyDomain, policy: STSPolicy, text: [UInt8]) {
+    package init?(domain: PolicyDomain, policy: STSPolicy) {
         let patterns = policy.hostPatterns
         guard !patterns.isEmpty else { return nil }
-        self.domain = domain
-        self.patterns = patterns
-        strings = PolicyStrings(text: text, mode: policy.mode, maxAge: policy.maxAge)
+        self.init(
+            domain: domain, patterns: patterns,
+            strings: PolicyStrings(text: policy.octets, mode: policy.mode, maxAge: policy.maxAge))
     }
 
     /// Names that an operator pinned. No dialect mentions a policy: a TLS report would claim that one is published.
@@ -51,9 +52,7 @@ package struct SecureMatch: Equatable, Sendable {
         var seen: Set<MXPattern> = []
         let patterns = pinned.filter { $0.canNameHost && seen.insert($0).inserted }
         guard !patterns.isEmpty else { return nil }
-        self.domain = domain
-        self.patterns = patterns
-        strings = nil
+        self.init(domain: domain, patterns: patterns, strings: nil)
     }
 }
 

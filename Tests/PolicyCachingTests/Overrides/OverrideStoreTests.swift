@@ -40,9 +40,9 @@ import TextFormats
     @Test mutating func `a store that replaces everything decides, also about overrides that were removed here`() throws
     {
         for name in ["a.example", "b.example"] { try store.set(try exemption(name), at: now) }
-        _ = store.remove(try domain("b.example"))
+        _ = store.remove(try domain("b.example"), at: now)
         let stored = try ["b.example", "c.example"].map { StoredOverride.override(try exemption($0)) }
-        _ = store.restore(stored, replacingAll: true)
+        _ = store.restore(stored, replacingAll: true, at: now)
         // Another process has set the removed one again: a removal here is in the store before the store is read.
         #expect(store.overrides(at: now).map(\.domain.name.text) == ["b.example", "c.example"])
     }
@@ -51,10 +51,10 @@ import TextFormats
         let (ended, other) = (try exemption(for: Self.hour), try exemption(for: Self.hour * 2))
         try store.set(ended, at: now)
         _ = store.due(at: now + Self.hour)
-        _ = store.restore([.override(ended)], replacingAll: true)
+        _ = store.restore([.override(ended)], replacingAll: true, at: now)
         let again = store.due(at: now + Self.hour)
         #expect(again == [])
-        _ = store.restore([.override(other)], replacingAll: true)
+        _ = store.restore([.override(other)], replacingAll: true, at: now)
         let anew = store.due(at: now + Self.hour)
         #expect(anew == [.endsSoon(other)])
     }
@@ -77,7 +77,7 @@ import TextFormats
         let error = error(of: other, at: now)
         #expect(error == .tooMany(limit: 3))
         try store.set(try testOverride(.pin([]), of: "a.example", since: now), at: now)
-        let removed = store.remove(try domain("b.example"))
+        let removed = store.remove(try domain("b.example"), at: now)
         #expect(removed.removed?.domain == (try domain("b.example")))
         try store.set(other, at: now)
         #expect(store.count == 3)
@@ -94,22 +94,22 @@ import TextFormats
         let pin = try testOverride(.pin([]), of: "example.com", since: now)
         try store.set(try exemption(), at: now)
         try store.set(pin, at: now)
-        let saved = store.remove(pin.domain, category: .exemption)
+        let saved = store.remove(pin.domain, category: .exemption, at: now)
         #expect(saved == .otherCategory(pin))
         #expect(store.override(of: pin.domain, at: now) == pin)
         #expect(store.storeChanges == [.setOverride(pin)])
-        let removed = store.remove(pin.domain, category: .pin)
+        let removed = store.remove(pin.domain, category: .pin, at: now)
         #expect(removed == .removed(pin))
-        let again = store.remove(pin.domain, category: .pin)
+        let again = store.remove(pin.domain, category: .pin, at: now)
         #expect(again == .notFound)
-        #expect(store.storeChanges == [.removeOverride(pin.domain)])
+        #expect(store.storeChanges == [.removeOverride(pin.domain, at: now)])
     }
 
     @Test mutating func `removing without a category removes any override`() throws {
         for kind in [Override.Kind.exempt(mayEncrypt: true), .pin([])] {
             let override = try testOverride(kind, of: "example.com", since: now)
             try store.set(override, at: now)
-            let removed = store.remove(override.domain)
+            let removed = store.remove(override.domain, at: now)
             #expect(removed == .removed(override))
         }
     }
@@ -177,7 +177,8 @@ import TextFormats
         for name in ["a.example", "b.example"] { try store.set(try exemption(name), at: now) }
         let error = error(of: try exemption("c.example"), at: now)
         #expect(error == .tooMany(limit: 3))
-        try store.set(try exemption("c.example"), at: now + Self.hour)
+        let dropped = try store.set(try exemption("c.example"), at: now + Self.hour)
+        #expect(dropped?.domain == (try domain("ended.example")))
         #expect(store.overrides(at: now).map(\.domain.name.text) == ["a.example", "b.example", "c.example"])
     }
 
@@ -211,7 +212,7 @@ import TextFormats
         try store.set(known, at: now)
         let old = try testOverride(.pin([]), of: "example.com", since: now + .seconds(-60))
         let other = try testOverride(.pin([]), of: "other.example", since: now)
-        let rejected = store.restore([.override(old), .override(other)])
+        let rejected = store.restore([.override(old), .override(other)], at: now)
         #expect(rejected == [])
         #expect(store.overrides(at: now) == [known, other])
     }
@@ -219,22 +220,50 @@ import TextFormats
     @Test mutating func `an override that was removed or dropped here is not restored`() throws {
         let removed = try exemption("removed.example")
         let ended = try exemption("ended.example", for: Self.hour)
-        _ = store.remove(removed.domain)
+        _ = store.remove(removed.domain, at: now)
         try store.set(ended, at: now)
         _ = store.due(at: now + Self.hour * 200)
-        _ = store.restore([.override(removed), .override(ended)])
+        let later = now + Self.hour * 200
+        _ = store.restore([.override(removed), .override(ended)], at: later)
         #expect(store.count == 0)
         // Until it is set again.
         try store.set(removed, at: now)
         #expect(store.count == 1)
         #expect(store.storeChanges.contains(.setOverride(removed)))
-        #expect(store.storeChanges.contains(.removeOverride(ended.domain)))
-        #expect(!store.storeChanges.contains(.removeOverride(removed.domain)))
+        // The store may have a later override of that domain.
+        #expect(store.storeChanges.contains(.removeOverride(ended.domain, at: ended.since)))
+        #expect(!store.storeChanges.contains(.removeOverride(removed.domain, at: now)))
+    }
+
+    @Test mutating func `a later change in the store has precedence, unless its time is in the future`() throws {
+        let name = "example.com"
+        func pin(after delay: Duration) throws -> Override { try testOverride(.pin([]), of: name, since: now + delay) }
+        try store.set(try exemption(name), at: now)
+        let later = try pin(after: Self.hour)
+        _ = store.restore([.override(later)], at: now)
+        #expect(store.overrides(at: now) == [try exemption(name)])
+        _ = store.restore([.override(later)], at: now + Self.hour)
+        #expect(store.overrides(at: now) == [later])
+        _ = store.remove(later.domain, at: now + Self.hour * 2)
+        _ = store.restore([.override(later)], at: now + Self.hour * 3)
+        #expect(store.count == 0)
+        let last = try pin(after: Self.hour * 3)
+        _ = store.restore([.override(last)], at: now + Self.hour * 3)
+        #expect(store.overrides(at: now) == [last])
+        #expect(store.storeChanges == [.setOverride(last)])
+    }
+
+    @Test mutating func `each change is counted, also one that the store makes`() throws {
+        try store.set(try exemption(), at: now)
+        _ = store.remove(try domain("example.com"), at: now)
+        let count = store.changeCount
+        _ = store.restore([], replacingAll: true, at: now)
+        #expect(store.changeCount > count)
     }
 
     @Test mutating func `overrides above the capacity are rejected and returned`() throws {
         let stored = try (1...5).map { try exemption("d\($0).example") }
-        let rejected = store.restore(stored.map(StoredOverride.override))
+        let rejected = store.restore(stored.map(StoredOverride.override), at: now)
         #expect(rejected == Array(stored.suffix(2)))
         #expect(store.count == 3)
     }
@@ -242,16 +271,21 @@ import TextFormats
     @Test mutating func `observe mode is as it was set last`() throws {
         let on = ObserveModeChange(isOn: true, author: "root", since: now)
         let off = ObserveModeChange(isOn: false, author: "root", since: now)
-        _ = store.restore([.observe(on)])
+        _ = store.restore([.observe(on)], at: now)
         #expect(store.observe == on)
         store.setObserveMode(off)
-        _ = store.restore([.observe(on), .unreadable(subject: "x", reason: "y")])
+        _ = store.restore([.observe(on), .unreadable(subject: "x", reason: "y")], at: now)
         #expect(store.observe == off)
         #expect(store.storeChanges == [.observe(off)])
+        let later = ObserveModeChange(isOn: true, author: "root", since: now + Self.hour)
+        _ = store.restore([.observe(later)], at: now)
+        #expect(store.observe == off)
+        _ = store.restore([.observe(later)], at: now + Self.hour)
+        #expect(store.observe == later)
     }
 
     @Test mutating func `removed domains are remembered up to the capacity`() throws {
-        for number in 1...100 { _ = store.remove(try domain("d\(number).example")) }
+        for number in 1...100 { _ = store.remove(try domain("d\(number).example"), at: now) }
         #expect(store.storeChanges.count == 3)
     }
 }

@@ -39,6 +39,44 @@ import TextFormats
         #expect(commit.nextBatch()?.changes == [removal, second])
     }
 
+    /// The removed policy may have been fetched by a clock that was ahead. Then the store takes it for a later fetch.
+    @Test func `a policy saved after a removal is committed after the removal, also after an error`() throws {
+        var commit = working(.init(maximumBatchRows: 2))
+        let (name, saved, other) = (try domain("a.example"), try save("a"), try save("b"))
+        for removal in [StoreChange.removePolicy(name), .evictPolicy(name, fetchedAt: now)] {
+            for change in [saved, removal, saved, other] { commit.add(change) }
+            #expect(commit.count == 2)
+            #expect(commit.nextBatch()?.changes == [removal, saved])
+            _ = commit.fail(error)
+            #expect(commit.nextBatch()?.changes == [removal, saved])
+            #expect(commit.succeed().isMore)
+            #expect(commit.nextBatch()?.changes == [other])
+            #expect(commit.succeed().isMore == false)
+        }
+    }
+
+    @Test func `a policy saved during the batch of its removal is committed after the removal`() throws {
+        var commit = working()
+        let (removal, saved) = (StoreChange.removePolicy(try domain("a.example")), try save("a"))
+        for hasFailed in [false, true] {
+            commit.add(removal)
+            #expect(commit.nextBatch()?.changes == [removal])
+            commit.add(saved)
+            if hasFailed { _ = commit.fail(error) } else { _ = commit.succeed() }
+            #expect(commit.nextBatch()?.changes == [removal, saved])
+            _ = commit.succeed()
+            #expect(commit.count == 0)
+        }
+    }
+
+    @Test func `a removal after a saved policy replaces an earlier removal`() throws {
+        var commit = working()
+        let removal = StoreChange.removePolicy(try domain("a.example"))
+        for change in [removal, try save("a"), removal] { commit.add(change) }
+        #expect(commit.nextBatch()?.changes == [removal])
+        #expect(commit.succeed().isMore == false)
+    }
+
     @Test func `a policy and its expiry are different subjects`() throws {
         var commit = working()
         let changes = [try save("a"), .noteExpiry(try domain("a.example"), fetchedAt: now)]

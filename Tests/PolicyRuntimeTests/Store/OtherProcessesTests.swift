@@ -26,7 +26,7 @@ import TextFormats
                 await fixture.clock.pass(Self.interval)
             }
             #expect(fixture.service.otherProcesses == [42])
-            fixture.store.write(.removeOverride(name))
+            fixture.store.write(.removeOverride(name, at: fixture.clock.now))
             while try fixture.answerAtOnce("example.com")?.rule == .exempt, !Task.isCancelled {
                 await fixture.clock.pass(Self.interval)
             }
@@ -37,6 +37,51 @@ import TextFormats
         #expect(messages.count { $0 == "another process uses the cache file" } == 1)
         #expect(messages.count { $0 == "no other process uses the cache file" } == 1)
         #expect(messages.count { $0 == "overrides loaded" } == 1)
+    }
+
+    @Test func `an override set while the store fails does not undo a later change of another process`() async throws {
+        let fixture = Fixture()
+        let (replaced, removed) = (try exemption("replaced.example"), try exemption("removed.example"))
+        let later = fixture.clock.now + .seconds(60)
+        let pin = try testOverride(.pin([]), of: "replaced.example", since: later)
+        try await fixture.run {
+            try await fixture.loaded()
+            fixture.store.share(with: 42)
+            fixture.store.fail(with: StoreError("disk full"))
+            for override in [replaced, removed] {
+                let change = try await fixture.service.set(override)
+                #expect(change == .inMemoryOnly("disk full"))
+            }
+            fixture.store.write(.setOverride(pin))
+            fixture.store.write(.removeOverride(removed.domain, at: later))
+            while fixture.clock.now < later { await fixture.clock.pass(Self.interval) }
+            fixture.store.fail(with: nil)
+            while fixture.service.overrides() != [pin], !Task.isCancelled { await fixture.clock.pass(Self.interval) }
+        }
+        #expect(fixture.store.override(of: pin.domain) == pin)
+        #expect(fixture.store.override(of: removed.domain) == nil)
+    }
+
+    /// The rows are read before the removal, and arrive after another read has replaced everything.
+    @Test func `a slow load does not restore an override that was removed meanwhile`() async throws {
+        let removed = try exemption("removed.example")
+        let fixture = Fixture(store: MemoryPolicyStore(overrides: [.override(removed)]))
+        let gate = fixture.store.pauseNextOverrides()
+        try await fixture.run {
+            await gate.arrivals()
+            // Lookups do not wait for it any longer.
+            await fixture.clock.pass(.seconds(1))
+            let (_, change) = await fixture.service.removeOverride(of: removed.domain, author: "root")
+            #expect(change == .saved)
+            let other = try exemption("other.example")
+            fixture.store.share(with: 42)
+            fixture.store.write(.setOverride(other))
+            while fixture.service.overrides() != [other], !Task.isCancelled { await fixture.clock.pass(Self.interval) }
+            let reads = fixture.store.overrideReads
+            gate.open()
+            while fixture.store.overrideReads == reads, !Task.isCancelled { await fixture.clock.pass(Self.interval) }
+            #expect(fixture.service.overrides() == [other])
+        }
     }
 
     @Test func `a policy that another process removes is forgotten`() async throws {
@@ -61,8 +106,8 @@ import TextFormats
             try await fixture.loaded()
             _ = try await fixture.service.set(override)
             await fixture.log.appearance(of: "policies loaded")
-            let gate = fixture.store.holdLoading()
-            fixture.store.vanish()
+            let gate = fixture.store.pauseLoading()
+            fixture.store.removeFile()
             while !fixture.log.messages.contains("cache file works again") {
                 await fixture.clock.pass(Self.interval)
             }

@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func `it reports when everything is loaded, not before`() async throws {
-        let loading = store.holdLoading()
+        let loading = store.pauseLoading()
         try await run(store) {
             await loading.arrivals()
             #expect(calls.count.load(ordering: .relaxed) == 0)

@@ -11,7 +11,7 @@ import TextFormats
 
     @Test func `a lookup before its policy is loaded is answered from the store, without DNS`() async throws {
         let store = MemoryPolicyStore([try storedPolicy("example.com", at: ManualTime().now)])
-        let loading = store.holdLoading()
+        let loading = store.pauseLoading()
         let fixture = Fixture(store: store)
         let gate = fixture.resolver.hold("_mta-sts.example.com", type: .txt)
         try await fixture.run {
@@ -28,7 +28,7 @@ import TextFormats
 
     @Test func `an unknown domain is looked up in DNS, also during loading`() async throws {
         let store = MemoryPolicyStore()
-        let loading = store.holdLoading()
+        let loading = store.pauseLoading()
         let fixture = Fixture(store: store)
         fixture.publish("example.com")
         try await fixture.run {
@@ -65,7 +65,7 @@ import TextFormats
                 fixture.publish(name)
                 _ = try await fixture.answer(name)
             }
-            fixture.store.vanish()
+            fixture.store.removeFile()
             fixture.publish("c.example")
             _ = try await fixture.answer("c.example")
             while !fixture.log.messages.contains("cache file works again") { await fixture.clock.pass(.seconds(30)) }
@@ -83,7 +83,7 @@ import TextFormats
         fixture.store.failOpening(with: StoreError("damaged"))
         try await fixture.run {
             await fixture.log.appearance(of: "policies loaded")
-            fixture.store.vanish()
+            fixture.store.removeFile()
             fixture.store.failOpening(with: nil)
             while !fixture.log.messages.contains("cache file works again") { await fixture.clock.pass(.seconds(30)) }
         }
@@ -95,7 +95,7 @@ import TextFormats
         fixture.publish("example.com")
         try await fixture.run {
             _ = try await fixture.answer("example.com")
-            fixture.store.vanish()
+            fixture.store.removeFile()
             while !fixture.log.messages.contains("cache file works again") { await fixture.clock.pass(.seconds(5)) }
         }
         #expect(fixture.store[try domain("example.com")] != nil)
@@ -106,7 +106,7 @@ import TextFormats
         fixture.publish("example.com")
         try await fixture.run {
             _ = try await fixture.answer("example.com")
-            fixture.store.vanish()
+            fixture.store.removeFile()
         }
         #expect(fixture.store[try domain("example.com")] != nil)
         #expect(fixture.log.messages.suffix(2) == ["cache file error, continuing in memory", "cache file works again"])
@@ -150,7 +150,7 @@ import TextFormats
             try await fixture.loaded()
             await fixture.log.appearance(of: "policies loaded")
             await fixture.clock.pass(.zero, onceAsleepFor: .seconds(5))
-            let gate = fixture.store.holdOtherProcesses()
+            let gate = fixture.store.pauseOtherProcesses()
             await fixture.clock.pass(.seconds(60), onceAsleepFor: .seconds(5))
             await gate.arrivals()
             while fixture.fetcher.requests.isEmpty, !Task.isCancelled { await Task.yield() }

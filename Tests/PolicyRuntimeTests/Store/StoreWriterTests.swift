@@ -23,7 +23,7 @@ import TextFormats
     }
 
     @Test func `changes during a commit form one batch`() async throws {
-        let gate = store.hold()
+        let gate = store.pauseCommits()
         let changes = try (1...50).map { StoreChange.savePolicy(try storedPolicy("d\($0).example", at: clock.now)) }
         await run {
             await withTaskGroup(of: Void.self) { group in
@@ -40,7 +40,7 @@ import TextFormats
     }
 
     @Test func `of several changes of a domain, the last one counts`() async throws {
-        let gate = store.hold()
+        let gate = store.pauseCommits()
         let old = try storedPolicy("example.com", id: "1", at: clock.now)
         let new = try storedPolicy("example.com", id: "2", at: clock.now)
         await run {
@@ -64,7 +64,7 @@ import TextFormats
         let new = try storedPolicy("example.com", id: "2", at: clock.now)
         try await run {
             await writer.commit(.savePolicy(try storedPolicy("other.example", at: clock.now)))
-            let gate = store.hold()
+            let gate = store.pauseCommits()
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await writer.commit(.savePolicy(old)) }
                 await gate.arrivals()
@@ -81,7 +81,7 @@ import TextFormats
     @Test func `a change that a task waits for precedes a backlog`() async throws {
         let backlog = try (1...5_000).map { StoreChange.savePolicy(try storedPolicy("b\($0).example", at: clock.now)) }
         let awaited = StoreChange.savePolicy(try storedPolicy("awaited.example", at: clock.now))
-        let gate = store.hold()
+        let gate = store.pauseCommits()
         await run {
             await withTaskGroup(of: Void.self) { group in
                 writer.note([backlog[0]])
@@ -129,9 +129,9 @@ import TextFormats
             await writer.commit(change)
             for (number, pause) in [1, 2, 4, 8, 16, 30, 30].enumerated() {
                 await clock.pass(.seconds(pause) - .milliseconds(1), onceAsleepFor: .seconds(pause))
-                #expect(store.opened == number + 1)
+                #expect(store.openCalls == number + 1)
                 await clock.pass(.milliseconds(1))
-                while store.opened < number + 2, !Task.isCancelled { await Task.yield() }
+                while store.openCalls < number + 2, !Task.isCancelled { await Task.yield() }
             }
             #expect((try? metrics.expectGauge("sts_bridge_store_failing"))?.lastValue == 1)
             store.fail(with: nil)
@@ -148,7 +148,7 @@ import TextFormats
         let domain = try domain("d2.example")
         await run {
             await writer.commit(changes[0])
-            store.failOnce(with: StoreError("locked"))
+            store.failNextCommit(with: StoreError("locked"))
             await writer.commit(changes[1])
             await log.appearance(of: "cache file works again")
             #expect(stored(changes[1]) != nil)
@@ -158,7 +158,7 @@ import TextFormats
     }
 
     @Test func `a task that waits when the writer ends is resumed`() async throws {
-        let gate = store.hold()
+        let gate = store.pauseCommits()
         let change = StoreChange.savePolicy(try storedPolicy("example.com", at: clock.now))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await writer.commit(change) }
@@ -184,7 +184,7 @@ import TextFormats
                 }
             }
             await writer.commit(changes[0])
-            store.vanish()
+            store.removeFile()
             await writer.commit(changes[1])
             await log.appearance(of: "cache file works again")
             while stored(changes[0]) == nil, !Task.isCancelled { await Task.yield() }

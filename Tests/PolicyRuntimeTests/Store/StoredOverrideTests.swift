@@ -15,13 +15,13 @@ import TextFormats
         try testOverride(.exempt(mayEncrypt: false), of: name, since: Self.now)
     }
 
-    private func fixture(keeping orders: StoredOverride...) -> Fixture {
-        Fixture(store: MemoryPolicyStore(orders: orders))
+    private func fixture(storing overrides: StoredOverride...) -> Fixture {
+        Fixture(store: MemoryPolicyStore(overrides: overrides))
     }
 
     @Test func `after a restart an exemption applies to the first lookup`() async throws {
-        let fixture = fixture(keeping: .override(try exemption()))
-        let gate = fixture.store.holdOrders()
+        let fixture = fixture(storing: .override(try exemption()))
+        let gate = fixture.store.pauseOverrides()
         fixture.publish("example.com")
         try await fixture.run {
             async let answer = fixture.answer("example.com")
@@ -31,7 +31,7 @@ import TextFormats
             #expect(fixture.service.decision(for: destination) == nil)
             guard case .waiting(let waiter, let timeout) = fixture.service.lookup(destination, onDecision: { _ in })
             else {
-                throw UnexpectedError(what: "answered without the orders")
+                throw UnexpectedError(what: "answered without the overrides")
             }
             #expect(timeout == .seconds(1))
             gate.open()
@@ -45,7 +45,7 @@ import TextFormats
     }
 
     @Test func `observe mode survives a restart`() async throws {
-        let fixture = fixture(keeping: .observe(ObserveModeChange(isOn: true, author: "root", since: Self.now)))
+        let fixture = fixture(storing: .observe(ObserveModeChange(isOn: true, author: "root", since: Self.now)))
         fixture.publish("example.com")
         try await fixture.run {
             let rule = try await fixture.answer("example.com").rule
@@ -58,21 +58,23 @@ import TextFormats
     @Test func `an override that ended while no process ran is logged and deleted, and does not apply`() async throws {
         let ended = try testOverride(
             .exempt(mayEncrypt: false), of: "example.com", since: Self.now + .seconds(-60), until: Self.now)
-        let fixture = fixture(keeping: .override(ended))
+        let fixture = fixture(storing: .override(ended))
         fixture.publish("example.com")
         try await fixture.run {
             let rule = try await fixture.answer("example.com").rule
             #expect(rule == .enforce)
             while fixture.store.override(of: ended.domain) != nil { await fixture.clock.pass(.seconds(5)) }
         }
+        // Another process may have set a new override of the domain.
+        #expect(fixture.store.commits.joined().contains(.dropOverride(ended)))
         #expect(fixture.log.messages.contains("override ended"))
     }
 
     @Test func `lookups wait for a slow store for a second; its overrides apply when they are loaded`()
         async throws
     {
-        let fixture = fixture(keeping: .override(try exemption()))
-        let gate = fixture.store.holdOrders()
+        let fixture = fixture(storing: .override(try exemption()))
+        let gate = fixture.store.pauseOverrides()
         fixture.publish("example.com")
         try await fixture.run {
             async let answer = fixture.answer("example.com")
@@ -88,13 +90,13 @@ import TextFormats
     }
 
     @Test func `lookups do not wait for a failing store, which is tried again`() async throws {
-        let fixture = fixture(keeping: .override(try exemption()))
-        fixture.store.failOrders(with: StoreError("locked"))
+        let fixture = fixture(storing: .override(try exemption()))
+        fixture.store.failOverrides(with: StoreError("locked"))
         fixture.publish("example.com")
         try await fixture.run {
             let before = try await fixture.answer("example.com").rule
             #expect(before == .enforce)
-            fixture.store.failOrders(with: nil)
+            fixture.store.failOverrides(with: nil)
             while fixture.service.overrides().isEmpty { await fixture.clock.pass(.seconds(30)) }
             let after = try await fixture.answer("example.com").rule
             #expect(after == .exempt)
@@ -134,8 +136,8 @@ import TextFormats
     }
 
     @Test func `an override removed before it is loaded does not return`() async throws {
-        let fixture = fixture(keeping: .override(try exemption()), .override(try exemption("other.example")))
-        let gate = fixture.store.holdOrders()
+        let fixture = fixture(storing: .override(try exemption()), .override(try exemption("other.example")))
+        let gate = fixture.store.pauseOverrides()
         try await fixture.run {
             await gate.arrivals()
             let (removal, outcome) = await fixture.service.removeOverride(of: try domain("example.com"), author: "root")
@@ -148,7 +150,7 @@ import TextFormats
     }
 
     @Test func `an override removed while the store fails does not return when it is opened again`() async throws {
-        let fixture = fixture(keeping: .override(try exemption()))
+        let fixture = fixture(storing: .override(try exemption()))
         try await fixture.run {
             await fixture.log.appearance(of: "overrides loaded")
             fixture.store.fail(with: StoreError("read-only"))
@@ -166,7 +168,7 @@ import TextFormats
         try await fixture.run {
             _ = try await fixture.service.set(try exemption())
             _ = await fixture.service.setObserveMode(isOn: true, author: "root")
-            fixture.store.vanish()
+            fixture.store.removeFile()
             _ = try await fixture.service.set(try exemption("other.example"))
             while !fixture.log.messages.contains("cache file works again") { await fixture.clock.pass(.seconds(30)) }
         }
@@ -178,12 +180,12 @@ import TextFormats
 
     @Test func `an unreadable override is logged once and stays in the store; the others apply`() async throws {
         let fixture = fixture(
-            keeping: .unreadable(subject: "bro\nken", reason: "kind is none"), .override(try exemption()))
-        fixture.store.failOrders(with: StoreError("locked"))
+            storing: .unreadable(subject: "bro\nken", reason: "kind is none"), .override(try exemption()))
+        fixture.store.failOverrides(with: StoreError("locked"))
         try await fixture.run {
-            fixture.store.failOrders(with: nil)
+            fixture.store.failOverrides(with: nil)
             while fixture.service.overrides().isEmpty { await fixture.clock.pass(.seconds(30)) }
-            fixture.store.vanish()
+            fixture.store.removeFile()
             while !fixture.log.messages.contains("cache file works again") { await fixture.clock.pass(.seconds(5)) }
         }
         let lines = fixture.log.entries.filter { $0.message == "unreadable override in the cache file, ignored" }
@@ -193,8 +195,8 @@ import TextFormats
 
     @Test func `at the end, lookups that wait for overrides are answered`() async throws {
         let fixture = Fixture()
-        fixture.store.failOrders(with: StoreError("gone"))
-        let gate = fixture.store.holdOrders()
+        fixture.store.failOverrides(with: StoreError("gone"))
+        let gate = fixture.store.pauseOverrides()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await fixture.service.run() }
             async let answer = fixture.answer("example.com")

@@ -66,7 +66,7 @@ struct SizedDomain: Sendable {
     private init(_ name: String, hosts: [String], padding: String) throws {
         let policy = policyText(mx: hosts) + "\nx-padding: y\(padding)"
         let parsed = try STSPolicy(Array(policy.utf8))
-        guard let match = SecureMatch(domain: try domain(name), policy: parsed, text: Array(policy.utf8)) else {
+        guard let match = SecureMatch(domain: try domain(name), policy: parsed) else {
             throw InvalidSampleError(text: policy)
         }
         self.name = name

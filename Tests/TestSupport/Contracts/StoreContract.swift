@@ -23,6 +23,7 @@ package struct StoreContract: Sendable {
         violations += try await purging()
         violations += try await expiring()
         violations += try await purgingByTheClock()
+        violations += try await overridingLate()
         violations += try await overriding()
         if try await store.open() != .unchanged { violations.append("a second opening finds what was there") }
         if try await loaded().isEmpty { violations.append("and keeps it") }
@@ -249,11 +250,23 @@ package struct StoreContract: Sendable {
         check(try await loaded().count == others + 1, rule: "a domain's policy and its override are separate")
         let other = try testOverride(.pin([]), of: "may.example", since: overrides[0].since)
         try await store.commit([
-            .setOverride(other), .removeOverride(overrides[0].domain), .removePolicy(overrides[2].domain),
+            .setOverride(other), .removeOverride(overrides[0].domain, at: overrides[0].since),
+            .removePolicy(overrides[2].domain),
         ])
         check(
             try await stored() == [other, overrides[2], overrides[3]].sorted(),
             rule: "an override replaces the whole earlier one, and a removed one is not found")
+        for (time, rule) in [
+            (2_000, "observe mode is stored"), (1_000, "an earlier change of it does not count"),
+        ] as [(Int64, String)] {
+            let since = WallTime(milliseconds: time)
+            let change = ObserveModeChange(isOn: time == 1_000, author: "root", since: since)
+            try await store.commit([.observe(change)])
+            let isOn = try await store.overrides().compactMap { row in
+                if case .observe(let change) = row { change.isOn } else { nil }
+            }
+            check(isOn == [false], rule: rule)
+        }
         let on = ObserveModeChange(isOn: true, author: "root", since: overrides[0].since)
         try await store.commit([.observe(on)])
         check(try await store.overrides().contains(.observe(on)), rule: "observe mode is found as it was set")
@@ -264,6 +277,36 @@ package struct StoreContract: Sendable {
         _ = try await store.purge(at: WallTime(milliseconds: Self.later + 1), grace: .zero)
         check(try await stored().count == 3, rule: "no purge removes an override")
         try await store.commit(try Self.samples().map(StoreChange.savePolicy))
+        return violations
+    }
+
+    /// A change that another process made meanwhile is not undone.
+    private func overridingLate() async throws -> [String] {
+        var violations: [String] = []
+        let name = try domain("late.example")
+        func override(_ since: Int64, until: Int64? = nil) throws -> Override {
+            try testOverride(
+                .pin([]), of: name.name.text, since: WallTime(milliseconds: since),
+                until: until.map { WallTime(milliseconds: $0) })
+        }
+        func check(_ change: StoreChange, leaves override: Override?, rule: String) async throws {
+            try await store.commit([change])
+            if try await stored() != [override].compactMap(\.self) { violations.append(rule) }
+        }
+        let (early, late) = (try override(1_000), try override(2_000))
+        try await store.commit([.setOverride(late)])
+        try await check(.setOverride(early), leaves: late, rule: "an earlier override does not replace a later one")
+        let earlyRemoval = StoreChange.removeOverride(name, at: WallTime(milliseconds: 1_999))
+        try await check(earlyRemoval, leaves: late, rule: "an earlier removal does not remove a later override")
+        let removal = StoreChange.removeOverride(name, at: WallTime(milliseconds: 2_001))
+        try await check(removal, leaves: nil, rule: "a later removal removes it")
+        try await check(.setOverride(late), leaves: nil, rule: "it is not written again")
+        let ending = try override(3_000, until: 4_000)
+        try await check(.setOverride(ending), leaves: ending, rule: "an override after the removal is written")
+        for other in [try override(3_000), try override(2_999, until: 4_000), try override(3_000, until: 4_001)] {
+            try await check(.dropOverride(other), leaves: ending, rule: "another override is not dropped")
+        }
+        try await check(.dropOverride(ending), leaves: nil, rule: "an override that has ended is dropped")
         return violations
     }
 

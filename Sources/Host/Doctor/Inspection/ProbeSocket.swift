@@ -1,4 +1,5 @@
 import Glibc
+import LocalSystem
 import TextFormats
 
 /// One test connection with blocking calls, all bounded by one deadline.
@@ -63,17 +64,10 @@ final class ProbeSocket {
     static func connected(toSocket path: String, until deadline: ContinuousClock.Instant) throws(ProbeError)
         -> ProbeSocket
     {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        // The path must fit with its final NUL.
-        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { throw .system(ENAMETOOLONG) }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        guard let address = UnixAddress(path: path) else { throw .system(ENAMETOOLONG) }
         let socket = try ProbeSocket(family: AF_UNIX, .stream, until: deadline)
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let result: Result<Void, ProbeError> = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                Result { () throws(ProbeError) in try socket.connect(pointer, size: size) }
-            }
+        let result: Result<Void, ProbeError> = address.withPointer { pointer, size in
+            Result { () throws(ProbeError) in try socket.connect(pointer, size: size) }
         }
         try result.get()
         return socket

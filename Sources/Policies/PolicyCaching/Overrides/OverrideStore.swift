@@ -6,6 +6,7 @@ import TextFormats
 /// A pure value; the time is a parameter. An override applies until its end. Its end is reported once before and once when it
 /// is reached (see `due`). After that the override is kept for `retention` and applies again if the clock was ahead and is set
 /// back: without a pin mail may be sent in clear. A removed override is not restored from a store that still has it.
+/// Of several changes of a domain, by this process or another one, the latest counts.
 /// Concurrency: none of its own; `PolicyService` guards it with a mutex.
 /// Limits: `capacity` overrides.
 package struct OverrideStore: Sendable {
@@ -63,13 +64,14 @@ package struct OverrideStore: Sendable {
     private static let setBack = Duration.seconds(60)
 
     private var entries: [PolicyDomain: Entry] = [:]
-    /// Domains whose override was removed or dropped.
-    private var removed: Set<PolicyDomain> = []
+    /// Domains without an override: when it was removed. For a dropped override, when that was set.
+    private var removed: [PolicyDomain: WallTime] = [:]
     /// No event is due before; `nil`: never.
     private var nextEvent: WallTime?
     /// The last call of `due`.
     private var lastCheck: WallTime?
-    /// How often an override or observe mode was changed by this process.
+    /// How often the overrides or observe mode changed. If it is higher than before a read of the store, the rows may be out
+    /// of date.
     package private(set) var changeCount = 0
     package private(set) var observe: ObserveModeChange?
     private let capacity: Int
@@ -96,39 +98,42 @@ package struct OverrideStore: Sendable {
     // MARK: Changes
 
     /// Sets an override, in place of an earlier one of the domain.
-    package mutating func set(_ override: Override, at now: WallTime) throws(OverrideError) {
+    ///
+    /// - Returns: an override that has ended and was dropped, because there was no space.
+    @discardableResult
+    package mutating func set(_ override: Override, at now: WallTime) throws(OverrideError) -> Override? {
         guard override.applies(at: now) else { throw .hasEnded }
-        if entries.count >= capacity, entries[override.domain] == nil, !makeSpace(at: now) {
-            throw .tooMany(limit: capacity)
+        var ended: Override?
+        if entries.count >= capacity, entries[override.domain] == nil {
+            ended = entries.values.first { !$0.override.applies(at: now) }?.override
+            guard let ended else { throw .tooMany(limit: capacity) }
+            drop(ended.domain, at: ended.since)
         }
         changeCount += 1
         add(override)
-        removed.remove(override.domain)
-    }
-
-    /// Removes an override that has ended, if there is one.
-    private mutating func makeSpace(at now: WallTime) -> Bool {
-        guard let ended = entries.first(where: { !$0.value.override.applies(at: now) }) else { return false }
-        drop(ended.key)
-        return true
+        removed[override.domain] = nil
+        return ended
     }
 
     /// Removes the override of a domain.
     ///
     /// - Parameter category: removes only an override of this category; `nil`: of any. An exemption that was replaced by a pin
     ///   meanwhile is then not removed.
-    package mutating func remove(_ domain: PolicyDomain, category: Override.Category? = nil) -> Removal {
+    package mutating func remove(
+        _ domain: PolicyDomain, category: Override.Category? = nil, at now: WallTime
+    ) -> Removal {
         let known = entries[domain]?.override
         if let known, let category, known.kind.category != category { return .otherCategory(known) }
-        drop(domain)
+        drop(domain, at: now)
         return known.map { .removed($0) } ?? .notFound
     }
 
-    private mutating func drop(_ domain: PolicyDomain) {
+    /// - Parameter time: an override in the store that was set later is restored.
+    private mutating func drop(_ domain: PolicyDomain, at time: WallTime) {
         // Only a store that fails for long, or another file, still has overrides that were removed long ago.
-        if removed.count >= capacity, let any = removed.first { removed.remove(any) }
+        if removed.count >= capacity, let any = removed.keys.first { removed[any] = nil }
         changeCount += 1
-        removed.insert(domain)
+        removed[domain] = time
         entries[domain] = nil
     }
 
@@ -146,33 +151,45 @@ package struct OverrideStore: Sendable {
 
     // MARK: The store
 
-    /// Adds the overrides of the store, except where this process has changed one.
+    /// Adds the overrides of the store, except where memory has a later change.
     ///
-    /// - Parameter replacingAll: removes everything else. For a process that has changed nothing itself.
+    /// - Parameter replacingAll: removes everything else. For a process all of whose changes are in the store.
     /// - Returns: the overrides for which there is no space.
-    package mutating func restore(_ stored: [StoredOverride], replacingAll: Bool = false) -> [Override] {
+    package mutating func restore(
+        _ stored: [StoredOverride], replacingAll: Bool = false, at now: WallTime
+    ) -> [Override] {
         let before = entries
-        if replacingAll { (entries, removed, observe) = ([:], [], nil) }
+        changeCount += 1
+        if replacingAll { (entries, removed, observe) = ([:], [:], nil) }
         var rejected: [Override] = []
         for row in stored {
             switch row {
             case .override(let override):
-                guard entries[override.domain] == nil, !removed.contains(override.domain) else { continue }
-                if entries.count < capacity {
-                    add(override, replacing: before[override.domain])
+                let (domain, isKnown) = (override.domain, entries[override.domain] != nil)
+                guard Self.isLater(override.since, than: entries[domain]?.override.since ?? removed[domain], at: now)
+                else { continue }
+                if isKnown || entries.count < capacity {
+                    add(override, replacing: before[domain])
+                    removed[domain] = nil
                 } else {
                     rejected.append(override)
                 }
-            case .observe(let change): observe = observe ?? change
+            case .observe(let change): if Self.isLater(change.since, than: observe?.since, at: now) { observe = change }
             case .unreadable: break
             }
         }
         return rejected
     }
 
+    /// Whether a change in the store is later than the last one in memory. `other` is `nil` if there is none. A time in the
+    /// future, by a clock that was ahead, is not later: the operator may have changed it since.
+    private static func isLater(_ time: WallTime, than other: WallTime?, at now: WallTime) -> Bool {
+        other.map { $0 < time && time <= now } ?? true
+    }
+
     /// The changes that bring a new or replaced store up to date.
     package var storeChanges: [StoreChange] {
-        entries.values.map { .setOverride($0.override) } + removed.map { .removeOverride($0) }
+        entries.values.map { .setOverride($0.override) } + removed.map { .removeOverride($0.key, at: $0.value) }
             + (observe.map { [.observe($0)] } ?? [])
     }
 
@@ -193,7 +210,7 @@ package struct OverrideStore: Sendable {
             case .endsSoon: events.append(.endsSoon(entry.override))
             case .ended: events.append(.ended(entry.override))
             case .dropped:
-                drop(domain)
+                drop(domain, at: entry.override.since)
                 if entry.reported < .ended { events.append(.ended(entry.override)) }
                 events.append(.dropped(entry.override))
             }

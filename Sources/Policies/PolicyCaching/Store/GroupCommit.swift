@@ -13,8 +13,10 @@ package struct StoreBatch: Equatable, Sendable {
 
 /// Collects changes for the store and divides them into transactions, one at a time.
 ///
-/// A later change of a subject replaces an earlier one. A change leaves the collection when its transaction has succeeded;
-/// a failed transaction leaves everything pending. `Waiter` identifies a task that waits until its change is durable.
+/// A later change of a subject replaces an earlier one. Only a removal of a policy is committed before a policy that is saved
+/// after it: the store would compare the fetch times of the two policies. A change leaves the collection when its transaction
+/// has succeeded; a failed transaction leaves everything pending. `Waiter` identifies a task that waits until its change is
+/// durable.
 /// A pure value: it neither opens the store nor sleeps.
 /// Concurrency: none of its own; `StoreWriter` guards it with a mutex.
 /// Limits: `Limits`.
@@ -55,8 +57,19 @@ package struct GroupCommit<Waiter: Sendable>: Sendable {
     }
 
     private struct Pending: Sendable {
+        /// A removal that was added before `change`.
+        var removal: StoreChange?
         var change: StoreChange
         let number: UInt64
+
+        mutating func replace(with new: StoreChange) {
+            if case .removePolicy = new {
+                removal = nil
+            } else if removal == nil, change.isPolicyRemoval {
+                removal = change
+            }
+            change = new
+        }
     }
 
     private let limits: Limits
@@ -101,7 +114,7 @@ package struct GroupCommit<Waiter: Sendable>: Sendable {
     package mutating func add(_ change: StoreChange) {
         let subject = change.subject
         if pending[subject] != nil {
-            pending[subject]?.change = change
+            pending[subject]?.replace(with: change)
             return
         }
         guard pending.count < limits.maximumPending || change.isOverride else {
@@ -154,13 +167,21 @@ package struct GroupCommit<Waiter: Sendable>: Sendable {
         let awaited = (waiters.keys.filter { $0 != subject } + [subject].compactMap(\.self)).compactMap { pending[$0] }
         let first = awaited.sorted { $0.number < $1.number }
         var batch = BatchBuilder(maximumRows: limits.maximumBatchRows, maximumBytes: limits.maximumBatchBytes)
-        for change in first where !batch.add(change.change) { return batch.changes }
+        for next in first where !take(next, into: &batch) { return batch.changes }
         let urgent = Set(first.map(\.number))
         for entry in queue[head...] where !urgent.contains(entry.number) {
-            guard let change = pending[entry.subject], change.number == entry.number else { continue }
-            guard batch.add(change.change) else { break }
+            guard let next = pending[entry.subject], next.number == entry.number else { continue }
+            guard take(next, into: &batch) else { break }
         }
         return batch.changes
+    }
+
+    /// - Returns: `false` if the batch is full.
+    private mutating func take(_ next: Pending, into batch: inout BatchBuilder) -> Bool {
+        guard batch.add([next.removal, next.change].compactMap(\.self)) else { return false }
+        // `fail` puts it back.
+        if next.removal != nil { pending[next.change.subject]?.removal = nil }
+        return true
     }
 
     /// Drops the committed beginning of the queue.
@@ -190,9 +211,17 @@ package struct GroupCommit<Waiter: Sendable>: Sendable {
     ///
     /// - Returns: all waiters: their changes cannot become durable now.
     package mutating func fail(_ error: StoreError) -> [Waiter] {
+        for change in current?.changes ?? [] where change.isPolicyRemoval { putBack(change) }
         current = nil
         health = .failing(error)
         return takeWaiters()
+    }
+
+    /// Puts a removal back that a batch has taken out.
+    private mutating func putBack(_ removal: StoreChange) {
+        guard let next = pending[removal.subject], next.removal == nil, next.change != removal else { return }
+        if case .removePolicy = next.change { return }
+        pending[removal.subject]?.removal = removal
     }
 
     /// The store was opened and everything that was pending is committed.
@@ -227,13 +256,16 @@ private struct BatchBuilder {
         self.maximumBytes = maximumBytes
     }
 
+    /// Adds changes that belong together.
+    ///
     /// - Returns: `false` if the batch is full.
-    mutating func add(_ change: StoreChange) -> Bool {
-        guard changes.count < maximumRows, changes.isEmpty || octets + change.octetCount <= maximumBytes else {
+    mutating func add(_ new: [StoreChange]) -> Bool {
+        let newOctets = new.reduce(0) { $0 + $1.octetCount }
+        guard changes.isEmpty || changes.count + new.count <= maximumRows && octets + newOctets <= maximumBytes else {
             return false
         }
-        changes.append(change)
-        octets += change.octetCount
+        changes += new
+        octets += newOctets
         return true
     }
 }

@@ -10,9 +10,14 @@ package enum StoreChange: Equatable, Sendable {
     case evictPolicy(PolicyDomain, fetchedAt: WallTime)
     /// The log has the expiry of the policy that was fetched at this time. A policy of another fetch is not changed.
     case noteExpiry(PolicyDomain, fetchedAt: WallTime)
-    /// Sets the override of a domain, in place of an earlier one.
+    /// Sets the override of a domain, in place of one that was set earlier. Changes nothing if the domain's override was set
+    /// or removed later.
     case setOverride(Override)
-    case removeOverride(PolicyDomain)
+    /// Removes the override of a domain, unless it was set after this time.
+    case removeOverride(PolicyDomain, at: WallTime)
+    /// Removes this override, some time after its end. Another override of the domain stays.
+    case dropOverride(Override)
+    /// Changes nothing if observe mode was changed later.
     case observe(ObserveModeChange)
 
     /// What a change applies to. Of several changes of one subject the last one counts.
@@ -28,8 +33,8 @@ package enum StoreChange: Equatable, Sendable {
         case .savePolicy(let policy): .policy(policy.domain)
         case .removePolicy(let domain), .evictPolicy(let domain, _): .policy(domain)
         case .noteExpiry(let domain, _): .policyEnd(domain)
-        case .setOverride(let override): .override(override.domain)
-        case .removeOverride(let domain): .override(domain)
+        case .setOverride(let override), .dropOverride(let override): .override(override.domain)
+        case .removeOverride(let domain, _): .override(domain)
         case .observe: .observe
         }
     }
@@ -38,7 +43,14 @@ package enum StoreChange: Equatable, Sendable {
     var isOverride: Bool {
         switch self {
         case .savePolicy, .removePolicy, .evictPolicy, .noteExpiry: false
-        case .setOverride, .removeOverride, .observe: true
+        case .setOverride, .removeOverride, .dropOverride, .observe: true
+        }
+    }
+
+    var isPolicyRemoval: Bool {
+        switch self {
+        case .removePolicy, .evictPolicy: true
+        case .savePolicy, .noteExpiry, .setOverride, .removeOverride, .dropOverride, .observe: false
         }
     }
 

@@ -16,8 +16,9 @@ extension PolicyService {
         let now = now()
         let error = withState { state -> OverrideError? in
             do throws(OverrideError) {
-                try state.overrides.set(override, at: now)
+                let dropped = try state.overrides.set(override, at: now)
                 state.changes.append(.setOverride(override))
+                if let dropped { state.changes.append(.dropOverride(dropped)) }
                 return nil
             } catch {
                 return error
@@ -38,10 +39,10 @@ extension PolicyService {
     ) async -> (removal: OverrideStore.Removal, change: OverrideChange) {
         let now = now()
         let removal = withState { state in
-            let removal = state.overrides.remove(domain, category: category)
+            let removal = state.overrides.remove(domain, category: category, at: now)
             if case .otherCategory = removal { return removal }
             // Even if memory has no override: the store may have one that could not be read.
-            state.changes.append(.removeOverride(domain))
+            state.changes.append(.removeOverride(domain, at: now))
             return removal
         }
         switch removal {
@@ -79,9 +80,14 @@ extension PolicyService {
     /// Loads the overrides. They apply to the first answer, unless the store fails or needs longer than
     /// `overrideLoadTimeout`.
     func loadOverrides() async {
-        let isPaused = state.withLock(\.waiters.isPaused)
-        let stored = isPaused ? await overridesInTime() : await reader.overrides(onFailed: {})
-        if let stored { restore(stored) } else { continueWithoutOverrides() }
+        var isRestored = false
+        // After a change meanwhile the rows may be out of date, so they are read again.
+        while !isRestored {
+            let (isPaused, changes) = state.withLock { ($0.waiters.isPaused, $0.overrides.changeCount) }
+            let stored = isPaused ? await overridesInTime() : await reader.overrides(onFailed: {})
+            guard let stored else { return continueWithoutOverrides() }
+            isRestored = restore(stored, unlessChangedSince: changes)
+        }
     }
 
     /// Reads the overrides again after another process has changed the store. What the store has replaces what memory has,
@@ -94,7 +100,7 @@ extension PolicyService {
             state.waiters.isPaused || state.mustRewriteStore ? nil : state.overrides.changeCount
         }
         guard let changes, !writer.hasPendingOverrides, let stored = await reader.overridesNow() else { return false }
-        return restore(stored, inPlaceOfAllAfter: changes)
+        return restore(stored, unlessChangedSince: changes, replacingAll: true)
     }
 
     /// Reads the overrides; tries until it succeeds. Lookups wait for the first try only, and not longer than the timeout.
@@ -122,15 +128,18 @@ extension PolicyService {
         let observeMode: ObserveMode?
     }
 
-    /// - Parameter changes: the value of `changeCount` before the overrides were read; `nil` adds them to those in memory.
+    /// - Parameters:
+    ///   - changes: the value of `changeCount` before the overrides were read.
+    ///   - replacingAll: whether they replace those in memory.
     /// - Returns: `false` if the overrides have changed since, so that nothing is restored.
-    @discardableResult
-    private func restore(_ stored: [StoredOverride], inPlaceOfAllAfter changes: Int? = nil) -> Bool {
+    private func restore(
+        _ stored: [StoredOverride], unlessChangedSince changes: Int, replacingAll: Bool = false
+    ) -> Bool {
         let now = now()
         let restored = withState { state -> Restored? in
-            if let changes, state.overrides.changeCount != changes || state.mustRewriteStore { return nil }
+            guard state.overrides.changeCount == changes, !(replacingAll && state.mustRewriteStore) else { return nil }
             let (count, wasOn) = (state.overrides.count, state.observeMode.isOn)
-            let ignored = state.overrides.restore(stored, replacingAll: changes != nil)
+            let ignored = state.overrides.restore(stored, replacingAll: replacingAll, at: now)
             let observeMode = state.observeMode
             return Restored(
                 answers: state.answers(state.waiters.resume(), at: now), added: state.overrides.count - count,
@@ -162,7 +171,7 @@ extension PolicyService {
     func checkOverrides(at now: WallTime) {
         let events = withState { state in
             let events = state.overrides.due(at: now)
-            for case .dropped(let override) in events { state.changes.append(.removeOverride(override.domain)) }
+            for case .dropped(let override) in events { state.changes.append(.dropOverride(override)) }
             return events
         }
         for event in events { log.record(event, at: now) }

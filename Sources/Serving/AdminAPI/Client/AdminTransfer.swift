@@ -1,6 +1,7 @@
 import CCurl
 import Foundation
 import LibCurl
+import LocalSystem
 import Synchronization
 
 /// One request over the daemon's unix socket, and its response piece by piece.
@@ -13,7 +14,7 @@ import Synchronization
 /// Errors: `AdminClientError`, and `CancellationError` after `cancel()`.
 actor AdminTransfer {
     struct Request: Sendable {
-        /// Of the socket, absolute, at most `maximumPath` octets.
+        /// Of the socket, absolute, at most `UnixAddress.maximumLength` octets.
         let path: String
         let method: String
         let endpoint: AdminEndpoint
@@ -22,9 +23,6 @@ actor AdminTransfer {
         /// How long the response may take to begin.
         let timeout: Duration
     }
-
-    /// Octets: `sun_path` of unix(7) without its final NUL.
-    static let maximumPath = 107
 
     private let executor = DispatchQueueExecutor(label: "sts-bridge.admin")
     private let wakeup: CurlWakeup
@@ -35,8 +33,8 @@ actor AdminTransfer {
 
     init(_ request: Request) throws(AdminClientError) {
         self.request = request
-        guard request.path.utf8.count <= Self.maximumPath else {
-            throw .unreachable(request.path, .other("a socket's path has at most \(Self.maximumPath) octets"))
+        guard request.path.utf8.count <= UnixAddress.maximumLength else {
+            throw .unreachable(request.path, .other("a socket's path has at most \(UnixAddress.maximumLength) octets"))
         }
         guard CurlLibrary.initialisation == CURLE_OK, let wakeup = CurlWakeup(), let easy = CurlEasy() else {
             throw .unreachable(request.path, .other("out of memory"))

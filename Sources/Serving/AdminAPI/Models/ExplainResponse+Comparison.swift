@@ -40,7 +40,7 @@ extension ExplainResponse {
             compare(.reply, cached: answer.replies[dialect].map(Value.text) ?? .none, live: .text(live.reply))
         }
         compare(.record, cached: cachedRecord, live: live.recordValue)
-        if let cached = appliedPolicy, let published = live.policy {
+        if let cached = appliedPolicy?.published, let published = live.policy {
             compare(.mode, cached: .text(cached.mode.rawValue), live: .text(published.mode.rawValue))
             compare(.maxAge, cached: .text("\(cached.maxAge)"), live: .text("\(published.maxAge)"))
             compare(
@@ -64,7 +64,7 @@ extension ExplainResponse {
     }
 
     private var cachedPolicy: Value {
-        if let appliedPolicy { return .text("mode \(appliedPolicy.mode.rawValue)") }
+        if let appliedPolicy { return .text("mode \(appliedPolicy.published.mode.rawValue)") }
         return knowledge.outcome == .unknown ? .unknown(knowledge.text) : .none
     }
 }

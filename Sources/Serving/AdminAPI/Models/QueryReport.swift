@@ -112,32 +112,6 @@ package struct QueryReport: APIModel, Equatable {
         }
     }
 
-    package struct Policy: APIModel, Equatable {
-        package let mode: PolicyMode
-        package let maxAge: Int
-        package let mx: [String]
-        package let warnings: [String]
-
-        package init(mode: PolicyMode, maxAge: Int, mx: [String], warnings: [String]) {
-            self.mode = mode
-            self.maxAge = maxAge
-            self.mx = mx
-            self.warnings = warnings
-        }
-
-        package static var schema: ObjectSchema {
-            ObjectSchema(
-                "QueryPolicy", summary: "The policy that is published now.",
-                properties: [
-                    .required("mode", as: .word(PolicyMode.self, summary: "Its mode.")),
-                    .required("maxAge", as: .integer("Seconds.")),
-                    .required("mx", as: .list(.text("A name, or *. and a name."), "The hosts that it allows.")),
-                    .required(
-                        "warnings", as: .list(.text("One warning."), "Deviations from RFC 8461 that were tolerated.")),
-                ])
-        }
-    }
-
     package struct DANE: APIModel, Equatable {
         package let mx: String
         package let mxAnswer: String?
@@ -173,7 +147,7 @@ package struct QueryReport: APIModel, Equatable {
     package let record: Record?
     package let policyHost: PolicyHost?
     package let fetch: Fetch?
-    package let policy: Policy?
+    package let policy: PublishedPolicy?
     /// `nil`: DANE lookups are off.
     package let dane: DANE?
     package let rule: DecisionRule
@@ -183,7 +157,7 @@ package struct QueryReport: APIModel, Equatable {
 
     package init(
         key: String, domain: String?, outcome: PolicyOutcome, record: Record? = nil, policyHost: PolicyHost? = nil,
-        fetch: Fetch? = nil, policy: Policy? = nil, dane: DANE? = nil, rule: DecisionRule, reply: String,
+        fetch: Fetch? = nil, policy: PublishedPolicy? = nil, dane: DANE? = nil, rule: DecisionRule, reply: String,
         dialect: String
     ) {
         self.key = key
@@ -209,7 +183,7 @@ package struct QueryReport: APIModel, Equatable {
                 .optional("record", as: .object(Record.schema)),
                 .optional("policyHost", as: .object(PolicyHost.schema)),
                 .optional("fetch", as: .object(Fetch.schema)),
-                .optional("policy", as: .object(Policy.schema)),
+                .optional("policy", as: .object(PublishedPolicy.schema)),
                 .optional("dane", as: .object(DANE.schema)),
                 .required("rule", as: .word(DecisionRule.self, summary: "The row of the decision table.")),
                 .required("reply", as: .text("The reply over socketmap, in the dialect.")),

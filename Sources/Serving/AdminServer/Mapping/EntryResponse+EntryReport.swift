@@ -33,13 +33,19 @@ extension EntrySummary {
     }
 }
 
+extension PublishedPolicy {
+    package init(_ policy: STSPolicy) {
+        self.init(
+            mode: PolicyMode(policy.mode), maxAge: policy.maxAge, mx: policy.mx.map(\.description),
+            warnings: policy.warnings.map(\.description))
+    }
+}
+
 extension PolicyDetails {
     /// - Parameter expiresAt: `nil`: the time that follows from its fetch.
     init(_ cached: CachedPolicy, isApplied: Bool, expiresAt: WallTime? = nil) {
         self.init(
-            mode: PolicyMode(cached.policy.mode), id: cached.id.text, maxAge: cached.policy.maxAge,
-            mx: cached.policy.mx.map(\.description),
-            warnings: cached.policy.warnings.map { Sanitized.text($0) },
+            PublishedPolicy(cached.policy), id: cached.id.text,
             fetchedAt: Timestamp(cached.fetchedAt), expiresAt: Timestamp(expiresAt ?? cached.expiresAt),
             applied: isApplied)
     }

@@ -10,7 +10,7 @@ extension TableReply {
         case .notFound:
             self = .notFound
         case .secure(let cached):
-            if let match = SecureMatch(domain: domain, policy: cached.policy, text: cached.policy.octets) {
+            if let match = SecureMatch(domain: domain, policy: cached.policy) {
                 self = .entry(.secure(match))
             } else {
                 // Not "not found": the domain requires authentication, but names no host that could pass it.

@@ -87,12 +87,13 @@ enum EntryFormatter {
     }
 
     private static func describe(_ policy: PolicyDetails, now: WallTime, in fields: inout FieldList) {
+        let published = policy.published
         let moment = { (time: Timestamp) in TimeFormat.timestamp(time.time, relativeTo: now) }
-        let lifetime = TimeFormat.duration(seconds: Int64(policy.maxAge))
+        let lifetime = TimeFormat.duration(seconds: Int64(published.maxAge))
         fields.add(
-            "policy", value: "\(policy.mode.rawValue), id \(policy.id), max_age \(policy.maxAge) s (\(lifetime))")
-        fields.add("mx", values: policy.mx)
-        for warning in policy.warnings { fields.add("tolerated", value: warning, style: .faint) }
+            "policy", value: "\(published.mode.rawValue), id \(policy.id), max_age \(published.maxAge) s (\(lifetime))")
+        fields.add("mx", values: published.mx)
+        for warning in published.warnings { fields.add("tolerated", value: warning, style: .faint) }
         fields.add("fetched", value: moment(policy.fetchedAt))
         fields.add("expires", value: moment(policy.expiresAt), style: policy.applied ? .plain : .warning)
         if !policy.applied { fields.add("", value: "expired: it does not apply any more", style: .warning) }
