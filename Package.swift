@@ -38,7 +38,7 @@ let package = Package(
             name: "Discovery", dependencies: ["DANE", "MTASTS", "TextFormats"], path: "Sources/Discovery/Discovery",
             swiftSettings: strict),
 
-        // Users, groups, small files and threads of this host.
+        // Users, groups, small files, unix socket addresses and threads of this host.
         .target(name: "LocalSystem", path: "Sources/Discovery/LocalSystem", swiftSettings: strict),
 
         // Queries to the DNS servers: sockets, retransmission, fail-over.
@@ -116,7 +116,8 @@ let package = Package(
         .target(
             name: "TableServer",
             dependencies: [
-                "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd", "TextFormats",
+                "LocalSystem", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd",
+                "TextFormats",
                 "UnixSockets",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -150,7 +151,7 @@ let package = Package(
         .target(
             name: "Monitoring",
             dependencies: [
-                "DANE", "Discovery",
+                "LocalSystem", "DANE", "Discovery",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -159,7 +160,8 @@ let package = Package(
             ],
             path: "Sources/Serving/Monitoring", swiftSettings: strict),
         // The protocols of systemd: readiness, the watchdog, passed sockets.
-        .target(name: "Systemd", path: "Sources/Serving/Systemd", swiftSettings: strict),
+        .target(
+            name: "Systemd", dependencies: ["LocalSystem"], path: "Sources/Serving/Systemd", swiftSettings: strict),
         // The checks of this host.
         .target(
             name: "Doctor",
@@ -170,7 +172,7 @@ let package = Package(
         .target(
             name: "BridgeConfiguration",
             dependencies: [
-                "CurlHTTPS", "DNSClient", "Discovery", "Monitoring", "PolicyCaching", "PostfixConfig", "PostfixTable",
+                "CurlHTTPS", "DNSClient", "Discovery", "LocalSystem", "PolicyCaching", "PostfixConfig", "PostfixTable",
                 "TableServer", "TextFormats", "UnboundDNS", "UnixSockets",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -219,6 +221,13 @@ let package = Package(
             name: "SilentHostsBenchmark", dependencies: ["CurlHTTPS", "Discovery", "TestSupport"],
             path: "Benchmarks/SilentHosts",
             exclude: ["server.py"], swiftSettings: strict),
+        .executableTarget(
+            name: "InstructionBenchmark",
+            dependencies: [
+                "Discovery", "MTASTS", "PolicyCaching", "PostfixTable", "TextFormats",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Benchmarks/Instructions", swiftSettings: strict),
 
         // Fakes of the interfaces, and samples.
         .target(
@@ -296,7 +305,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "UnixSocketsTests", dependencies: ["TestSupport", "UnixSockets"], swiftSettings: strict),
+            name: "UnixSocketsTests", dependencies: ["LocalSystem", "TestSupport", "UnixSockets"], swiftSettings: strict
+        ),
         .testTarget(
             name: "AdminTests",
             dependencies: [
@@ -311,7 +321,7 @@ let package = Package(
         .testTarget(
             name: "MonitoringTests",
             dependencies: [
-                "DANE", "Discovery", "MTASTS", "Monitoring", "TestSupport",
+                "DANE", "Discovery", "MTASTS", "LocalSystem", "Monitoring", "TestSupport",
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
