@@ -116,13 +116,13 @@ let package = Package(
         .target(
             name: "TableServer",
             dependencies: [
-                "LocalSystem", "Discovery", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd",
-                "TextFormats",
+                "CLinux", "Discovery", "LocalSystem", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable",
+                "Systemd", "TextFormats",
                 "UnixSockets",
+                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             path: "Sources/Serving/TableServer", swiftSettings: strict),

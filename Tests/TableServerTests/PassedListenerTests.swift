@@ -1,5 +1,4 @@
 import Glibc
-import NIOPosix
 import Systemd
 import TestSupport
 import Testing
@@ -43,9 +42,11 @@ import Testing
         let (descriptor, other) = try unfit.open()
         defer { close(other) }
         let descriptors = [try listening(at: paths[0]), descriptor, try listening(at: paths[1])]
+        let loop = try SocketLoop()
+        defer { loop.end() }
         let context = Listener.ListenerContext(
-            settings: LookupSettings(), passed: .none, group: MultiThreadedEventLoopGroup.singleton,
-            logger: LogRecorder().logger(), initializer: { $0.eventLoop.makeSucceededVoidFuture() })
+            settings: LookupSettings(), passed: .none, loop: loop, logger: LogRecorder().logger(),
+            accept: { _, _ in nil }, onExhausted: { _ in })
         let endpoint = TableEndpoint(address: .systemd(name: "socketmap"), table: .socketmap)
 
         #expect(paths.map(connect(to:)) == [0, 0])

@@ -44,9 +44,8 @@ package final class PolicyService: Service {
     private let work: AsyncStream<Work>
     let start: AsyncStream<Work>.Continuation
 
-    // For `explain`. They have mutexes of their own, so that they do not delay lookups. Four lookups of each of 2,048 domains
-    // are 1 MiB.
-    let recentLookups = Mutex(RecentNotes<RecentLookup>(domains: 2_048, limit: 4))
+    // For `explain`. They have mutexes of their own, so that they do not delay lookups.
+    let recentLookups = Mutex(RecentLookups())
     let recentFailures = Mutex(RecentNotes<RecentFailure>(domains: 2_048, limit: 3))
     /// Each report has the DNS answers, a few kilobytes.
     let recentReports = Mutex(LRUCache<Destination, DANEReport>(capacity: 512, priorities: 1))

@@ -7,10 +7,12 @@ import TextFormats
 struct ServiceState {
     var cache: PolicyCache
     var daneCache: DANECache
-    var overrides = OverrideStore()
-    var decisions: DecisionSettings
+    var overrides = OverrideStore() { didSet { revision &+= 1 } }
+    var decisions: DecisionSettings { didSet { revision &+= 1 } }
     /// Whether DANE is looked up. It changes at run time, when DNSSEC validation fails or works again.
-    var usesDANE = false
+    var usesDANE = false { didSet { revision &+= 1 } }
+    /// Changes with everything that decisions depend on beside the two caches.
+    private(set) var revision: UInt64 = 0
     /// Paused until the overrides are loaded.
     var waiters: WaiterTable
     /// The number of lookups that observe mode answered at once while a discovery runs. Its end reports what Postfix would
@@ -68,6 +70,27 @@ struct ServiceState {
         guard usesDANE else { return input(policy: policy, dane: .off, for: destination, at: now) }
         guard let dane = daneCache.answer(to: destination, at: now) else { return nil }
         return input(policy: policy, dane: dane, for: destination, at: now)
+    }
+
+    /// The hit that `hit` has just had, to be repeated; `nil`: it cannot be repeated.
+    func repeatableHit(_ destination: Destination, input: DecisionInput, at now: WallTime) -> PolicyService.Hit? {
+        // An override may end, and observe mode reports each lookup.
+        guard input.override == .none, !input.isObserving,
+            let policy = cache.repeatableHit(of: destination.domain, at: now)
+        else { return nil }
+        guard usesDANE else {
+            return PolicyService.Hit(destination: destination, policy: policy, dane: nil, revision: revision)
+        }
+        return daneCache.repeatableHit(of: destination, at: now).map {
+            PolicyService.Hit(destination: destination, policy: policy, dane: $0, revision: revision)
+        }
+    }
+
+    /// Counts a repeated hit as a lookup. `false`: its answer may have changed.
+    mutating func repeats(_ hit: PolicyService.Hit, at now: WallTime) -> Bool {
+        guard hit.revision == revision, !waiters.isPaused else { return false }
+        if let dane = hit.dane, !daneCache.repeats(dane, at: now) { return false }
+        return cache.repeats(hit.policy, at: now)
     }
 
     /// What the end of a flight means for commands that wait for a refresh.

@@ -72,7 +72,7 @@ package struct Daemon: Sendable {
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
             socketmap: runtime.configuration.socketmap, tcpTable: runtime.configuration.tcpTable, service: policies,
-            settings: runtime.lookup, passed: systemd.sockets, group: eventLoops, logger: logger,
+            settings: runtime.lookup, passed: systemd.sockets, logger: logger,
             onListening: { [self] _ in
                 // Not earlier, so that the first line of a failed start is its error.
                 logger.info("starting", metadata: runtime.logMetadata.merging(["version": "\(Version.current)"]) { $1 })

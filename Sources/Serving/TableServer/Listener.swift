@@ -1,7 +1,6 @@
 import Glibc
 import Logging
 import NIOCore
-import NIOPosix
 import Systemd
 import UnixSockets
 
@@ -15,7 +14,7 @@ package struct TableEndpoint: Hashable, Sendable {
 ///
 /// A TCP port is shared by SO_REUSEPORT (socket(7)); the kernel assigns each connection to one of the sockets when its first
 /// packet arrives. The path of a unix socket leads to the socket that was bound last (`UnixSocketFile`).
-/// Concurrency: any task. The descriptor is used on the channel's event loop, which closes it.
+/// Concurrency: any task. The socket loop owns the descriptor and closes it.
 struct Listener: Sendable, Equatable {
     private enum Kind {
         case tcp
@@ -26,17 +25,26 @@ struct Listener: Sendable, Equatable {
     }
 
     let endpoint: TableEndpoint
-    let channel: any Channel
-    private let descriptor: Int32
+    private let socket: OpenSocket
     private let kind: Kind
 
     struct ListenerContext: Sendable {
         let settings: LookupSettings
         let passed: ActivationSockets
-        let group: any EventLoopGroup
+        let loop: SocketLoop
         let logger: Logger
-        /// Adds the handlers of a new connection.
-        let initializer: @Sendable (any Channel) -> EventLoopFuture<Void>
+        let accept: SocketLoop.Accept
+        let onExhausted: @Sendable (Int32) -> Void
+    }
+
+    /// A socket that the loop accepts from.
+    private struct OpenSocket: Sendable {
+        let loop: SocketLoop
+        let id: SocketLoop.SocketID
+        /// The address that was bound.
+        let address: SocketAddress?
+
+        func close(acceptsQueue: Bool) async { await loop.stopListening(id, acceptsQueue: acceptsQueue) }
     }
 
     /// Listens at the address of an endpoint: on one socket, or on all that the service manager passes by its name.
@@ -47,8 +55,7 @@ struct Listener: Sendable, Equatable {
             switch endpoint.address {
             case .tcp(let host, let port):
                 let descriptor = try boundSocket(host: host, port: port)
-                let channel = try await serve(descriptor, context: context)
-                return [Listener(endpoint: endpoint, channel: channel, descriptor: descriptor, kind: .tcp)]
+                return [Listener(endpoint: endpoint, socket: try serve(descriptor, context: context), kind: .tcp)]
             case .unix(let path):
                 return [try await listen(on: UnixSocketFile(path: path), for: endpoint, context: context)]
             case .systemd(let name):
@@ -60,18 +67,18 @@ struct Listener: Sendable, Equatable {
         }
     }
 
-    static func == (left: Listener, right: Listener) -> Bool { left.channel === right.channel }
+    static func == (left: Listener, right: Listener) -> Bool { left.socket.id == right.socket.id }
 
     /// The port that was bound, also if the configuration lets the system choose one.
-    var port: Int? { channel.localAddress?.port }
+    var port: Int? { socket.address?.port }
 
     /// The address that was bound; `nil` for a unix socket without a name.
     var address: ListenAddress? {
-        switch channel.localAddress {
+        switch socket.address {
         case .unixDomainSocket:
-            channel.localAddress?.pathname.flatMap { $0.hasPrefix("/") ? .unix(path: $0) : nil }
+            socket.address?.pathname.flatMap { $0.hasPrefix("/") ? .unix(path: $0) : nil }
         case .v4, .v6:
-            channel.localAddress.flatMap { address in
+            socket.address.flatMap { address in
                 guard let host = address.ipAddress, let port = address.port else { return nil }
                 return .tcp(host: host, port: port)
             }
@@ -82,7 +89,7 @@ struct Listener: Sendable, Equatable {
     /// Whether both have the same address and port, so that the kernel would spread connections between two tables.
     func sharesPort(with other: Listener) -> Bool {
         guard case .tcp = kind, case .tcp = other.kind else { return false }
-        return channel.localAddress == other.channel.localAddress
+        return socket.address == other.socket.address
     }
 
     // MARK: Binding
@@ -93,7 +100,7 @@ struct Listener: Sendable, Equatable {
         let literal = try? SocketAddress(ipAddress: host, port: port)
         let address = try literal ?? SocketAddress.makeAddressResolvingHost(host, port: port)
         let family = address.protocol == .inet6 ? AF_INET6 : AF_INET
-        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = Glibc.socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw BindError.system(errno) }
         var on: Int32 = 1
         let length = socklen_t(MemoryLayout<Int32>.size)
@@ -127,15 +134,15 @@ struct Listener: Sendable, Equatable {
             temporary.remove()
             throw error
         }
-        var channel: (any Channel)?
+        var socket: OpenSocket?
         do {
-            let open = try await serve(descriptor, context: context)
-            channel = open
+            let open = try serve(descriptor, context: context)
+            socket = open
             guard let identity = temporary.identity else { throw BindError.system(ENOENT) }
             try file.replace(with: temporary)
-            return Listener(endpoint: endpoint, channel: open, descriptor: descriptor, kind: .unix(file, identity))
+            return Listener(endpoint: endpoint, socket: open, kind: .unix(file, identity))
         } catch {
-            try? await channel?.close()
+            await socket?.close(acceptsQueue: false)
             temporary.remove()
             throw error
         }
@@ -147,12 +154,9 @@ struct Listener: Sendable, Equatable {
     ) async throws -> [Listener] {
         var listeners: [Listener] = []
         for (index, descriptor) in descriptors.enumerated() {
-            // The manager may have opened it blocking.
-            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
             do {
-                let channel = try await serve(descriptor, backlog: maximumBacklog, context: context)
-                listeners.append(
-                    Listener(endpoint: endpoint, channel: channel, descriptor: descriptor, kind: .passed))
+                let socket = try serve(descriptor, backlog: maximumBacklog, context: context)
+                listeners.append(Listener(endpoint: endpoint, socket: socket, kind: .passed))
             } catch {
                 // This descriptor is closed already.
                 for listener in listeners { await listener.close() }
@@ -163,33 +167,28 @@ struct Listener: Sendable, Equatable {
         return listeners
     }
 
-    /// The channel owns the descriptor. After an error it is closed.
+    /// The loop owns the descriptor. After an error it is closed.
     private static func serve(
         _ descriptor: Int32, backlog: Int32 = usualBacklog, context: ListenerContext
-    ) async throws -> any Channel {
-        // Here, because NIO leaves the descriptor open if it cannot listen. After other errors NIO closes it.
+    ) throws -> OpenSocket {
+        // The service manager may have opened it blocking.
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         guard Glibc.listen(descriptor, backlog) == 0 else {
             let code = errno
             Glibc.close(descriptor)
             throw BindError.system(code)
         }
-        let initializer = context.initializer
-        let channel = try await ServerBootstrap(group: context.group)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { channel in
-                guard channel.localAddress?.port != nil else { return initializer(channel) }
-                return channel.setOption(.tcpOption(.tcp_nodelay), value: 1).flatMap { initializer(channel) }
-            }
-            .withBoundSocket(descriptor).get()
-        // NIO has called listen(2) with its own number.
-        Glibc.listen(descriptor, backlog)
-        return channel
+        let address = SocketAddress(localAddressOf: descriptor)
+        let socket = SocketLoop.ListeningSocket(
+            descriptor: descriptor, isTCP: address?.port != nil, accept: context.accept,
+            onExhausted: context.onExhausted)
+        return OpenSocket(loop: context.loop, id: context.loop.listen(on: socket), address: address)
     }
 
     /// Connections that wait to be accepted: one for each smtp(8) of a large site that starts.
     private static let usualBacklog: Int32 = 1_024
 
-    /// For passed sockets: NIO replaces `Backlog=` of the unit, and no call returns it (TCP_INFO does, but not for unix
+    /// For passed sockets: listen(2) replaces `Backlog=` of the unit, and no call returns it (TCP_INFO does, but not for unix
     /// sockets). The kernel limits it to net.core.somaxconn (listen(2)), so the queue is never shorter than in the unit.
     private static let maximumBacklog = Int32.max
 
@@ -215,33 +214,10 @@ struct Listener: Sendable, Equatable {
     /// itself, once, without a warning. With net.ipv4.tcp_migrate_req=1 (ip-sysctl) the kernel resets none.
     func close() async {
         releasePath()
-        if case .passed = kind {
-            try? await channel.close()
-        } else {
-            await acceptQueueAndClose()
-        }
+        // The service manager goes on listening on a passed socket: its queue waits for the next process.
+        let isPassed = if case .passed = kind { true } else { false }
+        await socket.close(acceptsQueue: !isPassed)
     }
-
-    private func acceptQueueAndClose() async {
-        let closed = channel.eventLoop.makePromise(of: Void.self)
-        let isTCP = if case .tcp = kind { true } else { false }
-        let (channel, descriptor, deadline) = (channel, descriptor, NIODeadline.now() + Self.acceptTimeout)
-        channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(1)) { task in
-            if channel.isActive {
-                var look = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-                // Between two looks the event loop accepts.
-                if poll(&look, 1, 0) > 0, NIODeadline.now() < deadline { return }
-                // Ends listening at once; NIO takes longer.
-                if isTCP { Glibc.shutdown(descriptor, Int32(SHUT_RD)) }
-            }
-            task.cancel()
-            // It may be closed already.
-            channel.close(promise: closed)
-        }
-        try? await closed.futureResult.get()
-    }
-
-    private static let acceptTimeout = TimeAmount.seconds(1)
 
     // MARK: The file of a unix socket
 
@@ -260,6 +236,24 @@ struct Listener: Sendable, Equatable {
             logger.warning(
                 "cannot set the mode of the unix socket",
                 metadata: ["path": "\(file.path)", "reason": "\(ListenError.explanation(of: error))"])
+        }
+    }
+}
+
+extension SocketAddress {
+    /// The address to which a socket is bound; `nil` for a unix socket without a name.
+    fileprivate init?(localAddressOf descriptor: Int32) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutableBytes(of: &storage) { octets in
+            octets.withMemoryRebound(to: sockaddr.self) { getsockname(descriptor, $0.baseAddress, &length) }
+        }
+        guard code == 0 else { return nil }
+        switch Int32(storage.ss_family) {
+        case AF_INET: self.init(withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_in.self) })
+        case AF_INET6: self.init(withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_in6.self) })
+        case AF_UNIX: self.init(withUnsafeBytes(of: storage) { $0.loadUnaligned(as: sockaddr_un.self) })
+        default: return nil
         }
     }
 }

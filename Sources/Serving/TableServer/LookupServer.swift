@@ -1,7 +1,7 @@
+import Glibc
 import Logging
 import Metrics
 import NIOCore
-import NIOPosix
 import PolicyRuntime
 import PostfixTable
 import ServiceLifecycle
@@ -13,20 +13,25 @@ import Synchronization
 /// At its end it accepts the connections in the queues, stops listening, answers what is pending and closes the connections.
 /// Postfix connects again by itself, to another process at the address if there is one.
 /// Protocol: socketmap and tcp_table of Postfix (socketmap_table(5), tcp_table(5)).
-/// Concurrency: connections are spread over the event loops of `group`; one loop is enough for any Postfix, because a lookup
-/// takes microseconds. `change` may be called from any task; changes run one after another. Every five seconds it looks
+/// Concurrency: one thread (`SocketLoop`) serves all connections; it is enough for any Postfix, because a lookup takes
+/// microseconds. `change` may be called from any task; changes run one after another. Every five seconds it looks
 /// whether the files of unix sockets are still there.
 /// Errors: `ListenError` for an address at which it cannot listen: at the start it ends the server, later nothing changes.
 /// Not here: DNS, HTTPS, the cache.
 package final class LookupServer: Service {
     private enum Phase {
         case starting
-        case serving([Listener])
+        case serving([Listener], SocketLoop)
         case stopping
 
         var listeners: [Listener] {
-            guard case .serving(let listeners) = self else { return [] }
+            guard case .serving(let listeners, _) = self else { return [] }
             return listeners
+        }
+
+        var loop: SocketLoop? {
+            guard case .serving(_, let loop) = self else { return nil }
+            return loop
         }
     }
 
@@ -36,7 +41,6 @@ package final class LookupServer: Service {
     private let registry: ConnectionRegistry
     private let phase = Mutex(Phase.starting)
     private let passed: ActivationSockets
-    private let group: any EventLoopGroup
     private let logger: Logger
     private let sleep: @Sendable (Duration) async throws -> Void
     private let onListening: @Sendable ([Int]) -> Void
@@ -55,7 +59,6 @@ package final class LookupServer: Service {
     package init(
         socketmap: [ListenAddress], tcpTable: [ListenAddress], service: PolicyService,
         settings: LookupSettings = LookupSettings(), passed: ActivationSockets = .none,
-        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
@@ -65,15 +68,16 @@ package final class LookupServer: Service {
         state = ConnectionContext(settings, logger: logger, metrics: metrics)
         registry = ConnectionRegistry(limit: settings.maximumConnections, metrics: metrics)
         self.passed = passed
-        self.group = group
         self.logger = logger
         self.sleep = sleep
         self.onListening = onListening
     }
 
     package func run() async throws {
-        let listeners = try await bind(endpoints, settings: state.settings)
-        phase.withLock { $0 = .serving(listeners) }
+        let loop = try SocketLoop()
+        defer { loop.end() }
+        let listeners = try await bind(endpoints, on: loop, settings: state.settings)
+        phase.withLock { $0 = .serving(listeners, loop) }
         onListening(listeners.compactMap(\.port))
         logListening(at: endpoints)
         // Until SIGTERM or SIGINT, or until another service has failed. In both cases this service ends in order.
@@ -132,7 +136,8 @@ package final class LookupServer: Service {
         let removed = old.filter { !wanted.contains($0.endpoint) }
         let remaining = old.filter { wanted.contains($0.endpoint) }
         let new = wanted.filter { endpoint in !remaining.contains { $0.endpoint == endpoint } }
-        let bound = try await bind(new, settings: settings, beside: remaining)
+        guard let loop = phase.withLock(\.loop) else { throw .notNow }
+        let bound = try await bind(new, on: loop, settings: settings, beside: remaining)
         // The daemon may have received SIGTERM meanwhile, or it does not serve yet.
         guard setListeners(remaining + bound) else {
             for listener in bound { await listener.close() }
@@ -153,8 +158,8 @@ package final class LookupServer: Service {
     /// - Returns: `false` if the server does not serve, so that nothing is changed.
     private func setListeners(_ listeners: [Listener]) -> Bool {
         phase.withLock { phase in
-            guard case .serving = phase else { return false }
-            phase = .serving(listeners)
+            guard case .serving(_, let loop) = phase else { return false }
+            phase = .serving(listeners, loop)
             return true
         }
     }
@@ -177,8 +182,9 @@ package final class LookupServer: Service {
     }
 
     private func restore(_ lost: Listener) async {
+        guard let loop = phase.withLock(\.loop) else { return }
         do throws(ListenError) {
-            let bound = try await bind([lost.endpoint], settings: state.settings)
+            let bound = try await bind([lost.endpoint], on: loop, settings: state.settings)
             let others = phase.withLock(\.listeners).filter { $0 != lost }
             guard setListeners(others + bound) else {
                 for listener in bound { await listener.close() }
@@ -210,14 +216,15 @@ package final class LookupServer: Service {
     ///
     /// - Parameter remaining: listeners of this process that stay open.
     private func bind(
-        _ endpoints: [TableEndpoint], settings: LookupSettings, beside remaining: [Listener] = []
+        _ endpoints: [TableEndpoint], on loop: SocketLoop, settings: LookupSettings, beside remaining: [Listener] = []
     ) async throws(ListenError) -> [Listener] {
         var listeners: [Listener] = []
         do throws(ListenError) {
             for endpoint in endpoints {
                 let context = Listener.ListenerContext(
-                    settings: settings, passed: passed, group: group, logger: logger,
-                    initializer: { self.accept($0, for: endpoint.table) })
+                    settings: settings, passed: passed, loop: loop, logger: logger,
+                    accept: { self.accept($0, mailbox: $1, for: endpoint.table) },
+                    onExhausted: { self.logExhaustion(code: $0) })
                 let bound = try await Listener.listen(at: endpoint, context: context)
                 listeners += bound
                 try checkPorts(of: bound, beside: remaining + listeners)
@@ -242,32 +249,44 @@ package final class LookupServer: Service {
         for endpoint in endpoints { logger.info("listening", metadata: endpoint.metadata) }
     }
 
-    /// Called on the event loop of the new connection.
-    private func accept(_ channel: any Channel, for table: TableProtocol) -> EventLoopFuture<Void> {
-        let connection = Connection(channel: channel, registry: registry)
-        let limit: Logger.Metadata = ["limit": "\(state.settings.maximumConnections)"]
-        switch registry.admit(connection) {
+    /// Called on the thread of the socket loop. `nil`: the connection is refused.
+    private func accept(
+        _ socket: any ConnectionSocket, mailbox: any ConnectionMailbox, for table: TableProtocol
+    ) -> TableConnection? {
+        let connection = Connection(mailbox: mailbox, registry: registry)
+        let admission = registry.admit(connection)
+        log(admission)
+        switch admission {
         case .admitted: break
-        case .replacing(let oldest):
-            if let suppressed = state.replacedConnections.admit() {
-                logger.warning(
-                    "connection limit reached, closing the oldest idle connection",
-                    metadata: limit.merging(suppressed) { $1 })
-            }
-            oldest.channel.close(promise: nil)
+        case .replacing(let oldest): oldest.mailbox.post(.close)
+        case .refused: return nil
+        }
+        return TableConnection(
+            table, socket: socket, service: service, shared: state, connection: connection, logger: logger)
+    }
+
+    private func log(_ admission: ConnectionRegistry.Admission) {
+        let limit = { [state] in ["limit": "\(state.settings.maximumConnections)"] as Logger.Metadata }
+        switch admission {
+        case .admitted: break
+        case .replacing:
+            guard let suppressed = state.replacedConnections.admit() else { return }
+            logger.warning(
+                "connection limit reached, closing the oldest idle connection",
+                metadata: limit().merging(suppressed) { $1 })
         case .refused:
-            if let suppressed = state.refusedConnections.admit() {
-                logger.warning(
-                    "connection limit reached and all are busy, refusing: raise listen.max-connections",
-                    metadata: limit.merging(suppressed) { $1 })
-            }
-            return channel.close()
+            guard let suppressed = state.refusedConnections.admit() else { return }
+            logger.warning(
+                "connection limit reached and all are busy, refusing: raise listen.max-connections",
+                metadata: limit().merging(suppressed) { $1 })
         }
-        channel.closeFuture.whenComplete { [registry] _ in registry.remove(connection) }
-        return channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(
-                TableConnectionHandler(table, service: service, shared: state, connection: connection, logger: logger))
-        }
+    }
+
+    private func logExhaustion(code: Int32) {
+        guard let suppressed = state.unacceptedConnections.admit() else { return }
+        logger.error(
+            "cannot accept connections, they wait: raise LimitNOFILE of the unit, or free memory",
+            metadata: suppressed.merging(["error": "\(String(cString: strerror(code)))"]) { $1 })
     }
 }
 

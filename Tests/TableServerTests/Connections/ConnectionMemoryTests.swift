@@ -1,12 +1,13 @@
-import TableServer
 import NIOCore
-import NIOPosix
 import PostfixTable
+import Synchronization
 import TestSupport
 import Testing
 
-/// A closed connection leaves nothing in memory: its handler, context and channel are released within some turns of the
-/// event loop. Over real sockets and a real event loop, whose timers could retain them.
+@testable import TableServer
+
+/// A closed connection leaves nothing in memory: it is released within some turns of the socket loop. Over real sockets, with
+/// a real loop, whose timers could retain it.
 @Suite(.timeLimit(.minutes(5))) struct ConnectionMemoryTests {
     private static let notFound = "9:NOTFOUND ,"
 
@@ -69,66 +70,54 @@ import Testing
     }
 }
 
-/// A server for one connection at a time, with weak references to the objects of the connection.
+/// A server for one connection, with a weak reference to it.
 private struct WatchedServer: Sendable {
-    /// Confined to the connection's event loop.
-    private struct References {
-        weak var channel: (any Channel)?
-        weak var handler: TableConnectionHandler?
-        weak var context: ChannelHandlerContext?
-
-        var alive: [String] {
-            [channel.map { _ in "channel" }, handler.map { _ in "handler" }, context.map { _ in "context" }]
-                .compactMap(\.self)
+    private final class Watch: Sendable {
+        struct References: Sendable {
+            weak var connection: Connection?
+            var mailbox: (any ConnectionMailbox)?
         }
+
+        let references = Mutex(References())
     }
 
     let port: Int
-    private let eventLoop: any EventLoop
-    private let references: NIOLoopBoundBox<References?>
-    /// Succeeds when the connection is closed. It retains no object of the connection.
-    private let closed: EventLoopPromise<Void>
+    private let loop: SocketLoop
+    private let watch: Watch
 
     static func with(_ fixture: TableFixture, _ test: @Sendable (WatchedServer) async throws -> Void) async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let eventLoop = group.next()
-        let references = NIOLoopBoundBox.makeEmptyBox(valueType: References.self, eventLoop: eventLoop)
-        let closed = eventLoop.makePromise(of: Void.self)
-        let state = ConnectionContext(LookupSettings(), logger: fixture.log.logger(), metrics: fixture.metrics)
-        let listener = try await ServerBootstrap(group: group)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { channel in
-                channel.closeFuture.cascade(to: closed)
-                return channel.eventLoop.makeCompletedFuture {
-                    let handler = TableConnectionHandler(
-                        .socketmap, service: fixture.service, shared: state, connection: Connection(channel: channel),
-                        logger: fixture.log.logger())
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                    let context = try channel.pipeline.syncOperations.context(handler: handler)
-                    references.value = References(channel: channel, handler: handler, context: context)
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        let server = WatchedServer(
-            port: listener.localAddress?.port ?? 0, eventLoop: eventLoop, references: references, closed: closed)
-        try await test(server)
-        try await listener.close()
-        try await group.shutdownGracefully()
+        let loop = try SocketLoop()
+        defer { loop.end() }
+        let watch = Watch()
+        let shared = ConnectionContext(LookupSettings(), logger: fixture.log.logger(), metrics: fixture.metrics)
+        let context = Listener.ListenerContext(
+            settings: LookupSettings(), passed: .none, loop: loop, logger: fixture.log.logger(),
+            accept: { socket, mailbox in
+                // The table's connection owns it, and nothing else does.
+                let connection = Connection(mailbox: mailbox)
+                watch.references.withLock { $0 = .init(connection: connection, mailbox: mailbox) }
+                return TableConnection(
+                    .socketmap, socket: socket, service: fixture.service, shared: shared, connection: connection,
+                    logger: fixture.log.logger())
+            }, onExhausted: { _ in })
+        let endpoint = TableEndpoint(address: .tcp(host: "127.0.0.1", port: 0), table: .socketmap)
+        let listeners = try await Listener.listen(at: endpoint, context: context)
+        try await test(WatchedServer(port: listeners.first?.port ?? 0, loop: loop, watch: watch))
+        for listener in listeners { await listener.close() }
     }
 
     /// Lets the connection end after its pending replies.
     func drain() async throws {
-        let references = references
-        try await eventLoop.submit {
-            references.value?.channel?.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
-        }.get()
+        watch.references.withLock { $0.mailbox }?.post(.drain)
     }
 
-    /// The objects that are still in memory after the connection is closed and the event loop has run 100 times.
+    /// The objects that are still in memory after the peer has closed and the loop has run some times.
     func aliveAfterClose() async throws -> [String] {
-        try await closed.futureResult.get()
-        let references = references
-        for _ in 0..<100 { try await eventLoop.submit {}.get() }
-        return try await eventLoop.submit { references.value?.alive ?? ["nothing was watched"] }.get()
+        for _ in 0..<10_000 {
+            if watch.references.withLock({ $0.mailbox != nil && $0.connection == nil }) { return [] }
+            // One turn of the loop.
+            await loop.stopListening(.max, acceptsQueue: false)
+        }
+        return ["connection"]
     }
 }

@@ -275,7 +275,7 @@ struct MachineDriver {
     var unsent = ""
     /// Called within each action.
     var onAction: ((inout MachineDriver, String) -> Void)?
-    private(set) var waiting: [(key: String, ticket: Machine.Ticket)] = []
+    private(set) var waiting: [(key: String, ticket: ReplyTicket)] = []
     private(set) var written: [String] = []
     private(set) var mostPending = 0
     private(set) var faults: [String] = []

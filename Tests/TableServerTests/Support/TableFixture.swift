@@ -54,8 +54,11 @@ final class TableFixture: Sendable {
         let logger = log.logger()
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
-                TableConnectionHandler(
-                    table, service: service, shared: shared, connection: Connection(channel: channel), logger: logger))
+                ChannelSocket { socket, mailbox in
+                    TableConnection(
+                        table, socket: socket, service: service, shared: shared,
+                        connection: Connection(mailbox: mailbox), logger: logger)
+                })
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
         return channel

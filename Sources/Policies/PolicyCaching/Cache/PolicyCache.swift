@@ -98,6 +98,22 @@ package struct PolicyCache: Sendable {
         return answer ?? nil
     }
 
+    /// A hit of `PolicyCache`.
+    package typealias Hit = RepeatableHit<PolicyDomain, CacheEntry>
+
+    /// The hit that `answer` has just had, to be repeated; `nil`: it cannot be repeated.
+    package func repeatableHit(of domain: PolicyDomain, at now: WallTime) -> Hit? {
+        guard let handle = entries.handle(of: domain), let end = entries.peek(domain)?.answerEnd(at: now) else {
+            return nil
+        }
+        return Hit(handle, from: now, until: end)
+    }
+
+    /// Counts a repeated hit as a lookup. `false`: its answer may have changed.
+    package mutating func repeats(_ hit: Hit, at now: WallTime) -> Bool {
+        hit.validity.contains(now) && entries.use(hit.handle) { $0.noteLookup(at: now) } != nil
+    }
+
     /// Postfix looks the domain up.
     package mutating func lookup(_ domain: PolicyDomain, at now: WallTime) -> CacheResult<CacheLookup> {
         handle { $0.answerOrStart(domain, at: now) }

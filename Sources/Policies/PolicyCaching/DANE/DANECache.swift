@@ -22,7 +22,7 @@ package struct DANECache: Sendable {
         case start(FlightID, atMost: Duration?)
     }
 
-    private struct CachedResult: Sendable {
+    fileprivate struct CachedResult: Sendable {
         let result: DANEResult
         /// Computed once, because each hit needs it.
         let status: DANEStatus
@@ -30,15 +30,15 @@ package struct DANECache: Sendable {
         let lifetime: Duration
     }
 
-    private struct Entry: Sendable {
+    package struct Entry: Sendable {
         /// The last result, complete or not.
-        var latest: CachedResult?
+        fileprivate var latest: CachedResult?
         /// The last result in which no query failed.
-        var complete: CachedResult?
+        fileprivate var complete: CachedResult?
         /// The status of the latest result with the answers of `complete` in place of failed ones, while `complete` counts.
         /// `nil`: it adds nothing to `complete`.
-        var combined: DANEStatus?
-        var flight: FlightID?
+        fileprivate var combined: DANEStatus?
+        fileprivate var flight: FlightID?
 
         func isFresh(at now: WallTime) -> Bool {
             guard let latest else { return false }
@@ -51,6 +51,14 @@ package struct DANECache: Sendable {
             guard let complete = usable(complete, at: now, settings: settings) else { return latest?.status }
             guard latest != nil, let combined else { return complete.status }
             return combined
+        }
+
+        /// When the status of a fresh entry may change; `nil`: it is not fresh.
+        fileprivate func answerEnd(at now: WallTime, settings: CacheSettings) -> WallTime? {
+            guard let latest, isFresh(at: now) else { return nil }
+            let end = latest.at + latest.lifetime
+            guard let complete = usable(complete, at: now, settings: settings) else { return end }
+            return min(end, complete.at + complete.lifetime + settings.maximumTTL)
         }
 
         private func usable(_ cached: CachedResult?, at now: WallTime, settings: CacheSettings) -> CachedResult? {
@@ -125,6 +133,22 @@ package struct DANECache: Sendable {
             entry.isFresh(at: now) ? entry.status(at: now, settings: settings) : nil
         }
         return answer ?? nil
+    }
+
+    /// A hit of `DANECache`.
+    package typealias Hit = RepeatableHit<Destination, Entry>
+
+    /// The hit that `answer` has just had, to be repeated; `nil`: it cannot be repeated.
+    package func repeatableHit(of destination: Destination, at now: WallTime) -> Hit? {
+        guard let handle = entries.handle(of: destination),
+            let end = entries.peek(destination)?.answerEnd(at: now, settings: settings)
+        else { return nil }
+        return Hit(handle, from: now, until: end)
+    }
+
+    /// `false`: the answer may have changed.
+    package mutating func repeats(_ hit: Hit, at now: WallTime) -> Bool {
+        hit.validity.contains(now) && entries.use(hit.handle) { _ in } != nil
     }
 
     /// Postfix looks the destination up.

@@ -3,7 +3,7 @@ import MTASTS
 import TextFormats
 
 /// What the cache knows of one domain.
-struct CacheEntry: Sendable {
+package struct CacheEntry: Sendable {
     /// What is in progress for the domain.
     enum Activity: Equatable, Sendable {
         case idle
@@ -183,6 +183,21 @@ struct CacheEntry: Sendable {
         guard policyToUpdate(at: now) == nil, let record, record.isFresh(at: now) else { return nil }
         if case .published(let id) = record.result, needsFetch(id, at: now, pauses: pauses) { return nil }
         return status(at: now, pauses: pauses)
+    }
+
+    /// When the answer to a lookup may change, if the entry does not change and the clock is not set back; `nil`: unknown.
+    /// Called only if `answer` has one.
+    func answerEnd(at now: WallTime) -> WallTime? {
+        guard let record else { return nil }
+        let recordEnd = record.at + record.lifetime
+        guard let cached else {
+            if case .published = record.result { return nil }
+            return recordEnd
+        }
+        // Rare states of the clock or of the policy, in which more than these two times counts.
+        guard cached.applies(at: now), cached.clockBehindSince == nil, cached.previousFetchedAt == nil else { return nil }
+        if case .published(let id) = record.result, id != cached.id { return nil }
+        return min(recordEnd, cached.end(asOf: now))
     }
 
     /// In which order entries are evicted: no policy, then `none` and `testing`, then `enforce`.

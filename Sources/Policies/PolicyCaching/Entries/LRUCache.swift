@@ -29,10 +29,18 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         var newest: Int32 = none
     }
 
+    /// Names a value as it is now. A change of the value, except by `use`, makes the handle outdated.
+    package struct Handle: Equatable, Sendable {
+        fileprivate let slot: Int32
+        fileprivate let revision: UInt32
+    }
+
     private var index: [Key: Int32] = [:]
     /// `nil` in the slots in `free`.
     private var elements: [Element?] = []
     private var links: [Link] = []
+    /// How often the value of each slot was changed.
+    private var revisions: [UInt32] = []
     private var free: [Int32] = []
     private var queues: [Queue]
     /// Slots that are not evicted, whatever their priority.
@@ -65,10 +73,23 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         use(key) { $0 }
     }
 
+    func handle(of key: Key) -> Handle? {
+        index[key].map { Handle(slot: $0, revision: revisions[Int($0)]) }
+    }
+
+    /// As `use` with the key of the value. `nil`: the handle is outdated.
+    mutating func use<Result>(_ handle: Handle, _ body: (inout Value) -> Result) -> Result? {
+        guard revisions[Int(handle.slot)] == handle.revision else { return nil }
+        return use(slot: handle.slot, body)
+    }
+
     /// Calls `body` with the value in its slot, without copying it. The element becomes the most recently used one of its
-    /// priority.
+    /// priority. `body` may change only what no handle depends on.
     mutating func use<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
-        guard let slot = index[key] else { return nil }
+        index[key].flatMap { use(slot: $0, body) }
+    }
+
+    private mutating func use<Result>(slot: Int32, _ body: (inout Value) -> Result) -> Result? {
         let priority = links[Int(slot)].priority
         if priority != none, queues[Int(priority)].newest != slot {
             unlink(slot)
@@ -88,7 +109,7 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         if let known = index[key] {
             slot = known
             unlink(slot)
-            elements[Int(slot)]?.value = value
+            set(value, at: slot)
         } else {
             evicted = makeSpace()
             slot = takeSlot(Element(key: key, value: value))
@@ -101,13 +122,18 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Replaces the value of a known key. This does not count as a use.
     mutating func replace(_ value: Value, for key: Key) {
         guard let slot = index[key] else { return }
+        set(value, at: slot)
+    }
+
+    private mutating func set(_ value: Value, at slot: Int32) {
         elements[Int(slot)]?.value = value
+        revisions[Int(slot)] &+= 1
     }
 
     /// Replaces the value of a known key. If its priority changes, it becomes the most recently used one of the new priority.
     mutating func replace(_ value: Value, for key: Key, priority: Priority) {
         guard let slot = index[key] else { return }
-        elements[Int(slot)]?.value = value
+        set(value, at: slot)
         guard links[Int(slot)].priority != Int32(priority) else { return }
         unlink(slot)
         link(slot, priority: Int32(priority))
@@ -140,6 +166,7 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         unlink(slot)
         retained.remove(slot)
         elements[Int(slot)] = nil
+        revisions[Int(slot)] &+= 1
         free.append(slot)
     }
 
@@ -150,6 +177,7 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         }
         elements.append(element)
         links.append(Link())
+        revisions.append(0)
         return Int32(elements.count - 1)
     }
 

@@ -12,12 +12,40 @@ extension PolicyService {
         case waiting(Waiter, atMost: Duration?)
     }
 
+    /// A cache hit, to be repeated with `repeats`.
+    package struct Hit: Sendable {
+        package let destination: Destination
+        let policy: PolicyCache.Hit
+        /// `nil`: DANE was off.
+        let dane: DANECache.Hit?
+        let revision: UInt64
+    }
+
     /// Answers a cache hit. Returns `nil` if something has to be looked up; call `lookup` then.
-    package func decision(for destination: Destination) -> Decision? {
+    package func decision(for destination: Destination) -> Decision? { hit(destination)?.decision }
+
+    /// Answers a cache hit. Returns `nil` if something has to be looked up; call `lookup` then. `hit` is `nil` if it cannot be
+    /// repeated.
+    package func hit(_ destination: Destination) -> (decision: Decision, hit: Hit?)? {
         let now = now()
-        guard let input = state.withLock({ $0.hit(destination, at: now) }) else { return nil }
+        let found = state.withLock { state -> (DecisionInput, Hit?)? in
+            state.hit(destination, at: now).map {
+                ($0, state.repeatableHit(destination, input: $0, at: now))
+            }
+        }
+        guard let (input, hit) = found else { return nil }
         if input.isObserving { observedLookups.log(input.underlying, for: destination) }
-        return input.effective
+        return (input.effective, hit)
+    }
+
+    /// Whether a hit still has the same decision. Then it counts as another lookup with this rule and reply.
+    ///
+    /// - Parameter reply: the kind of reply, in one word.
+    package func repeats(_ hit: Hit, rule: Decision.Rule, reply: String) -> Bool {
+        let now = now()
+        guard state.withLock({ $0.repeats(hit, at: now) }) else { return false }
+        noteLookup(RecentLookup(destination: hit.destination, at: now, rule: rule, reply: reply))
+        return true
     }
 
     /// Answers from the cache, or waits for a discovery. Starts a discovery if none is in progress, even if an override
@@ -89,7 +117,7 @@ extension PolicyService {
     }
 
     package func noteLookup(_ lookup: RecentLookup) {
-        recentLookups.withLock { $0.add(lookup, of: lookup.destination.domain) }
+        recentLookups.withLock { $0.add(lookup) }
     }
 }
 

@@ -18,11 +18,13 @@ package final class ConnectionContext: Sendable {
     }
 
     private let state: Mutex<State>
+    private let readyReplies = Mutex(ReadyReplies())
     let metrics: LookupMetrics
     /// Messages about connections that any client can cause.
     let malformedRequests = LogLimiter()
     let replacedConnections = LogLimiter()
     let refusedConnections = LogLimiter()
+    let unacceptedConnections = LogLimiter()
     private let logger: Logger
 
     /// Between two messages about the policy of one domain.
@@ -46,6 +48,18 @@ package final class ConnectionContext: Sendable {
             state.settings = settings
             state.usesOldDialect = false
         }
+    }
+
+    // MARK: Ready replies
+
+    /// `nil` while each lookup is logged.
+    func readyReply(to key: [UInt8], in form: ReplyForm) -> ReadyReply? {
+        guard logger.logLevel > .debug else { return nil }
+        return readyReplies.withLock { $0.reply(to: key, in: form) }
+    }
+
+    func store(_ reply: ReadyReply) {
+        readyReplies.withLock { $0.store(reply) }
     }
 
     /// A socketmap client chose this dialect by its map name. Logs an older dialect than Postfix understands, once.

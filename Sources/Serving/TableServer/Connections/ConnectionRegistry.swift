@@ -110,7 +110,7 @@ final class ConnectionRegistry: Sendable {
             state.isDraining = true
             return state.connections.values.map(\.connection)
         }
-        for connection in open { connection.channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain) }
+        for connection in open { connection.mailbox.post(.drain) }
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
                 if !state.connections.isEmpty { state.whenEmpty = continuation }
@@ -146,29 +146,24 @@ extension ConnectionRegistry.State {
     }
 }
 
-/// A user event for the pipeline of a connection.
-package enum ConnectionEvent: Sendable {
-    /// Answer pending requests, then close.
-    case drain
-}
-
 /// A connection in the registry.
 package final class Connection: Sendable {
-    let channel: any Channel
+    let mailbox: any ConnectionMailbox
     private let registry: ConnectionRegistry?
 
-    /// - Parameter registry: notes whether the connection is idle. It may retain the connection until it is closed.
-    init(channel: any Channel, registry: ConnectionRegistry) {
-        self.channel = channel
+    /// - Parameter registry: notes whether the connection is idle. It retains the connection until it is closed. `nil`: the
+    ///   connection is in no registry.
+    init(mailbox: any ConnectionMailbox, registry: ConnectionRegistry?) {
+        self.mailbox = mailbox
         self.registry = registry
     }
 
     /// A connection without a registry.
-    package init(channel: any Channel) {
-        self.channel = channel
-        registry = nil
+    package convenience init(mailbox: any ConnectionMailbox) {
+        self.init(mailbox: mailbox, registry: nil)
     }
 
     func becomeBusy() { registry?.noteBusy(self) }
     func becomeIdle() { registry?.noteIdle(self) }
+    func becomeClosed() { registry?.remove(self) }
 }

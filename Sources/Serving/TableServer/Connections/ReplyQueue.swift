@@ -4,10 +4,6 @@ import NIOCore
 ///
 /// A request opens a ticket, its reply fulfils the ticket, and `next` returns the replies that may be written.
 package struct ReplyQueue<Reply> {
-    package struct Ticket: Hashable {
-        fileprivate let number: Int
-    }
-
     private var replies = CircularBuffer<Reply?>()
     /// The number of the oldest open ticket.
     private var first = 0
@@ -18,13 +14,13 @@ package struct ReplyQueue<Reply> {
     package var count: Int { replies.count }
     package var isEmpty: Bool { replies.isEmpty }
 
-    package mutating func open() -> Ticket {
+    package mutating func open() -> ReplyTicket {
         replies.append(nil)
-        return Ticket(number: first + replies.count - 1)
+        return ReplyTicket(number: first + replies.count - 1)
     }
 
     /// Sets the reply to a request. A second reply to the same request is ignored.
-    package mutating func fulfil(_ ticket: Ticket, with reply: Reply) {
+    package mutating func fulfil(_ ticket: ReplyTicket, with reply: Reply) {
         let offset = ticket.number - first
         guard offset >= 0, offset < replies.count else { return }
         let index = replies.index(replies.startIndex, offsetBy: offset)
@@ -41,4 +37,9 @@ package struct ReplyQueue<Reply> {
         first += 1
         return reply
     }
+}
+
+/// Names one request of a connection.
+package struct ReplyTicket: Hashable, Sendable {
+    fileprivate let number: Int
 }

@@ -11,10 +11,8 @@ import PostfixTable
 /// Concurrency: a value; belongs to one connection.
 /// Limits: takes no request while `maximumPending` replies are pending or the channel is not writable.
 /// Errors: a malformed request is the last one; the connection ends after its error reply.
-/// Not here: the channel and the timers (TableConnectionHandler), the content of a reply (PolicyService).
+/// Not here: the channel and the timers (TableConnection), the content of a reply (PolicyService).
 struct TableConnectionStateMachine<Reply> {
-    typealias Ticket = ReplyQueue<Reply>.Ticket
-
     /// The facts about the channel that decide what comes next.
     struct ChannelState: Equatable {
         /// `false` after the channel is closed.
@@ -24,9 +22,9 @@ struct TableConnectionStateMachine<Reply> {
 
     enum Action: Equatable {
         /// Find the reply to this request, and pass it to `replyReady`, now or later.
-        case answer(TableRequest, Ticket)
+        case answer(TableRequest, ReplyTicket)
         /// Pass an error reply to `replyReady` now. No request follows.
-        case answerMalformed(MalformedRequestError, Ticket)
+        case answerMalformed(MalformedRequestError, ReplyTicket)
         /// Write and flush the replies that `nextReply` returns, at least one of them.
         case writeReplies
         /// Read from the channel.
@@ -101,7 +99,7 @@ struct TableConnectionStateMachine<Reply> {
     }
 
     /// A reply to an earlier `answer` or `answerMalformed`. A second reply to the same request is ignored.
-    mutating func replyReady(_ reply: Reply, for ticket: Ticket, on channel: ChannelState) -> Action? {
+    mutating func replyReady(_ reply: Reply, for ticket: ReplyTicket, on channel: ChannelState) -> Action? {
         replies.fulfil(ticket, with: reply)
         return next(on: channel)
     }
@@ -205,7 +203,8 @@ struct TableConnectionStateMachine<Reply> {
             return .answerMalformed(error as? MalformedRequestError ?? .frame("\(error)"), ticket)
         }
         needsInput = true
-        input.discardReadBytes()
+        // Returns the memory of the read to the socket.
+        input = input.readableBytes == 0 ? ByteBuffer() : ByteBuffer(bytes: input.readableBytesView)
         if peerHasFinished { shutDown(afterProtocolError: false, on: channel) }
         return nil
     }

@@ -6,7 +6,7 @@ import PolicyCaching
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(5))) struct TableConnectionHandlerTests {
+@Suite(.timeLimit(.minutes(5))) struct TableConnectionTests {
     @Test func `a first lookup is answered after its discovery, the next one at once`() async throws {
         let fixture = TableFixture()
         fixture.publish("example.com")
@@ -166,7 +166,7 @@ import TestSupport
             let channel = try await fixture.connect(.socketmap)
             try await channel.send("13:x example.com,")
             await gate.arrivals()
-            channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
+            channel.pipeline.fireUserInboundEventTriggered(ConnectionMessage.drain)
             #expect(channel.isActive)
             gate.open()
             #expect(try await channel.nextWrite().contains("OK secure"))
@@ -184,7 +184,7 @@ import TestSupport
         let fixture = TableFixture()
         try await fixture.run {
             let channel = try await fixture.connect(.socketmap)
-            channel.pipeline.fireUserInboundEventTriggered(ConnectionEvent.drain)
+            channel.pipeline.fireUserInboundEventTriggered(ConnectionMessage.drain)
             var rounds = 0
             while channel.isActive, rounds < 100 {
                 try await channel.send("2:x ,")
