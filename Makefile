@@ -3,6 +3,7 @@
 # make deb    builds a package for this Debian (12), .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
 # make deb-trixie  builds one for Debian 13 in a directory tree of that release, .build/deb/sts-bridge_VERSION+deb13u1_ARCHITECTURE.deb
 # make image-test  builds the images from the Dockerfiles and sends mail through both; needs neither Docker nor a registry
+# make bench  measures sts-bridge and other programs as ratios to this machine's limit; see Documentation/performance.md
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
@@ -12,12 +13,16 @@ TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iprou
 TREE_PACKAGES = postfix ca-certificates dns-root-data libcurl4t64 libidn2-0 libsqlite3-0 libssl3t64 libstdc++6 \
 	libunbound8 zlib1g
 IMAGE_PACKAGES = podman crun buildah debootstrap knot openssl iproute2 util-linux python3-yaml
+BENCH_PACKAGES = $(BUILD_PACKAGES) gcc libc6-dev knot unbound nginx-light openssl iproute2 util-linux python3 python3-venv valgrind
 DEB_PACKAGES = debhelper dpkg-dev chrpath lintian
 
 # The rules of .ci/check-structure; empty: all rules.
 STRUCTURE_RULES =
 
 TESTS = Tests/in-namespace swift test --skip-build
+# The groups of `make bench` (empty: all) and options of Benchmarks/Lookups/bench.
+BENCH =
+BENCH_OPTIONS =
 # The directory in which SwiftPM builds; a package for another Debian has its own.
 BUILD = .build
 BINARY = $(BUILD)/release/sts-bridge
@@ -51,7 +56,7 @@ DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md L
 INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
 	$(SERVICE) $(SOCKET) $(SYSUSERS) $(TMPFILES) $(addprefix $(DOC)/,$(DOCUMENTS))
 
-.PHONY: run build packages test trees deb deb-trixie image-test install uninstall
+.PHONY: run build packages test bench trees deb deb-trixie image-test install uninstall
 
 run: build
 	mkdir -p .run
@@ -87,6 +92,10 @@ test:
 		'^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|BridgeDaemon|Commands|TableServer|PolicyRuntime|EndToEnd)Tests'
 	$(MAKE) trees
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
+
+bench: build
+	.ci/install-packages $(BENCH_PACKAGES)
+	Benchmarks/Lookups/bench --binary $(BINARY) $(BENCH_OPTIONS) $(BENCH)
 
 trees:
 	.ci/debian-tree trixie postfix $(TREE_PACKAGES)

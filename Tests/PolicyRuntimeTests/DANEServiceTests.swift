@@ -88,6 +88,23 @@ import TextFormats
         }
     }
 
+    @Test func `no hit is repeated after its DANE result has expired, or after DANE was switched`() async throws {
+        for change in [
+            { (fixture: Fixture) in fixture.clock.advance(.seconds(300)) }, { $0.service.useDANE(false) },
+        ] as [@Sendable (Fixture) -> Void] {
+            let fixture = Fixture()
+            fixture.service.useDANE(true)
+            try await fixture.run {
+                try await fixture.expect(.dane)
+                let destination = Destination(domain: try domain("example.com"))
+                let hit = try #require(fixture.service.hit(destination)?.hit)
+                #expect(fixture.service.repeats(hit, rule: .dane, reply: "dane-only"))
+                change(fixture)
+                #expect(!fixture.service.repeats(hit, rule: .dane, reply: "dane-only"))
+            }
+        }
+    }
+
     @Test func `a fresh result overrides a cached policy at once`() async throws {
         let fixture = Fixture()
         fixture.service.useDANE(true)

@@ -223,7 +223,7 @@ package final class LookupServer: Service {
             for endpoint in endpoints {
                 let context = Listener.ListenerContext(
                     settings: settings, passed: passed, loop: loop, logger: logger,
-                    accept: { self.accept($0, mailbox: $1, for: endpoint.table) },
+                    accept: { self.accept($0, queue: $1, for: endpoint.table) },
                     onExhausted: { self.logExhaustion(code: $0) })
                 let bound = try await Listener.listen(at: endpoint, context: context)
                 listeners += bound
@@ -251,14 +251,14 @@ package final class LookupServer: Service {
 
     /// Called on the thread of the socket loop. `nil`: the connection is refused.
     private func accept(
-        _ socket: any ConnectionSocket, mailbox: any ConnectionMailbox, for table: TableProtocol
+        _ socket: any ConnectionSocket, queue: any ConnectionQueue, for table: TableProtocol
     ) -> TableConnection? {
-        let connection = Connection(mailbox: mailbox, registry: registry)
+        let connection = Connection(queue: queue, registry: registry)
         let admission = registry.admit(connection)
         log(admission)
         switch admission {
         case .admitted: break
-        case .replacing(let oldest): oldest.mailbox.post(.close)
+        case .replacing(let oldest): oldest.queue.post(.close)
         case .refused: return nil
         }
         return TableConnection(

@@ -75,7 +75,7 @@ private struct WatchedServer: Sendable {
     private final class Watch: Sendable {
         struct References: Sendable {
             weak var connection: Connection?
-            var mailbox: (any ConnectionMailbox)?
+            var queue: (any ConnectionQueue)?
         }
 
         let references = Mutex(References())
@@ -92,10 +92,10 @@ private struct WatchedServer: Sendable {
         let shared = ConnectionContext(LookupSettings(), logger: fixture.log.logger(), metrics: fixture.metrics)
         let context = Listener.ListenerContext(
             settings: LookupSettings(), passed: .none, loop: loop, logger: fixture.log.logger(),
-            accept: { socket, mailbox in
+            accept: { socket, queue in
                 // The table's connection owns it, and nothing else does.
-                let connection = Connection(mailbox: mailbox)
-                watch.references.withLock { $0 = .init(connection: connection, mailbox: mailbox) }
+                let connection = Connection(queue: queue)
+                watch.references.withLock { $0 = .init(connection: connection, queue: queue) }
                 return TableConnection(
                     .socketmap, socket: socket, service: fixture.service, shared: shared, connection: connection,
                     logger: fixture.log.logger())
@@ -108,13 +108,13 @@ private struct WatchedServer: Sendable {
 
     /// Lets the connection end after its pending replies.
     func drain() async throws {
-        watch.references.withLock { $0.mailbox }?.post(.drain)
+        watch.references.withLock { $0.queue }?.post(.drain)
     }
 
     /// The objects that are still in memory after the peer has closed and the loop has run some times.
     func aliveAfterClose() async throws -> [String] {
         for _ in 0..<10_000 {
-            if watch.references.withLock({ $0.mailbox != nil && $0.connection == nil }) { return [] }
+            if watch.references.withLock({ $0.queue != nil && $0.connection == nil }) { return [] }
             // One turn of the loop.
             await loop.stopListening(.max, acceptsQueue: false)
         }

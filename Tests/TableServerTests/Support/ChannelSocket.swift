@@ -10,16 +10,16 @@ final class ChannelSocket: ChannelDuplexHandler, ConnectionSocket {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let makeConnection: (ChannelSocket, any ConnectionMailbox) -> TableConnection
+    private let makeConnection: (ChannelSocket, any ConnectionQueue) -> TableConnection
     private var connection: TableConnection?
     private var context: ChannelHandlerContext?
     private var timers: [Scheduled<Void>] = []
 
-    init(_ makeConnection: @escaping (ChannelSocket, any ConnectionMailbox) -> TableConnection) {
+    init(_ makeConnection: @escaping (ChannelSocket, any ConnectionQueue) -> TableConnection) {
         self.makeConnection = makeConnection
     }
 
-    private struct Mailbox: ConnectionMailbox {
+    private struct Queue: ConnectionQueue {
         let channel: any Channel
 
         func post(_ message: ConnectionMessage) {
@@ -31,7 +31,7 @@ final class ChannelSocket: ChannelDuplexHandler, ConnectionSocket {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        connection = makeConnection(self, Mailbox(channel: context.channel))
+        connection = makeConnection(self, Queue(channel: context.channel))
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection?.received(unwrapInboundIn(data)) }

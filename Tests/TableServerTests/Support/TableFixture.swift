@@ -54,10 +54,10 @@ final class TableFixture: Sendable {
         let logger = log.logger()
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
-                ChannelSocket { socket, mailbox in
+                ChannelSocket { socket, queue in
                     TableConnection(
                         table, socket: socket, service: service, shared: shared,
-                        connection: Connection(mailbox: mailbox), logger: logger)
+                        connection: Connection(queue: queue), logger: logger)
                 })
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))

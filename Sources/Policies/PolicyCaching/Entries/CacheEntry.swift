@@ -195,7 +195,9 @@ package struct CacheEntry: Sendable {
             return recordEnd
         }
         // Rare states of the clock or of the policy, in which more than these two times counts.
-        guard cached.applies(at: now), cached.clockBehindSince == nil, cached.previousFetchedAt == nil else { return nil }
+        guard cached.applies(at: now), cached.clockBehindSince == nil, cached.previousFetchedAt == nil else {
+            return nil
+        }
         if case .published(let id) = record.result, id != cached.id { return nil }
         return min(recordEnd, cached.end(asOf: now))
     }

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// A dictionary of bounded size. When it is full, it evicts the least recently used element of the lowest priority.
 ///
 /// Elements are in an array of slots. Each slot is linked into the queue of its priority, least recently used first. An
@@ -221,6 +223,20 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             links[Int(link.newer)].older = link.older
         }
         links[Int(slot)] = Link()
+    }
+}
+
+/// A cache hit that can be repeated without a new decision, as long as nothing changes that its decision depends on.
+package struct RepeatableHit<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    let handle: LRUCache<Key, Value>.Handle
+    /// From the hit until the answer may change with time. A clock that is set back before it ends the validity, too.
+    let validity: Range<WallTime>
+
+    /// `nil`: the validity is empty.
+    init?(_ handle: LRUCache<Key, Value>.Handle, from start: WallTime, until end: WallTime) {
+        guard start < end else { return nil }
+        self.handle = handle
+        validity = start..<end
     }
 }
 

@@ -110,7 +110,7 @@ final class ConnectionRegistry: Sendable {
             state.isDraining = true
             return state.connections.values.map(\.connection)
         }
-        for connection in open { connection.mailbox.post(.drain) }
+        for connection in open { connection.queue.post(.drain) }
         await withCheckedContinuation { continuation in
             let isEmpty = state.withLock { state in
                 if !state.connections.isEmpty { state.whenEmpty = continuation }
@@ -148,19 +148,19 @@ extension ConnectionRegistry.State {
 
 /// A connection in the registry.
 package final class Connection: Sendable {
-    let mailbox: any ConnectionMailbox
+    let queue: any ConnectionQueue
     private let registry: ConnectionRegistry?
 
     /// - Parameter registry: notes whether the connection is idle. It retains the connection until it is closed. `nil`: the
     ///   connection is in no registry.
-    init(mailbox: any ConnectionMailbox, registry: ConnectionRegistry?) {
-        self.mailbox = mailbox
+    init(queue: any ConnectionQueue, registry: ConnectionRegistry?) {
+        self.queue = queue
         self.registry = registry
     }
 
     /// A connection without a registry.
-    package convenience init(mailbox: any ConnectionMailbox) {
-        self.init(mailbox: mailbox, registry: nil)
+    package convenience init(queue: any ConnectionQueue) {
+        self.init(queue: queue, registry: nil)
     }
 
     func becomeBusy() { registry?.noteBusy(self) }

@@ -39,6 +39,6 @@ package enum ConnectionMessage: Sendable {
 /// Passes messages to one connection, on the thread of its socket. A closed connection receives none.
 ///
 /// Concurrency: any thread.
-package protocol ConnectionMailbox: Sendable {
+package protocol ConnectionQueue: Sendable {
     func post(_ message: ConnectionMessage)
 }

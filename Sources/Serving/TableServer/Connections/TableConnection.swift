@@ -39,7 +39,7 @@ package final class TableConnection {
     /// `nil` after the socket is closed.
     private var socket: (any ConnectionSocket)?
 
-    /// - Parameter connection: the connection's entry in the registry, and its mailbox.
+    /// - Parameter connection: the connection's entry in the registry, and its message queue.
     package init(
         _ table: TableProtocol, socket: any ConnectionSocket, service: PolicyService, shared: ConnectionContext,
         connection: Connection, logger: Logger
@@ -158,8 +158,8 @@ package final class TableConnection {
         if let (decision, hit) = service.hit(destination) {
             return reply(with: decision, to: request, about: destination, ticket: ticket, since: since, hit: hit)
         }
-        let mailbox = connection.mailbox
-        let lookup = service.lookup(destination) { mailbox.post(.lookupFinished(ticket, $0)) }
+        let queue = connection.queue
+        let lookup = service.lookup(destination) { queue.post(.lookupFinished(ticket, $0)) }
         switch lookup {
         case .decided(let decision):
             // The discovery has ended since the call of `decision(for:)`.

@@ -16,7 +16,7 @@ final class SocketLoop: Sendable {
     typealias SocketID = UInt64
 
     /// Makes the connection of an accepted socket, on the thread. `nil`: the socket is closed.
-    typealias Accept = @Sendable (any ConnectionSocket, any ConnectionMailbox) -> TableConnection?
+    typealias Accept = @Sendable (any ConnectionSocket, any ConnectionQueue) -> TableConnection?
 
     struct ListeningSocket: Sendable {
         /// It does not block, and it listens.
@@ -131,8 +131,8 @@ final class SocketLoop: Sendable {
         for command in rest { Self.reject(command) }
     }
 
-    /// The mailbox of one connection.
-    struct Mailbox: ConnectionMailbox {
+    /// The queue of one connection.
+    struct Queue: ConnectionQueue {
         let loop: SocketLoop
         let id: SocketID
 

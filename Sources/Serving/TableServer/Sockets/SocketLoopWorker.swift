@@ -119,7 +119,7 @@ final class SocketLoopWorker {
                 descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         }
         let client = ClientSocket(descriptor: descriptor, id: loop.newID(), worker: self)
-        guard let connection = listener.accept(client, SocketLoop.Mailbox(loop: loop, id: client.id)) else {
+        guard let connection = listener.accept(client, SocketLoop.Queue(loop: loop, id: client.id)) else {
             Glibc.close(descriptor)
             return nil
         }
