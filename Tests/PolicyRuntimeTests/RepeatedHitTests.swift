@@ -104,6 +104,8 @@ import TestSupport
     @Test func `no hit is repeated after a refresh by the operator`() async throws {
         try await expectEnd { fixture in
             fixture.publish(Self.name, id: "2", policy: policyText(mx: ["other.example"]))
+            // The minimum interval between two fetches.
+            fixture.clock.advance(.seconds(1))
             _ = await fixture.service.refresh(try domain(Self.name))
         }
     }

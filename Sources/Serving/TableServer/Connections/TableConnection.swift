@@ -36,6 +36,8 @@ package final class TableConnection {
     private var machine: Machine
     private var renderer: ReplyRenderer
     private var lookups: [ReplyTicket: PendingLookup] = [:]
+    /// The time of the last read. The time of a reply counts from here.
+    private var readAt = NIODeadline.now()
     /// `nil` after the socket is closed.
     private var socket: (any ConnectionSocket)?
 
@@ -59,6 +61,7 @@ package final class TableConnection {
 
     /// The socket has read octets. `readCompleted` follows.
     package func received(_ octets: ByteBuffer) {
+        readAt = .now()
         machine.received(octets, settings: shared.settings)
     }
 
@@ -145,7 +148,7 @@ package final class TableConnection {
     // MARK: Answers
 
     private func answer(_ request: TableRequest, ticket: ReplyTicket, on socket: any ConnectionSocket) {
-        let since = socket.now
+        let since = readAt
         if let ready = readyReply(to: request) {
             return perform(machine.replyReady(.ready(ready, since: since), for: ticket, on: channelState))
         }
