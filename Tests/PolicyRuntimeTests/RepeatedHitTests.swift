@@ -57,7 +57,7 @@ import TestSupport
         }
     }
 
-    @Test func `STS-3.3-a no hit is repeated after its record has expired`() async throws {
+    @Test func `no hit is repeated after its record has expired`() async throws {
         try await expectEnd { $0.clock.advance(.seconds(3_601)) }
     }
 

@@ -7,12 +7,14 @@ import TextFormats
 struct ServiceState {
     var cache: PolicyCache
     var daneCache: DANECache
-    var overrides = OverrideStore() { didSet { revision &+= 1 } }
+    var overrides = OverrideStore()
     var decisions: DecisionSettings { didSet { revision &+= 1 } }
     /// Whether DANE is looked up. It changes at run time, when DNSSEC validation fails or works again.
     var usesDANE = false { didSet { revision &+= 1 } }
-    /// Changes with everything that decisions depend on beside the two caches.
+    /// How often the settings of decisions were changed.
     private(set) var revision: UInt64 = 0
+    /// Grows with each change of what decisions depend on beside the two caches.
+    var decisionRevision: UInt64 { revision &+ UInt64(overrides.changeCount) }
     /// Paused until the overrides are loaded.
     var waiters: WaiterTable
     /// The number of lookups that observe mode answered at once while a discovery runs. Its end reports what Postfix would
@@ -79,16 +81,16 @@ struct ServiceState {
             let policy = cache.repeatableHit(of: destination.domain, at: now)
         else { return nil }
         guard usesDANE else {
-            return PolicyService.Hit(destination: destination, policy: policy, dane: nil, revision: revision)
+            return PolicyService.Hit(destination: destination, policy: policy, dane: nil, revision: decisionRevision)
         }
         return daneCache.repeatableHit(of: destination, at: now).map {
-            PolicyService.Hit(destination: destination, policy: policy, dane: $0, revision: revision)
+            PolicyService.Hit(destination: destination, policy: policy, dane: $0, revision: decisionRevision)
         }
     }
 
     /// Counts a repeated hit as a lookup. `false`: its answer may have changed.
     mutating func repeats(_ hit: PolicyService.Hit, at now: WallTime) -> Bool {
-        guard hit.revision == revision, !waiters.isPaused else { return false }
+        guard hit.revision == decisionRevision, !waiters.isPaused else { return false }
         if let dane = hit.dane, !daneCache.repeats(dane, at: now) { return false }
         return cache.repeats(hit.policy, at: now)
     }

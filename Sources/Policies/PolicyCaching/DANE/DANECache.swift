@@ -57,6 +57,8 @@ package struct DANECache: Sendable {
         fileprivate func answerEnd(at now: WallTime, settings: CacheSettings) -> WallTime? {
             guard let latest, isFresh(at: now) else { return nil }
             let end = latest.at + latest.lifetime
+            // A result in the future counts as soon as the clock has reached it.
+            if let complete, complete.at.isAhead(of: now) { return nil }
             guard let complete = usable(complete, at: now, settings: settings) else { return end }
             return min(end, complete.at + complete.lifetime + settings.maximumTTL)
         }

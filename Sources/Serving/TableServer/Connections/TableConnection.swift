@@ -149,10 +149,10 @@ package final class TableConnection {
 
     private func answer(_ request: TableRequest, ticket: ReplyTicket, on socket: any ConnectionSocket) {
         let since = readAt
+        if let dialect = request.dialect { shared.noteChosen(dialect) }
         if let ready = readyReply(to: request) {
             return perform(machine.replyReady(.ready(ready, since: since), for: ticket, on: channelState))
         }
-        if let dialect = request.dialect { shared.noteChosen(dialect) }
         guard let nextHop = NextHop(key: request.key, services: machine.settings.services) else {
             log.write(request, reply: .notFound, rule: ReplyKind.notFound.ruleWithoutDecision, since: since)
             return reply(.notFound, to: request, ticket: ticket, decision: nil, since: since)

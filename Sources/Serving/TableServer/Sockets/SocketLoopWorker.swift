@@ -8,7 +8,8 @@ import NIOCore
 /// Concurrency: made, run and released on one thread; not Sendable.
 /// Limits: one read of a connection takes at most 16 KiB, and one look at a queue accepts at most 64 connections, so that no
 /// peer delays the others for long.
-/// Errors: without descriptors or memory it pauses a listening socket for 100 ms; connections stay in the queue.
+/// Errors: if it cannot accept, for example without descriptors or memory, it pauses a listening socket for 100 ms, as often as
+/// needed; connections stay in the queue.
 final class SocketLoopWorker {
     typealias SocketID = SocketLoop.SocketID
 
@@ -82,7 +83,7 @@ final class SocketLoopWorker {
         switch command {
         case .listen(let id, let socket):
             listeners[id] = socket
-            control(EPOLL_CTL_ADD, descriptor: socket.descriptor, id: id, events: EPOLLIN.rawValue)
+            watch(socket, id: id)
         case .stopListening(let id, let acceptsQueue, let continuation):
             stopListening(id, acceptsQueue: acceptsQueue)
             continuation.resume()
@@ -96,17 +97,33 @@ final class SocketLoopWorker {
     private func acceptConnections(of listener: SocketLoop.ListeningSocket, id: SocketID) {
         for _ in 0..<Self.maximumAccepts {
             guard let code = acceptConnection(of: listener) else { continue }
-            switch code {
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-                listener.onExhausted(code)
-                control(EPOLL_CTL_DEL, descriptor: listener.descriptor, id: id, events: 0)
-                timers.insert(Timer(time: now + Self.pause, socket: id, kind: .listener))
-                return
-            // accept(2): an error of one connection that is already pending. The next may be good.
-            case ECONNABORTED, EINTR, EPROTO: continue
-            default: return
-            }
+            if code == EAGAIN { return }
+            guard !Self.concernsOneConnection(code) else { continue }
+            // epoll would report the socket again at once. Not EPOLL_CTL_MOD, which cannot hide EPOLLHUP.
+            listener.onExhausted(code)
+            control(EPOLL_CTL_DEL, descriptor: listener.descriptor, id: id, events: 0)
+            return pause(id)
         }
+    }
+
+    /// Whether an errno of accept(2) is that of a connection in the queue, so that the next connection may be good.
+    private static func concernsOneConnection(_ code: Int32) -> Bool {
+        [
+            ECONNABORTED, EINTR, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+            ENETUNREACH,
+        ].contains(code)
+    }
+
+    /// Accepts from now on, or as soon as the kernel has memory for that.
+    private func watch(_ listener: SocketLoop.ListeningSocket, id: SocketID) {
+        if !control(EPOLL_CTL_ADD, descriptor: listener.descriptor, id: id, events: EPOLLIN.rawValue) {
+            listener.onExhausted(errno)
+            pause(id)
+        }
+    }
+
+    private func pause(_ listener: SocketID) {
+        timers.insert(Timer(time: now + Self.pause, socket: listener, kind: .listener))
     }
 
     /// - Returns: `nil`, or the errno of accept(2).
@@ -124,8 +141,10 @@ final class SocketLoopWorker {
             return nil
         }
         clients[client.id] = client
-        control(EPOLL_CTL_ADD, descriptor: descriptor, id: client.id, events: EPOLLIN.rawValue)
+        let isWatched = control(EPOLL_CTL_ADD, descriptor: descriptor, id: client.id, events: EPOLLIN.rawValue)
         client.begin(connection)
+        // Without memory in the kernel. Postfix connects again.
+        if !isWatched { client.close() }
         return nil
     }
 
@@ -133,7 +152,9 @@ final class SocketLoopWorker {
         guard let listener = listeners.removeValue(forKey: id) else { return }
         let deadline = NIODeadline.now() + Self.maximumQueueTime
         if acceptsQueue {
-            while acceptConnection(of: listener) == nil, NIODeadline.now() < deadline {}
+            while NIODeadline.now() < deadline {
+                if let code = acceptConnection(of: listener), !Self.concernsOneConnection(code) { break }
+            }
         }
         // The service manager may have the socket too, so that closing our descriptor does not remove it from epoll.
         control(EPOLL_CTL_DEL, descriptor: listener.descriptor, id: id, events: 0)
@@ -142,10 +163,13 @@ final class SocketLoopWorker {
 
     // MARK: For client sockets
 
-    func control(_ operation: Int32, descriptor: Int32, id: SocketID, events: UInt32) {
+    /// Calls epoll_ctl(2).
+    ///
+    /// - Returns: `false` after an error, with errno. Only EPOLL_CTL_ADD can fail, if the kernel has no memory for it.
+    @discardableResult
+    func control(_ operation: Int32, descriptor: Int32, id: SocketID, events: UInt32) -> Bool {
         var event = epoll_event(events: events, data: epoll_data_t(u64: id))
-        // Fails only for a descriptor that is not watched or is watched already.
-        _ = epoll_ctl(loop.epoll, operation, descriptor, &event)
+        return epoll_ctl(loop.epoll, operation, descriptor, &event) == 0
     }
 
     enum ReadResult {
@@ -179,8 +203,7 @@ final class SocketLoopWorker {
             switch first.kind {
             case .connection(let timer): clients[first.socket]?.connection?.timerExpired(timer)
             case .listener:
-                guard let listener = listeners[first.socket] else { continue }
-                control(EPOLL_CTL_ADD, descriptor: listener.descriptor, id: first.socket, events: EPOLLIN.rawValue)
+                if let listener = listeners[first.socket] { watch(listener, id: first.socket) }
             }
         }
     }
