@@ -248,3 +248,8 @@ import TextFormats
         #expect(warnings == (warns ? ["policy fetch failed"] : []))
     }
 }
+
+extension PolicyService {
+    /// The decision of a cache hit.
+    func decision(for destination: Destination) -> Decision? { hit(destination)?.decision }
+}

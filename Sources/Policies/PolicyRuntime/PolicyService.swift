@@ -12,7 +12,7 @@ import TextFormats
 ///
 /// It drives the pure value `PolicyCache`: decides under one mutex and acts outside of it. A cache hit is answered on the
 /// thread of the caller; only a miss starts a task.
-/// Concurrency: `decision(for:)`, `lookup(_:onDecision:)` and `cancelWait(_:)` from any thread or event loop; discoveries run
+/// Concurrency: `hit(_:)`, `lookup(_:onDecision:)` and `cancelWait(_:)` from any thread or event loop; discoveries run
 /// in the task group of `run()`.
 /// Errors: none; a policy that cannot be found out is "unknown". Store errors are logged, and the service continues in memory.
 /// Not here: the deadline of a lookup (TableServer), the text of a reply (PostfixTable).

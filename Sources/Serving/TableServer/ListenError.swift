@@ -1,3 +1,4 @@
+import Glibc
 import LocalSystem
 import NIOCore
 import Systemd
@@ -25,6 +26,12 @@ package struct ListenError: Error, Sendable, CustomStringConvertible {
 
     package static let notNow = ListenError(
         "the daemon is starting or stopping, its listeners cannot change; try again")
+
+    /// The kernel gives no epoll instance or no thread.
+    static func noSocketLoop(_ error: SystemCallError) -> ListenError {
+        let text = String(cString: strerror(error.code))
+        return ListenError("cannot serve lookups: \(text); raise LimitNOFILE of the unit, or free memory")
+    }
 
     static func explanation(of cause: any Error) -> String {
         switch cause {

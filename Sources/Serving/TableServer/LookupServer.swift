@@ -7,6 +7,7 @@ import PostfixTable
 import ServiceLifecycle
 import Systemd
 import Synchronization
+import UnixSockets
 
 /// The tables that Postfix asks: the listeners and their connections.
 ///
@@ -74,7 +75,7 @@ package final class LookupServer: Service {
     }
 
     package func run() async throws {
-        let loop = try SocketLoop()
+        let loop = try Self.makeLoop()
         defer { loop.end() }
         let listeners = try await bind(endpoints, on: loop, settings: state.settings)
         phase.withLock { $0 = .serving(listeners, loop) }
@@ -91,6 +92,14 @@ package final class LookupServer: Service {
         for listener in last { listener.releasePath() }
         for listener in last { await listener.close() }
         await registry.drain()
+    }
+
+    private static func makeLoop() throws(ListenError) -> SocketLoop {
+        do throws(SystemCallError) {
+            return try SocketLoop()
+        } catch {
+            throw .noSocketLoop(error)
+        }
     }
 
     private func stop() -> [Listener] {

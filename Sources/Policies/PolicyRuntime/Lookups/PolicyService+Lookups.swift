@@ -21,9 +21,6 @@ extension PolicyService {
         let revision: UInt64
     }
 
-    /// Answers a cache hit. Returns `nil` if something has to be looked up; call `lookup` then.
-    package func decision(for destination: Destination) -> Decision? { hit(destination)?.decision }
-
     /// Answers a cache hit. Returns `nil` if something has to be looked up; call `lookup` then. `hit` is `nil` if it cannot be
     /// repeated.
     package func hit(_ destination: Destination) -> (decision: Decision, hit: Hit?)? {

@@ -165,7 +165,7 @@ package final class TableConnection {
         let lookup = service.lookup(destination) { queue.post(.lookupFinished(ticket, $0)) }
         switch lookup {
         case .decided(let decision):
-            // The discovery has ended since the call of `decision(for:)`.
+            // The discovery has ended since the call of `hit(_:)`.
             reply(with: decision, to: request, about: destination, ticket: ticket, since: since)
         case .waiting(let waiter, let atMost):
             let deadline = machine.settings.deadline

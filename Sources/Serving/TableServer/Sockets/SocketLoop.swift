@@ -56,11 +56,11 @@ final class SocketLoop: Sendable {
             close(epoll)
             throw SystemCallError(code: code)
         }
+        // Without it no command would reach the thread.
+        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: Self.wakeupID))
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event) == 0 else { throw SystemCallError(code: errno) }
         let thread = BackgroundThread { [self] in SocketLoopWorker(loop: self).run() }
-        guard thread.start() else {
-            let code = errno
-            throw SystemCallError(code: code)
-        }
+        guard thread.start() else { throw SystemCallError(code: errno) }
     }
 
     deinit {

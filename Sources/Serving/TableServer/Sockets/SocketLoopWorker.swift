@@ -51,7 +51,6 @@ final class SocketLoopWorker {
     deinit { events.deallocate() }
 
     func run() {
-        control(EPOLL_CTL_ADD, descriptor: loop.wakeup, id: SocketLoop.wakeupID, events: EPOLLIN.rawValue)
         while !hasEnded {
             let count = epoll_wait(loop.epoll, events.baseAddress, Int32(events.count), timeout)
             now = .now()
