@@ -46,8 +46,10 @@ extension EndToEnd {
             let network = try TestNetwork.running
             let contract = try LogContract(root: TestNetwork.repository)
             #expect(try await SocketmapClient.ask("log-all.example") == "NOTFOUND ")
-            let lines = network.bridge.log.lines()
-            #expect(lines.contains { $0.contains(" lookup ") })
+            let lines = try await eventually("the lookup is logged") {
+                let lines = network.bridge.log.lines()
+                return lines.contains { $0.contains(" lookup ") && $0.contains("log-all.example") } ? lines : nil
+            }
             #expect(lines.compactMap(contract.fault(inText:)) == [])
         }
 

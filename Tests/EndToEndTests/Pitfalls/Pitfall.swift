@@ -88,11 +88,12 @@ extension TestNetwork {
                 #expect(reply == pitfall.expected.reply, comment)
             }
             if let failure = pitfall.expected.failure {
-                let line =
-                    bridge.log.lines().last {
+                _ = try await eventually("the log says why \(domain.name) has no policy: \(failure)") {
+                    let line = bridge.log.lines().last {
                         $0.contains("domain=\(domain.name) ") && !$0.contains(" debug lookup ")
-                    } ?? "nothing is logged"
-                #expect(line.contains(failure), comment)
+                    }
+                    return line?.contains(failure) == true ? true : nil
+                }
             }
             if pitfall.expected == .nothingAndNoRequest {
                 #expect(web.requests(to: domain.policyHostName) == [], comment)
