@@ -297,6 +297,7 @@ let package = Package(
             dependencies: [
                 "Discovery", "TableServer", "MTASTS", "PolicyCaching", "PolicyRuntime", "PostfixTable", "Systemd",
                 "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -98,9 +98,9 @@ import TextFormats
                 try await fixture.expect(.dane)
                 let destination = Destination(domain: try domain("example.com"))
                 let hit = try #require(fixture.service.hit(destination)?.hit)
-                #expect(fixture.service.repeats(hit, rule: .dane, reply: "dane-only"))
+                #expect(fixture.service.repeats(hit, rule: .dane, reply: "dane-only", at: fixture.clock.now))
                 change(fixture)
-                #expect(!fixture.service.repeats(hit, rule: .dane, reply: "dane-only"))
+                #expect(!fixture.service.repeats(hit, rule: .dane, reply: "dane-only", at: fixture.clock.now))
             }
         }
     }

@@ -25,7 +25,7 @@ import TestSupport
     }
 
     private func repeats(_ hit: PolicyService.Hit, in fixture: Fixture) -> Bool {
-        fixture.service.repeats(hit, rule: .enforce, reply: "secure")
+        fixture.service.repeats(hit, rule: .enforce, reply: "secure", at: fixture.clock.now)
     }
 
     /// Expects that a hit is repeated before a change, and not after it.

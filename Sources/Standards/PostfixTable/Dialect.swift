@@ -15,18 +15,15 @@ extension Dialect {
     ///
     /// Users of postfix-mta-sts-resolver and postfix-tlspol have `postfix`, `QUERY` or `QUERYwithTLSRPT` in their main.cf.
     package init?(mapName: some Collection<UInt8>) {
-        if mapName.elementsEqual("classic".utf8) || mapName.elementsEqual("postfix".utf8)
-            || mapName.elementsEqual("QUERY".utf8)
-        {
-            self = .classic
-        } else if mapName.elementsEqual("sts".utf8) || mapName.elementsEqual("QUERYwithTLSRPT".utf8) {
-            self = .sts
-        } else if mapName.elementsEqual("legacy".utf8) {
-            self = .legacy
-        } else {
-            return nil
-        }
+        guard let known = Self.mapNames.first(where: { mapName.elementsEqual($0.name) }) else { return nil }
+        self = known.dialect
     }
+
+    private static let mapNames: [(name: [UInt8], dialect: Dialect)] = [
+        (Array("sts".utf8), .sts), (Array("QUERYwithTLSRPT".utf8), .sts),
+        (Array("classic".utf8), .classic), (Array("postfix".utf8), .classic), (Array("QUERY".utf8), .classic),
+        (Array("legacy".utf8), .legacy),
+    ]
 
     /// The dialect with a shorter text for the same policy, without the attributes for TLS reports and for the exact
     /// comparison of MX host names; `nil` if there is none.

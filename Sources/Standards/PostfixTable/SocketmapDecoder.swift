@@ -18,28 +18,40 @@ package struct SocketmapDecoder: NIOSingleStepByteToMessageDecoder {
     }
 
     package mutating func decode(buffer: inout ByteBuffer) throws -> TableRequest? {
-        guard let header = try readHeader(of: buffer) else { return nil }
-        // One octet more than the payload: the comma.
-        guard buffer.readableBytes > header.octets + header.length else { return nil }
-        buffer.moveReaderIndex(forwardBy: header.octets)
-        guard let payload = buffer.readSlice(length: header.length)?.readableBytesView,
-            buffer.readInteger(as: UInt8.self) == UInt8(ascii: ",")
-        else { throw MalformedRequestError.frame("a netstring ends with a comma") }
-        guard let blank = payload.firstIndex(of: UInt8(ascii: " ")) else {
-            throw MalformedRequestError.frame("the map's name, a space and the key")
+        let request = try buffer.withUnsafeReadableBytes { octets in
+            try frame(at: octets).map { ($0.length, TableRequest(dialect: $0.dialect, key: Array(octets[$0.key]))) }
         }
-        return TableRequest(
-            dialect: Dialect(mapName: payload[..<blank]), key: Array(payload[payload.index(after: blank)...]))
+        guard let (length, request) = request else { return nil }
+        buffer.moveReaderIndex(forwardBy: length)
+        return request
     }
 
     package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> TableRequest? {
         try decode(buffer: &buffer)
     }
 
+    /// The request at the start of `octets`; `nil` if it is not complete yet.
+    package func frame(at octets: UnsafeRawBufferPointer) throws(MalformedRequestError) -> RequestFrame? {
+        guard let header = try header(of: octets) else { return nil }
+        let end = header.octets + header.length
+        // One octet more than the payload: the comma.
+        guard octets.count > end else { return nil }
+        guard octets[end] == UInt8(ascii: ",") else { throw .frame("a netstring ends with a comma") }
+        guard let blank = octets[header.octets..<end].firstIndex(of: UInt8(ascii: " ")) else {
+            throw .frame("the map's name, a space and the key")
+        }
+        return RequestFrame(
+            dialect: Dialect(mapName: UnsafeRawBufferPointer(rebasing: octets[header.octets..<blank])),
+            key: blank + 1..<end, length: end + 1)
+    }
+
     /// The value of the length field, and its octets with the colon; `nil` if it is not complete yet.
-    private func readHeader(of buffer: ByteBuffer) throws(MalformedRequestError) -> (length: Int, octets: Int)? {
+    private func header(
+        of octets: UnsafeRawBufferPointer
+    ) throws(MalformedRequestError) -> (length: Int, octets: Int)? {
         var length = 0
-        for (index, octet) in buffer.readableBytesView.prefix(Self.maximumHeader).enumerated() {
+        for index in 0..<min(octets.count, Self.maximumHeader) {
+            let octet = octets[index]
             if octet == UInt8(ascii: ":"), index > 0 { return (length, index + 1) }
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(octet) else {
                 throw .frame("a netstring begins with its length and a colon")
@@ -47,7 +59,7 @@ package struct SocketmapDecoder: NIOSingleStepByteToMessageDecoder {
             length = length * 10 + Int(octet - UInt8(ascii: "0"))
             guard length <= limit else { throw .tooLong(limit: limit) }
         }
-        guard buffer.readableBytes < Self.maximumHeader else {
+        guard octets.count < Self.maximumHeader else {
             throw .frame("a netstring begins with its length and a colon")
         }
         return nil

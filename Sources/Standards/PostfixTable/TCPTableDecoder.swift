@@ -18,20 +18,39 @@ package struct TCPTableDecoder: NIOSingleStepByteToMessageDecoder {
     }
 
     package mutating func decode(buffer: inout ByteBuffer) throws -> TableRequest? {
-        let view = buffer.readableBytesView
-        guard let end = view.prefix(limit + 1).firstIndex(of: UInt8(ascii: "\n")) else {
-            guard view.count <= limit else { throw MalformedRequestError.tooLong(limit: limit) }
+        let request = try buffer.withUnsafeReadableBytes { octets in
+            try frame(at: octets).map { ($0.length, TableRequest(dialect: nil, key: try Self.unquote(octets[$0.key]))) }
+        }
+        guard let (length, request) = request else { return nil }
+        buffer.moveReaderIndex(forwardBy: length)
+        return request
+    }
+
+    /// The request at the start of `octets`; `nil` if it is not complete yet. Its key is as sent, and may be malformed.
+    package func frame(at octets: UnsafeRawBufferPointer) throws(MalformedRequestError) -> RequestFrame? {
+        let line = octets.prefix(limit + 1)
+        guard let end = line.firstIndex(of: UInt8(ascii: "\n")) else {
+            guard octets.count <= limit else { throw .tooLong(limit: limit) }
             return nil
         }
-        let line = view[..<end]
-        buffer.moveReaderIndex(forwardBy: line.count + 1)
-        let prefix = "get ".utf8
-        guard line.starts(with: prefix) else { throw MalformedRequestError.frame("get, a space and the key") }
-        var key = line.dropFirst(prefix.count)
+        guard line.starts(with: Self.command) else { throw .frame("get, a space and the key") }
         // CR LF is unambiguous: a CR in the key itself is written %0D.
-        if key.last == UInt8(ascii: "\r") { key = key.dropLast() }
-        return TableRequest(dialect: nil, key: try Self.unquote(key))
+        let hasReturn = end > Self.command.count && octets[end - 1] == UInt8(ascii: "\r")
+        return RequestFrame(dialect: nil, key: Self.command.count..<(hasReturn ? end - 1 : end), length: end + 1)
     }
+
+    /// The request at the start of `octets`, if its key has no octet that is or must be written %XX.
+    package func plainFrame(at octets: UnsafeRawBufferPointer) throws(MalformedRequestError) -> RequestFrame? {
+        guard let frame = try frame(at: octets), octets[frame.key].allSatisfy(Self.isPlain) else { return nil }
+        return frame
+    }
+
+    /// Whether the octet stands for itself in a key.
+    private static func isPlain(_ octet: UInt8) -> Bool {
+        (0x21...0x7e).contains(octet) && octet != UInt8(ascii: "%")
+    }
+
+    private static let command = Array("get ".utf8)
 
     package mutating func decodeLast(buffer: inout ByteBuffer, seenEOF: Bool) throws -> TableRequest? {
         try decode(buffer: &buffer)

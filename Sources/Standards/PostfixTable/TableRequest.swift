@@ -11,6 +11,16 @@ package struct TableRequest: Equatable, Sendable {
     }
 }
 
+/// Where a request is in a sequence of octets.
+package struct RequestFrame: Equatable, Sendable {
+    /// As in `TableRequest`.
+    package let dialect: Dialect?
+    /// The position of the key as sent.
+    package let key: Range<Int>
+    /// Octets of the whole request.
+    package let length: Int
+}
+
 /// A malformed request. The stream is out of step after it, so the connection ends.
 package enum MalformedRequestError: Error, Equatable, Sendable {
     /// Longer than the limit in octets.

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TableServer
 import PostfixTable
 import TestSupport
@@ -9,12 +10,15 @@ import Testing
     private static let rounds = 200
     private static let time = Duration.seconds(5)
 
-    @Test func `each client gets the replies to its requests in their order, whatever its pace`() async throws {
+    @Test(arguments: [Logger.Level.debug, .info])
+    func `each client gets the replies to its requests in their order, whatever its pace`(
+        logLevel: Logger.Level
+    ) async throws {
         // To repeat a run that failed, write its seed here.
         let seed = UInt64.random(in: 0 ... .max)
         var generator = Seeded(seed)
         let domains = try Self.domains(&generator)
-        let fixture = TableFixture()
+        let fixture = TableFixture(logLevel: logLevel)
         for domain in domains { fixture.publish(domain.name, policy: domain.policy) }
         let path = NSTemporaryDirectory() + "sts-\(UUID().uuidString.prefix(8))"
         let (socketmap, tcpTable) = ("\(path).s", "\(path).t")

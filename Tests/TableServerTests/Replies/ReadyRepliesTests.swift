@@ -1,5 +1,7 @@
 import Discovery
 import MTASTS
+import NIOCore
+import NIOEmbedded
 import PolicyCaching
 import PolicyRuntime
 import PostfixTable
@@ -32,16 +34,26 @@ import Testing
         ReadyReply(to: key, in: form, hit: hit, rule: .enforce, kind: .secure, octets: octets)
     }
 
+    /// The octets of the reply that is found.
+    private func found(_ key: [UInt8], in form: ReplyForm = classic, of replies: ReadyReplies) -> [UInt8]? {
+        key.withUnsafeBytes { replies.reply(to: $0, in: form) }.map { reply in
+            var output = ByteBuffer()
+            reply.write(to: &output)
+            return Array(output.readableBytesView)
+        }
+    }
+
     @Test func `a reply is found by its key, protocol and dialect, and by no others`() async throws {
         try await withHit { hit in
             var replies = ReadyReplies()
             replies.store(reply(hit))
-            #expect(replies.reply(to: Self.key, in: Self.classic)?.octets == [1])
-            #expect(replies.reply(to: Array("Example.com".utf8), in: Self.classic) == nil)
-            #expect(replies.reply(to: Self.key, in: ReplyForm(table: .tcpTable, dialect: .classic)) == nil)
-            #expect(replies.reply(to: Self.key, in: ReplyForm(table: .socketmap, dialect: .sts)) == nil)
+            #expect(found(Self.key, of: replies) == [1])
+            #expect(found(Array("Example.com".utf8), of: replies) == nil)
+            #expect(found(Self.key + [1], of: replies) == nil)
+            #expect(found(Self.key, in: ReplyForm(table: .tcpTable, dialect: .classic), of: replies) == nil)
+            #expect(found(Self.key, in: ReplyForm(table: .socketmap, dialect: .sts), of: replies) == nil)
             replies.store(reply(hit, octets: [2]))
-            #expect(replies.reply(to: Self.key, in: Self.classic)?.octets == [2])
+            #expect(found(Self.key, of: replies) == [2])
         }
     }
 
@@ -49,10 +61,10 @@ import Testing
         try await withHit { hit in
             var replies = ReadyReplies()
             replies.store(reply(hit, octets: Array(repeating: 0, count: 1_025)))
-            #expect(replies.reply(to: Self.key, in: Self.classic) == nil)
+            #expect(found(Self.key, of: replies) == nil)
             let withPort = Array("example.com:submission".utf8)
             replies.store(reply(hit, key: withPort))
-            #expect(replies.reply(to: withPort, in: Self.classic) == nil)
+            #expect(found(withPort, of: replies) == nil)
         }
     }
 
@@ -61,18 +73,107 @@ import Testing
             var replies = ReadyReplies()
             let keys = (0..<100_000).map { Array("n\($0).example".utf8) }
             for key in keys { replies.store(reply(hit, key: key, octets: key)) }
-            let found = keys.compactMap { key in replies.reply(to: key, in: Self.classic).map { (key, $0.octets) } }
-            #expect((20_000...32_768).contains(found.count))
-            #expect(found.allSatisfy { $0 == $1 })
+            let results = keys.compactMap { key in found(key, of: replies).map { (key, $0) } }
+            #expect((20_000...32_768).contains(results.count))
+            #expect(results.allSatisfy { $0 == $1 })
+        }
+    }
+
+    private static let secure = "50:OK secure match=mx.example.com servername=hostname,"
+    private static let notFound = "9:NOTFOUND ,"
+
+    /// A connection to which the reply to `example.com` is ready, and that has asked nothing itself.
+    private func connectWithReadyReply(_ fixture: TableFixture) async throws -> NIOAsyncTestingChannel {
+        fixture.publish("example.com")
+        let shared = ConnectionContext(
+            LookupSettings(), logger: fixture.log.logger(level: .info), metrics: fixture.metrics)
+        let other = try await fixture.connect(.socketmap, shared: shared)
+        try await other.send("13:x example.com,")
+        #expect(try await other.nextWrite() == Self.secure)
+        try await other.send("13:x example.com,")
+        #expect(try await other.written() == Self.secure)
+        return try await fixture.connect(.socketmap, shared: shared)
+    }
+
+    @Test(arguments: [
+        ("13:x example.com,13:x Example.com,", secure + secure),
+        ("13:x example.com,11:x localhost,13:x example.com,", secure + notFound + secure),
+        ("13:x example.com,13:x exa", secure),
+    ])
+    func `the rest of a read is answered after the ready replies`(_ input: String, replies: String) async throws {
+        let fixture = TableFixture(logLevel: .info)
+        try await fixture.run {
+            let channel = try await connectWithReadyReply(fixture)
+            try await channel.send(input)
+            #expect(try await channel.written() == replies)
+        }
+    }
+
+    @Test func `another dialect gets another reply`() async throws {
+        let fixture = TableFixture(logLevel: .info)
+        try await fixture.run {
+            let channel = try await connectWithReadyReply(fixture)
+            try await channel.send("13:x example.com,15:sts example.com,13:x example.com,")
+            let written = try await channel.written()
+            #expect(written.hasPrefix(Self.secure) && written.hasSuffix(Self.secure))
+            #expect(written.dropFirst(Self.secure.count).dropLast(Self.secure.count).contains("policy_type=sts"))
+        }
+    }
+
+    @Test(arguments: ["13:xexample.com!,", "13:x example.com;", "99999:", "x"])
+    func `after a ready reply a malformed request ends the connection`(_ malformed: String) async throws {
+        let fixture = TableFixture(logLevel: .info)
+        try await fixture.run {
+            let channel = try await connectWithReadyReply(fixture)
+            try await channel.send("13:x example.com," + malformed + "13:x example.com,")
+            let written = try await channel.written()
+            #expect(written.hasPrefix(Self.secure) && written.dropFirst(Self.secure.count).contains(":PERM "))
+            #expect(written.dropFirst().firstRange(of: Self.secure) == nil)
+        }
+    }
+
+    @Test func `tcp_table keys with %XX or 8-bit octets get no ready reply`() async throws {
+        let fixture = TableFixture(logLevel: .info)
+        fixture.publish("xn--mnchen-3ya.example")
+        try await fixture.run {
+            let shared = ConnectionContext(LookupSettings(), logger: fixture.log.logger(level: .info))
+            let channel = try await fixture.connect(.tcpTable, shared: shared)
+            try await channel.send("get m%C3%BCnchen.example\n")
+            let secure = try await channel.nextWrite()
+            #expect(secure.hasPrefix("200 secure"))
+            for _ in 1...3 {
+                try await channel.send("get m%C3%BCnchen.example\n")
+                #expect(try await channel.written() == secure)
+            }
+            try await channel.send("get m\u{fc}nchen.example\n")
+            #expect(try await channel.written().hasPrefix("400"))
+        }
+    }
+
+    @Test func `one write of ready replies is bounded, and all requests of a read are answered`() async throws {
+        let fixture = TableFixture(logLevel: .info)
+        fixture.publish("a.example", policy: policyText(mx: (0..<36).map { "mx\($0).a-long-name.example" }))
+        try await fixture.run {
+            let shared = ConnectionContext(LookupSettings(), logger: fixture.log.logger(level: .info))
+            let channel = try await fixture.connect(.socketmap, shared: shared)
+            try await channel.send("11:x a.example,")
+            let reply = try await channel.nextWrite()
+            try await channel.send("11:x a.example,")
+            #expect(try await channel.written() == reply)
+            #expect((900...1_024).contains(reply.utf8.count))
+            try await channel.send(String(repeating: "11:x a.example,", count: 1_000))
+            let writes = try await channel.writes()
+            #expect(writes.allSatisfy { $0.utf8.count < 65_536 + 1_024 } && writes.count > 10)
+            #expect(writes.joined() == String(repeating: reply, count: 1_000))
         }
     }
 
     @Test func `a repeated lookup gets the same octets and is counted, and an override changes the reply at once`()
         async throws
     {
-        let fixture = TableFixture()
+        let fixture = TableFixture(logLevel: .info)
         fixture.publish("example.com")
-        let secure = "50:OK secure match=mx.example.com servername=hostname,"
+        let secure = Self.secure
         try await fixture.run {
             let channel = try await fixture.connect(.socketmap)
             try await channel.send("13:x example.com,")

@@ -1,4 +1,5 @@
 import Discovery
+import Logging
 import TableServer
 import MTASTS
 import MetricsTestKit
@@ -18,9 +19,12 @@ final class TableFixture: Sendable {
     let log = LogRecorder()
     let metrics = TestMetrics()
     let service: PolicyService
+    /// Of connections and servers. At `debug` each lookup is logged, so that no reply is sent again without a new decision.
+    private let logLevel: Logger.Level
 
-    init(decisions: DecisionSettings = DecisionSettings()) {
+    init(decisions: DecisionSettings = DecisionSettings(), logLevel: Logger.Level = .debug) {
         let clock = ManualTime()
+        self.logLevel = logLevel
         service = PolicyService(
             discovery: PolicyDiscovery(resolver: resolver, fetcher: fetcher), decisions: decisions,
             logger: log.logger(), now: { clock.now })
@@ -45,13 +49,14 @@ final class TableFixture: Sendable {
     func connect(
         _ table: TableProtocol, settings: LookupSettings = LookupSettings()
     ) async throws -> NIOAsyncTestingChannel {
-        try await connect(table, shared: ConnectionContext(settings, logger: log.logger(), metrics: metrics))
+        let shared = ConnectionContext(settings, logger: log.logger(level: logLevel), metrics: metrics)
+        return try await connect(table, shared: shared)
     }
 
     /// A connection that shares its context with others.
     func connect(_ table: TableProtocol, shared: ConnectionContext) async throws -> NIOAsyncTestingChannel {
         let service = service
-        let logger = log.logger()
+        let logger = log.logger(level: logLevel)
         let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.addHandler(
                 ChannelSocket { socket, queue in
@@ -83,8 +88,9 @@ final class TableFixture: Sendable {
     ) async throws {
         let (ports, continuation) = AsyncStream<[Int]>.makeStream()
         let server = LookupServer(
-            socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings, logger: log.logger(),
-            metrics: metrics, sleep: sleep, onListening: { continuation.yield($0) })
+            socketmap: socketmap, tcpTable: tcpTable, service: service, settings: settings,
+            logger: log.logger(level: logLevel), metrics: metrics, sleep: sleep, onListening: { continuation.yield($0) }
+        )
         let group = ServiceGroup(services: [service, server], logger: log.logger())
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
@@ -104,11 +110,14 @@ extension NIOAsyncTestingChannel {
     }
 
     /// The octets that were written since the last call.
-    func written() async throws -> String {
-        var text = ""
-        while let buffer = try await readOutbound(as: ByteBuffer.self) { text += String(buffer: buffer) }
-        expectGrammar(text)
-        return text
+    func written() async throws -> String { try await writes().joined() }
+
+    /// The writes since the last call.
+    func writes() async throws -> [String] {
+        var writes: [String] = []
+        while let buffer = try await readOutbound(as: ByteBuffer.self) { writes.append(String(buffer: buffer)) }
+        expectGrammar(writes.joined())
+        return writes
     }
 
     /// Waits for the next write that is not empty.

@@ -37,9 +37,10 @@ extension PolicyService {
 
     /// Whether a hit still has the same decision. Then it counts as another lookup with this rule and reply.
     ///
-    /// - Parameter reply: the kind of reply, in one word.
-    package func repeats(_ hit: Hit, rule: Decision.Rule, reply: String) -> Bool {
-        let now = now()
+    /// - Parameters:
+    ///   - reply: the kind of reply, in one word.
+    ///   - now: the time of the request.
+    package func repeats(_ hit: Hit, rule: Decision.Rule, reply: String, at now: WallTime) -> Bool {
         guard state.withLock({ $0.repeats(hit, at: now) }) else { return false }
         noteLookup(RecentLookup(destination: hit.destination, at: now, rule: rule, reply: reply))
         return true

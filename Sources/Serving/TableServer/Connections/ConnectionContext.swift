@@ -52,11 +52,10 @@ package final class ConnectionContext: Sendable {
 
     // MARK: Ready replies
 
-    /// `nil` while each lookup is logged.
-    func readyReply(to key: [UInt8], in form: ReplyForm) -> ReadyReply? {
-        guard logger.logLevel > .debug else { return nil }
-        return readyReplies.withLock { $0.reply(to: key, in: form) }
-    }
+    /// Whether ready replies may be used: not while each lookup is logged.
+    var usesReadyReplies: Bool { logger.logLevel > .debug }
+
+    func withReadyReplies(_ body: (borrowing ReadyReplies) -> Void) { readyReplies.withLock { body($0) } }
 
     func store(_ reply: ReadyReply) {
         readyReplies.withLock { $0.store(reply) }

@@ -17,6 +17,8 @@ package struct ReentryGuard {
 
     package init() {}
 
+    var isIdle: Bool { state == .idle }
+
     /// - Returns: whether the caller runs the work now. If not, the current run repeats it.
     package mutating func enter() -> Bool {
         switch state {

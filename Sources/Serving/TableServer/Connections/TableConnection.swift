@@ -35,6 +35,7 @@ package final class TableConnection {
     private let logger: Logger
     private var machine: Machine
     private var renderer: ReplyRenderer
+    private let readyWriter: ReadyReplyWriter
     private var lookups: [ReplyTicket: PendingLookup] = [:]
     /// The time of the last read. The time of a reply counts from here.
     private var readAt = NIODeadline.now()
@@ -55,6 +56,7 @@ package final class TableConnection {
         log = LookupLog(logger: logger)
         machine = Machine(table, settings: shared.settings)
         renderer = ReplyRenderer(table, shared: shared)
+        readyWriter = ReadyReplyWriter(table, service: service, shared: shared)
     }
 
     // MARK: Events of the socket
@@ -62,7 +64,11 @@ package final class TableConnection {
     /// The socket has read octets. `readCompleted` follows.
     package func received(_ octets: ByteBuffer) {
         readAt = .now()
-        machine.received(octets, settings: shared.settings)
+        let settings = shared.settings
+        var rest = octets
+        let ready = readyReplies(to: &rest, settings: settings)
+        machine.received(rest, settings: settings)
+        if let ready { write(ready: ready) }
     }
 
     package func readCompleted() { perform(machine.readCompleted(on: channelState)) }
@@ -145,14 +151,35 @@ package final class TableConnection {
         if lookups.isEmpty { connection.becomeIdle() }
     }
 
+    // MARK: Ready replies
+
+    /// Takes requests from the start of a read that can be answered at once, without the state machine.
+    ///
+    /// - Returns: their replies; `nil` if there is none.
+    private func readyReplies(to octets: inout ByteBuffer, settings: LookupSettings) -> ByteBuffer? {
+        guard machine.isIdle, shared.usesReadyReplies, let socket, socket.isWritable else { return nil }
+        var output = renderer.takeBuffer()
+        readyWriter.answer(&octets, dialect: settings.dialect, into: &output)
+        guard output.readableBytes > 0 else {
+            renderer.recycle(output)
+            return nil
+        }
+        return output
+    }
+
+    private func write(ready replies: ByteBuffer) {
+        machine.readyRepliesBegan()
+        socket?.write(replies)
+        renderer.recycle(replies)
+        connection.becomeIdle()
+        perform(machine.actionPerformed(on: channelState))
+    }
+
     // MARK: Answers
 
     private func answer(_ request: TableRequest, ticket: ReplyTicket, on socket: any ConnectionSocket) {
         let since = readAt
         if let dialect = request.dialect { shared.noteChosen(dialect) }
-        if let ready = readyReply(to: request) {
-            return perform(machine.replyReady(.ready(ready, since: since), for: ticket, on: channelState))
-        }
         guard let nextHop = NextHop(key: request.key, services: machine.settings.services) else {
             log.write(request, reply: .notFound, rule: ReplyKind.notFound.ruleWithoutDecision, since: since)
             return reply(.notFound, to: request, ticket: ticket, decision: nil, since: since)
@@ -175,23 +202,14 @@ package final class TableConnection {
         }
     }
 
-    /// The reply to the last request for the same key, if nothing has changed since.
-    private func readyReply(to request: TableRequest) -> ReadyReply? {
-        let form = ReplyForm(table: table, dialect: request.dialect ?? machine.settings.dialect)
-        guard let ready = shared.readyReply(to: request.key, in: form),
-            service.repeats(ready.hit, rule: ready.rule, reply: ready.kind.rawValue)
-        else { return nil }
-        return ready
-    }
-
     private func answer(malformed error: MalformedRequestError, ticket: ReplyTicket) {
         if let suppressed = shared.malformedRequests.admit() {
             logger.info("malformed request, closing", metadata: suppressed.merging(["reason": "\(error)"]) { $1 })
         }
-        let reply = NewReply(
+        let reply = PendingReply(
             reply: .refused(TemporaryReason("\(error)")), dialect: machine.settings.dialect, rule: nil,
             deferral: .malformedRequest, since: .now())
-        perform(machine.replyReady(.new(reply), for: ticket, on: channelState))
+        perform(machine.replyReady(reply, for: ticket, on: channelState))
     }
 
     private func lookupFinished(_ ticket: ReplyTicket, decision: Decision) {
@@ -221,11 +239,11 @@ package final class TableConnection {
         _ reply: TableReply, to request: TableRequest, ticket: ReplyTicket, decision: Decision?, since: NIODeadline,
         hit: PolicyService.Hit? = nil
     ) {
-        let pending = NewReply(
+        let pending = PendingReply(
             reply: reply, dialect: request.dialect ?? machine.settings.dialect, rule: decision?.rule,
             deferral: decision.flatMap { DeferralReason($0, as: reply) }, since: since,
             repeatable: reply.isTemporary ? nil : hit.map { (request.key, $0) })
-        perform(machine.replyReady(.new(pending), for: ticket, on: channelState))
+        perform(machine.replyReady(pending, for: ticket, on: channelState))
     }
 }
 

@@ -77,15 +77,28 @@ struct TableConnectionStateMachine<Reply> {
         self.settings = settings
     }
 
+    /// Whether it serves and nothing is pending: no octet, no reply and no action.
+    var isIdle: Bool {
+        guard case .serving = phase else { return false }
+        return input.readableBytes == 0 && replies.isEmpty && reentry.isIdle
+    }
+
     // MARK: Events
 
     /// The channel has read octets. `readCompleted` follows.
     mutating func received(_ octets: ByteBuffer, settings: LookupSettings) {
         guard case .serving = phase else { return }
         self.settings = settings
+        guard octets.readableBytes > 0 else { return }
         needsInput = false
         var octets = octets
         if input.readableBytes == 0 { input = octets } else { input.writeBuffer(&octets) }
+    }
+
+    /// The owner writes replies that it had ready, as if an action had asked for it. `actionPerformed` follows.
+    mutating func readyRepliesBegan() {
+        draining.sawRequest = true
+        _ = reentry.enter()
     }
 
     mutating func readCompleted(on channel: ChannelState) -> Action? { next(on: channel) }

@@ -3,15 +3,8 @@ import PolicyCaching
 import PolicyRuntime
 import PostfixTable
 
-/// A reply that waits to be written.
-enum PendingReply {
-    case new(NewReply)
-    /// - Parameter since: the time at which the request was read.
-    case ready(ReadyReply, since: NIODeadline)
-}
-
 /// A reply that is not rendered yet, with the facts for the metrics.
-struct NewReply {
+struct PendingReply {
     let reply: TableReply
     let dialect: Dialect
     /// `nil`: the reply takes no decision.
@@ -51,33 +44,30 @@ struct ReplyRenderer {
         var output = storage.take()
         let now = NIODeadline.now()
         while true {
-            switch pending {
-            case .new(let reply): render(reply, at: now, into: &output)
-            case .ready(let reply, let since):
-                output.writeBytes(reply.octets)
-                shared.metrics.count(
-                    reply.kind, table: table, rule: reply.rule, deferral: nil, nanoseconds: (now - since).nanoseconds)
-            }
+            render(pending, at: now, into: &output)
             guard output.readableBytes < Self.fullAt, let further = next() else { return output }
             pending = further
         }
     }
 
-    private func render(_ new: NewReply, at now: NIODeadline, into output: inout ByteBuffer) {
+    private func render(_ pending: PendingReply, at now: NIODeadline, into output: inout ByteBuffer) {
         let start = output.writerIndex
-        let fit = table.encode(new.reply, dialect: new.dialect, into: &output)
-        if case .entry(.secure(let match)) = new.reply { shared.noteFit(fit, of: match.domain, table: table) }
-        let kind = fit == .tooLong ? ReplyKind.temporary : ReplyKind(new.reply)
+        let fit = table.encode(pending.reply, dialect: pending.dialect, into: &output)
+        if case .entry(.secure(let match)) = pending.reply { shared.noteFit(fit, of: match.domain, table: table) }
+        let kind = fit == .tooLong ? ReplyKind.temporary : ReplyKind(pending.reply)
         shared.metrics.count(
-            kind, table: table, rule: new.rule, deferral: fit == .tooLong ? .tooLong : new.deferral,
-            nanoseconds: (now - new.since).nanoseconds)
-        guard fit == .whole, let (key, hit) = new.repeatable, let rule = new.rule else { return }
-        let octets = output.viewBytes(at: start, length: output.writerIndex - start).map(Array.init) ?? []
+            kind, table: table, rule: pending.rule, deferral: fit == .tooLong ? .tooLong : pending.deferral,
+            nanoseconds: (now - pending.since).nanoseconds)
+        guard fit == .whole, let (key, hit) = pending.repeatable, let rule = pending.rule else { return }
+        guard let octets = output.viewBytes(at: start, length: output.writerIndex - start) else { return }
         shared.store(
             ReadyReply(
-                to: key, in: ReplyForm(table: table, dialect: new.dialect), hit: hit, rule: rule, kind: kind,
+                to: key, in: ReplyForm(table: table, dialect: pending.dialect), hit: hit, rule: rule, kind: kind,
                 octets: octets))
     }
+
+    /// An empty buffer. It belongs to the caller.
+    mutating func takeBuffer() -> ByteBuffer { storage.take() }
 
     /// Lets the next buffer use the memory of a buffer that is written.
     mutating func recycle(_ written: ByteBuffer) {
