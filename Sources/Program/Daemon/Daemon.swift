@@ -1,6 +1,7 @@
 import AdminAPI
 import AdminServer
 import BridgeConfiguration
+import LocalSystem
 import Logging
 import Metrics
 import Monitoring
@@ -38,6 +39,7 @@ package struct Daemon: Sendable {
     /// - Parameter systemd: the environment that systemd passed to this process.
     /// - Throws: `DaemonError` if the configuration is invalid, or if a file or resource that it names is unusable.
     package init(_ source: ConfigurationSource, systemd: ServiceManagerEnvironment) throws(DaemonError) {
+        let postconf = BackgroundResult { PostconfResult.run() }
         let configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try source.read()
@@ -50,7 +52,7 @@ package struct Daemon: Sendable {
         MetricsSystem.bootstrap(metrics)
         ProcessMetrics.publish(to: metrics)
         do throws(DaemonError) {
-            runtime = try RuntimeConfiguration(configuration, logger: logger)
+            runtime = try RuntimeConfiguration(configuration, postconf: postconf.value, logger: logger)
             store = try configuration.openStore()
         } catch {
             // The log lines come before the error.
@@ -67,7 +69,10 @@ package struct Daemon: Sendable {
             discovery: runtime.upstream.discovery, dane: runtime.upstream.dane,
             store: store, cache: runtime.cache, decisions: runtime.postfix.decisions,
             logger: logger, now: { .current }, bootTime: { .sinceBoot },
-            onLoaded: { [readiness] in readiness.fulfil(.store) })
+            onLoaded: { [readiness] in
+                readiness.fulfil(.store)
+                ProgramCode.releasePages()
+            })
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
@@ -229,7 +234,8 @@ package struct Daemon: Sendable {
         lifecycleLogger.logLevel = max(logger.logLevel, .error)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services.map { .init(service: $0) },
+                // Without a name, the group describes each service with all its properties, which takes milliseconds.
+                services: services.map { .init(service: $0, serviceName: "\(type(of: $0))") },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: lifecycleLogger))
         do {
             try await group.run()

@@ -22,19 +22,22 @@ package struct RuntimeConfiguration: Sendable {
 
     /// - Parameters:
     ///   - previous: the configuration that this one replaces.
-    ///   - postconf: the result of postconf; `nil`: `init` runs it.
+    ///   - postconf: the result of postconf; `nil`: `init` runs it. Evaluated after the clients exist, so that postconf may run
+    ///     while the CA file is read.
     /// - Throws: `DaemonError` if a file or resource that the configuration names is missing or unusable, or if the
     ///   configuration contradicts Postfix's settings.
     package init(
-        _ configuration: Configuration, previous: RuntimeConfiguration? = nil, postconf: PostconfResult? = nil,
-        logger: Logger
+        _ configuration: Configuration, previous: RuntimeConfiguration? = nil,
+        postconf: @autoclosure () -> PostconfResult? = nil, logger: Logger
     ) throws(DaemonError) {
-        let postconf = postconf ?? PostconfResult.run(previous: previous?.postfix.postconf ?? .none)
+        let upstream = try Upstream(configuration, wantsDANE: false, logger: logger)
+        let postconf = postconf() ?? PostconfResult.run(previous: previous?.postfix.postconf ?? .none)
         let postfix = DetectedPostfix(configuration, postconf: postconf)
         try postfix.check()
         self.init(
             configuration, postfix: postfix,
-            upstream: try Upstream(configuration, wantsDANE: postfix.wantsDANE, logger: logger), services: .system())
+            upstream: try upstream.validating(configuration, wantsDANE: postfix.wantsDANE, logger: logger),
+            services: .system())
     }
 
     /// Returns the same configuration with other Postfix settings.
