@@ -7,7 +7,7 @@
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
 BUILD_PACKAGES = libunbound-dev libcurl4-openssl-dev libssl-dev libidn2-dev libsqlite3-dev ca-certificates dns-root-data
-TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus \
+TEST_PACKAGES = $(BUILD_PACKAGES) postfix knot nginx-light unbound openssl iproute2 util-linux python3 prometheus valgrind \
 	mandoc man-db zsh fish debootstrap
 # For the tree of Debian 13 that the end-to-end tests send mail from: Postfix, and the libraries that sts-bridge is linked with.
 TREE_PACKAGES = postfix ca-certificates dns-root-data libcurl4t64 libidn2-0 libsqlite3-0 libssl3t64 libstdc++6 \
