@@ -63,10 +63,6 @@ static inline CURLcode sts_curl_get_long(CURL *easy, CURLINFO info, long *value)
     return curl_easy_getinfo(easy, info, value);
 }
 
-static inline CURLcode sts_curl_get_certificates(CURL *easy, struct curl_certinfo **value) {
-    return curl_easy_getinfo(easy, CURLINFO_CERTINFO, value);
-}
-
 // The ending of a transfer, out of the union of CURLMsg.
 static inline CURLcode sts_curl_message_result(const CURLMsg *message) {
     return message->data.result;

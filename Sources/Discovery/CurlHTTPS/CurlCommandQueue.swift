@@ -4,7 +4,7 @@ import Synchronization
 
 /// The commands from the tasks that call a `CurlFetcher` to its thread. Tasks and thread share nothing else.
 ///
-/// Concurrency: Any task may call. One mutex, locked for a few instructions.
+/// Concurrency: Any task may call. One mutex, locked for a few instructions. Only the first command wakes up the thread.
 final class CurlCommandQueue: Sendable {
     typealias Reply = CheckedContinuation<Result<PolicyResponse, FetchError>, Never>
 
@@ -21,6 +21,11 @@ final class CurlCommandQueue: Sendable {
         /// The handle to wake up; `nil` when the thread is ending.
         var multi: MultiHandle?
         var endWaiters: [CheckedContinuation<Void, Never>] = []
+
+        mutating func append(_ command: Command) {
+            commands.append(command)
+            if commands.count == 1 { wakeUp() }
+        }
 
         /// Called under the lock, so that the thread does not free the multi handle at the same time.
         func wakeUp() {
@@ -49,8 +54,7 @@ final class CurlCommandQueue: Sendable {
     func start(_ id: FetchID, request: PolicyRequest, reply: Reply) {
         let isAccepted = state.withLock { state in
             guard !state.isClosing, !Task.isCancelled else { return false }
-            state.commands.append(.start(id, request, at: .now, reply))
-            state.wakeUp()
+            state.append(.start(id, request, at: .now, reply))
             return true
         }
         if !isAccepted { reply.resume(returning: .failure(.cancelled)) }
@@ -59,8 +63,7 @@ final class CurlCommandQueue: Sendable {
     func cancel(_ id: FetchID) {
         state.withLock { state in
             guard !state.isClosing else { return }
-            state.commands.append(.cancel(id))
-            state.wakeUp()
+            state.append(.cancel(id))
         }
     }
 

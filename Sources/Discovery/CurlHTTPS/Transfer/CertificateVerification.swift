@@ -1,4 +1,3 @@
-import CCurl
 import COpenSSL
 import Discovery
 import LibCurl
@@ -53,29 +52,5 @@ enum CertificateVerification {
     private static func reason(_ verifyResult: Int) -> String {
         guard let text = X509_verify_cert_error_string(verifyResult) else { return "verification failed" }
         return CurlErrorMessage.printable(String(cString: text))
-    }
-
-    /// Reads the issuer and the end of validity of the leaf certificate from libcurl's `Name:value` lines.
-    static func summary(of easy: UnsafeMutableRawPointer) -> TLSSummary {
-        var chain: UnsafeMutablePointer<curl_certinfo>?
-        guard sts_curl_get_certificates(easy, &chain) == CURLE_OK, let chain, chain.pointee.num_of_certs > 0 else {
-            return TLSSummary(issuer: nil, notAfter: nil)
-        }
-        var issuer: String?
-        var notAfter: String?
-        var next = chain.pointee.certinfo?[0]
-        while let line = next {
-            if let data = line.pointee.data {
-                let text = String(cString: data)
-                if issuer == nil { issuer = value(of: "Issuer:", in: text) }
-                if notAfter == nil { notAfter = value(of: "Expire date:", in: text) }
-            }
-            next = line.pointee.next
-        }
-        return TLSSummary(issuer: issuer, notAfter: notAfter)
-    }
-
-    private static func value(of name: String, in line: String) -> String? {
-        line.hasPrefix(name) ? String(line.dropFirst(name.count)) : nil
     }
 }

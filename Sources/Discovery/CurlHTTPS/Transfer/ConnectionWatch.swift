@@ -1,7 +1,9 @@
 import COpenSSL
+import Discovery
 
-/// Observes what libcurl does not report about a TLS connection: the protocol that ALPN chose, and whether the peer ended
-/// the connection with a close_notify alert.
+/// Observes a TLS connection: the protocol that ALPN chose, the peer's certificate, and whether the peer ended the connection
+/// with a close_notify alert. libcurl does not report the first and the last. It reports the certificates only if it formats
+/// every field and every extension of the whole chain (CURLOPT_CERTINFO).
 ///
 /// The protocol decides how a body ends. libcurl's `CURLINFO_HTTP_VERSION` is the text of the status line, and a peer can
 /// send `HTTP/2 200` over HTTP/1.1.
@@ -17,6 +19,8 @@ final class ConnectionWatch {
     private(set) var hasCloseNotify = false
     /// Whether ALPN chose `h2` (RFC 9113 §3.2), so that libcurl uses HTTP/2. `false` before the end of the handshake.
     private(set) var isHTTP2 = false
+    /// Two fields of the peer's certificate; `nil` before the end of the handshake.
+    private(set) var summary: TLSSummary?
 
     /// The index of the watch in each SSL_CTX; negative if OpenSSL has no index left.
     private static let index = CRYPTO_get_ex_new_index(
@@ -43,7 +47,10 @@ final class ConnectionWatch {
     }
 
     private func handle(_ event: Int32, value: Int32, of connection: OpaquePointer) {
-        if event & SSL_CB_HANDSHAKE_DONE != 0 { isHTTP2 = Self.hasChosenHTTP2(connection) }
+        if event & SSL_CB_HANDSHAKE_DONE != 0 {
+            isHTTP2 = Self.hasChosenHTTP2(connection)
+            summary = SSL_get0_peer_certificate(connection).map(Self.summary)
+        }
         if event & Self.readAlert == Self.readAlert, value & 0xFF == SSL3_AD_CLOSE_NOTIFY,
             SSL_is_init_finished(connection) == 1
         {
@@ -57,6 +64,27 @@ final class ConnectionWatch {
         SSL_get0_alpn_selected(connection, &name, &length)
         return UnsafeBufferPointer(start: name, count: Int(length)).elementsEqual("h2".utf8)
     }
+
+    /// Formats the fields as libcurl does.
+    private static func summary(of certificate: OpaquePointer) -> TLSSummary {
+        TLSSummary(
+            issuer: text { X509_NAME_print_ex($0, X509_get_issuer_name(certificate), 0, sts_name_on_one_line) },
+            notAfter: text { ASN1_TIME_print($0, X509_get0_notAfter(certificate)) })
+    }
+
+    /// Returns what `print` writes, or `nil` if it fails.
+    private static func text(_ print: (OpaquePointer) -> Int32) -> String? {
+        guard let output = BIO_new(BIO_s_mem()) else { return nil }
+        defer { BIO_free(output) }
+        guard print(output) > 0 else { return nil }
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: maximumLength) { buffer in
+            let count = BIO_read(output, buffer.baseAddress, Int32(buffer.count))
+            return count > 0 ? String(decoding: buffer[..<Int(count)], as: UTF8.self) : nil
+        }
+    }
+
+    /// The maximum length of one field of a certificate, in octets.
+    private static let maximumLength = 4_096
 
     /// `SSL_CB_READ_ALERT`, a macro that Swift does not import.
     private static let readAlert = SSL_CB_ALERT | SSL_CB_READ

@@ -59,7 +59,7 @@ final class CurlTransfer {
             return .answered(
                 PolicyResponse(
                     body: reader.body, contentTypes: reader.contentTypes, address: address, httpVersion: httpVersion,
-                    tls: CertificateVerification.summary(of: handle)))
+                    tls: watch?.summary ?? TLSSummary(issuer: nil, notAfter: nil)))
         }
         return CurlResult(
             code: code, readerError: reader.error, verifyResult: easy.info(CURLINFO_SSL_VERIFYRESULT),
@@ -113,7 +113,6 @@ final class CurlTransfer {
         // Parsing the system's bundle takes about 20 ms of CPU, too much for each handshake. After an hour an updated bundle
         // applies without a restart.
         easy.setCACache(seconds: 3_600)
-        easy.set(CURLOPT_CERTINFO, to: true)
         easy.setTLSSetup { _, context, transfer in
             guard let context, let transfer else { return CURLE_ABORTED_BY_CALLBACK }
             let this = Unmanaged<CurlTransfer>.fromOpaque(transfer).takeUnretainedValue()
