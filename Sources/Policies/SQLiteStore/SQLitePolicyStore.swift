@@ -47,7 +47,7 @@ package final class SQLitePolicyStore: PolicyStore {
     let changes = DispatchQueue(label: "sts-bridge.store.changes")
     private let loads = DispatchQueue(label: "sts-bridge.store.loads")
     private let searches = DispatchQueue(label: "sts-bridge.store.searches")
-    private let timers = DispatchQueue(label: "sts-bridge.store.timers")
+    private let timeouts = CallTimeouts()
     /// For one change or one row: longer than SQLite waits for another program, shorter than a lookup may take.
     private let timeout: Duration
     /// For a check of the whole file.
@@ -247,15 +247,17 @@ package final class SQLitePolicyStore: PolicyStore {
         _ body: @escaping @Sendable () throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
         let first = FirstResult<Value>()
-        let timeoutError = timeout.map(message.timedOut)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 first.wait(with: continuation)
-                queue.async { first.complete(Result(catching: body)) }
-                if let timeout, let timeoutError {
-                    timers.asyncAfter(deadline: .now() + .milliseconds(Int(timeout.milliseconds))) {
-                        first.complete(.failure(timeoutError))
-                    }
+                // Before the body starts, because its end removes it.
+                let call = timeout.map { [message] timeout in
+                    timeouts.add(after: timeout) { first.complete(.failure(message.timedOut(after: timeout))) }
+                }
+                queue.async { [timeouts] in
+                    let result = Result(catching: body)
+                    if let call { timeouts.remove(call) }
+                    first.complete(result)
                 }
                 if endsWhenCancelled, Task.isCancelled { first.complete(.failure(message.closed())) }
             }
@@ -280,5 +282,54 @@ private final class FirstResult<Value: Sendable>: Sendable {
             return waiting
         }
         continuation?.resume(returning: result)
+    }
+}
+
+/// Ends the calls that take longer than their timeout. One timer serves all calls: most last less than a millisecond, and a timer
+/// for each would cost more than the call.
+///
+/// Concurrency: any thread. One mutex, which is not locked while a call ends.
+private final class CallTimeouts: Sendable {
+    private struct State {
+        var calls: [UInt64: (deadline: DispatchTime, expire: @Sendable () -> Void)] = [:]
+        var lastID: UInt64 = 0
+        /// The deadline of the timer. Timers with another deadline have no effect.
+        var timer: DispatchTime?
+    }
+
+    private let queue = DispatchQueue(label: "sts-bridge.store.timers")
+    private let state = Mutex(State())
+
+    /// Calls `expire` after the timeout, unless `remove` is called earlier. Returns the number for `remove`.
+    func add(after timeout: Duration, expire: @escaping @Sendable () -> Void) -> UInt64 {
+        let deadline = DispatchTime.now() + .milliseconds(Int(timeout.milliseconds))
+        return state.withLock { state in
+            state.lastID += 1
+            state.calls[state.lastID] = (deadline, expire)
+            if state.timer.map({ deadline < $0 }) ?? true { startTimer(at: deadline, in: &state) }
+            return state.lastID
+        }
+    }
+
+    func remove(_ call: UInt64) {
+        state.withLock { _ = $0.calls.removeValue(forKey: call) }
+    }
+
+    private func startTimer(at deadline: DispatchTime, in state: inout State) {
+        state.timer = deadline
+        queue.asyncAfter(deadline: deadline) { [weak self] in self?.timerFired(at: deadline) }
+    }
+
+    private func timerFired(at deadline: DispatchTime) {
+        let expired = state.withLock { state -> [@Sendable () -> Void] in
+            guard state.timer == deadline else { return [] }
+            state.timer = nil
+            let now = DispatchTime.now()
+            let expired = state.calls.filter { $0.value.deadline <= now }
+            for id in expired.keys { state.calls[id] = nil }
+            if let next = state.calls.values.map(\.deadline).min() { startTimer(at: next, in: &state) }
+            return expired.values.map(\.expire)
+        }
+        for expire in expired { expire() }
     }
 }
