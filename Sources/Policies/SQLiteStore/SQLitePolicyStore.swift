@@ -23,6 +23,8 @@ package final class SQLitePolicyStore: PolicyStore {
     }
 
     private enum Phase {
+        /// A large file at the start: it is read while `open` checks it.
+        case unchecked(StoreReaders)
         case writing(StoreConnections)
         case reading(ReadingConnection)
         case failing(StoreError)
@@ -53,11 +55,18 @@ package final class SQLitePolicyStore: PolicyStore {
     /// For a check of the whole file.
     private static let openingTimeout = Duration.seconds(300)
 
-    /// Opens the file, and blocks meanwhile. `open` reports a `StoreError`.
+    /// A file of this size is checked in some 5 ms. A larger one is read before it is checked, so that a daemon with many
+    /// policies answers at once.
+    package static let checkedAtOnce = 1 << 20
+
+    /// Opens the file, and blocks meanwhile. `open` reports a `StoreError`, and checks a large file.
     ///
-    /// - Parameter timeout: how long a change or a row may take. After it the disk counts as not answering.
+    /// - Parameters:
+    ///   - timeout: how long a change or a row may take. After it the disk counts as not answering.
+    ///   - checkedAtOnce: in octets: a smaller file is checked before it is read.
     package init(
-        path: String, access: Access = .readWrite, timeout: Duration = .seconds(5)
+        path: String, access: Access = .readWrite, timeout: Duration = .seconds(5),
+        checkedAtOnce: Int = SQLitePolicyStore.checkedAtOnce
     ) throws(StoreOpenError) {
         self.timeout = timeout
         opener = StoreOpener(
@@ -68,7 +77,13 @@ package final class SQLitePolicyStore: PolicyStore {
         do throws(StoreOpener.OpeningError) {
             phase =
                 switch access {
-                case .readWrite, .importing: .writing(try opener.openForWriting(&lock))
+                case .readWrite:
+                    if let readers = opener.openUnchecked(from: checkedAtOnce, lock: &lock) {
+                        .unchecked(readers)
+                    } else {
+                        .writing(try opener.openForWriting(&lock))
+                    }
+                case .importing: .writing(try opener.openForWriting(&lock))
                 case .readOnly: .reading(try opener.openForReading())
                 }
         } catch {
@@ -147,6 +162,9 @@ package final class SQLitePolicyStore: PolicyStore {
             return state.phase
         }
         switch old {
+        case .unchecked(let readers):
+            if case .writing(let connections) = phase, connections.readers === readers { break }
+            readers.close()
         case .writing(let connections): connections.close()
         case .reading(let reader): reader.close()
         case .failing, .closed: break
@@ -165,6 +183,9 @@ package final class SQLitePolicyStore: PolicyStore {
         }
         switch phase {
         case .closed: throw message.closed()
+        case .unchecked:
+            try checkAndOpen()
+            return .anew
         case .reading: return wasReported ? .unchanged : .anew
         case .writing(let connections) where connections.isSound:
             try connections.probe()
@@ -173,6 +194,19 @@ package final class SQLitePolicyStore: PolicyStore {
         case .writing, .failing:
             try openAnew()
             return .anew
+        }
+    }
+
+    /// Checks a file that is only read until now, and opens it for writing.
+    private func checkAndOpen() throws(StoreError) {
+        guard case .unchecked(let readers) = phase else { return }
+        var lock = state.withLock(\.lock)
+        defer { state.withLock { $0.lock = lock } }
+        do throws(StoreOpener.OpeningError) {
+            enter(.writing(try opener.openForWriting(&lock, readers: readers)))
+        } catch {
+            enter(.failing(error.storeError))
+            throw error.storeError
         }
     }
 
@@ -191,7 +225,9 @@ package final class SQLitePolicyStore: PolicyStore {
     }
 
     private func connections() throws(StoreError) -> StoreConnections {
+        try checkAndOpen()
         switch phase {
+        case .unchecked: throw message.closed()
         case .writing(let connections): return connections
         case .reading: throw message.readOnly()
         case .failing(let error): throw error
@@ -210,7 +246,7 @@ package final class SQLitePolicyStore: PolicyStore {
         }
         if lock !== old { state.withLock { $0.lock = lock } }
         let current = StoreVersion(opening: openings, change: try connections.changeNumber())
-        let haveChanged = version.map { $0 != current } ?? (current.change != connections.firstChangeNumber)
+        let haveChanged = version.map { $0 != current } ?? connections.haveChange(at: current.change)
         return OtherProcesses(
             ids: lock.otherProcesses, version: current, haveChangedStore: haveChanged,
             removals: haveChanged ? try connections.removalsOfOthers() : [])
@@ -222,13 +258,14 @@ package final class SQLitePolicyStore: PolicyStore {
     /// - Parameter busyTimeout: for such a file, if another program has locked it, in seconds. A search for one row must not
     ///   delay the next one.
     private func read<Value>(
-        from connection: KeyPath<StoreConnections, ReadingConnection>, busyTimeout: Double,
+        from connection: KeyPath<StoreReaders, ReadingConnection>, busyTimeout: Double,
         _ body: (ReadingConnection) throws(StoreError) -> Value
     ) throws(StoreError) -> Value {
         switch phase {
         case .closed: throw message.closed()
         case .reading(let reader): return try body(reader)
-        case .writing(let connections): return try body(connections[keyPath: connection])
+        case .unchecked(let readers): return try body(readers[keyPath: connection])
+        case .writing(let connections): return try body(connections.readers[keyPath: connection])
         case .failing(let knownError):
             guard let reader = try? opener.openForReading(busyTimeout: busyTimeout) else { throw knownError }
             defer { reader.close() }

@@ -25,16 +25,45 @@ struct StoreOpener: Sendable {
 
     private var message: StoreErrorMessage { StoreErrorMessage(files.name) }
 
-    /// - Parameter lock: the lock of this process, or `nil` before the first call. It stays set if opening fails later.
-    func openForWriting(_ lock: inout StoreLock?) throws(OpeningError) -> StoreConnections {
+    /// Checks the whole file.
+    ///
+    /// - Parameters:
+    ///   - lock: the lock of this process, or `nil` before the first call. It stays set if opening fails later.
+    ///   - readers: connections of `openUnchecked`, to be used from now on.
+    func openForWriting(
+        _ lock: inout StoreLock?, readers: StoreReaders? = nil
+    ) throws(OpeningError) -> StoreConnections {
         try attempt { () throws(StoreError) in try files.makeDirectory() }
         let current = try currentLock(lock)
         lock = current
         files.removeObsoleteLock()
-        return try current.exclusively { () throws(OpeningError) in try openAlone() }
+        return try current.exclusively { () throws(OpeningError) in try openAlone(readers) }
     }
 
-    private func openAlone() throws(OpeningError) -> StoreConnections {
+    /// Opens a large file of ours for reading, and checks only whose it is. `nil`: the file is small, or something is wrong
+    /// with it; open it for writing, which checks it.
+    ///
+    /// - Parameters:
+    ///   - size: in octets, of a large file.
+    ///   - lock: as for `openForWriting`.
+    func openUnchecked(from size: Int, lock: inout StoreLock?) -> StoreReaders? {
+        do {
+            guard let actual = try self.size(), actual >= size, let file = FileIdentity(of: files.path) else {
+                return nil
+            }
+            lock = try currentLock(lock)
+            let readers = try StoreReaders(files, file: file)
+            // An immutable reader would not see what is written later.
+            let isWritable = !readers.loader.isImmutable && !readers.finder.isImmutable
+            if isWritable, case .us(hasPolicies: true) = try readers.finder.owner() { return readers }
+            readers.close()
+            return nil
+        } catch {
+            return nil
+        }
+    }
+
+    private func openAlone(_ readers: StoreReaders?) throws(OpeningError) -> StoreConnections {
         let size = try size()
         if size == nil { try attempt { () throws(StoreError) in try files.create() } }
         guard let file = FileIdentity(of: files.path) else { throw .temporary(message.moved()) }
@@ -50,7 +79,7 @@ struct StoreOpener: Sendable {
             }
         }
         return try attempt { () throws(StoreError) in
-            try StoreConnections(files, file: file, author: author, voidsRemovals: voidsRemovals)
+            try StoreConnections(files, file: file, author: author, voidsRemovals: voidsRemovals, readers: readers)
         }
     }
 

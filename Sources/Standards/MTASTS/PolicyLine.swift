@@ -32,6 +32,7 @@ struct PolicyLine {
 
     /// Checks for `UTF8-2 / UTF8-3 / UTF8-4` of RFC 3629 §4: no overlong form, no surrogate, nothing above U+10FFFF.
     private func checkUTF8() throws(PolicyLineError) {
+        if value.allSatisfy({ $0 < 0x80 }) { return }
         var decoder = UTF8()
         var octets = value.makeIterator()
         while true {

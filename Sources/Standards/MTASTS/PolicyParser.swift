@@ -8,7 +8,7 @@ struct PolicyParser {
     private var hasVersion = false
     private var mode: STSPolicy.Mode?
     private var maxAge: Int?
-    private var mx: [MXPattern] = []
+    private(set) var mx: [MXPattern] = []
 
     mutating func parse(_ octets: [UInt8]) throws(PolicyError) {
         if octets.starts(with: [0xEF, 0xBB, 0xBF]) { throw PolicyError(line: 1, reason: .byteOrderMark) }
@@ -26,12 +26,12 @@ struct PolicyParser {
     }
 
     /// Checks for the required keys, as the comments of the ABNF demand. `mx` is required unless the mode is `none`.
-    func finish() throws(PolicyError) -> (STSPolicy.Mode, maxAge: Int, mx: [MXPattern]) {
+    func finish() throws(PolicyError) -> (STSPolicy.Mode, maxAge: Int) {
         guard hasVersion else { throw PolicyError(line: nil, reason: .missingVersion) }
         guard let mode else { throw PolicyError(line: nil, reason: .missingMode) }
         guard let maxAge else { throw PolicyError(line: nil, reason: .missingMaxAge) }
         guard !mx.isEmpty || mode == .none else { throw PolicyError(line: nil, reason: .missingMX) }
-        return (mode, maxAge, mx)
+        return (mode, maxAge)
     }
 
     /// Takes a line up to its `sts-policy-term = LF / CRLF`, which is optional after the last line. A CR elsewhere stays in
@@ -73,8 +73,16 @@ struct PolicyParser {
 
     private mutating func readMode(_ value: ArraySlice<UInt8>, line number: Int) throws(PolicyLineError) {
         guard mode == nil else { return warn(.duplicateKey, line: number) }
-        mode = STSPolicy.Mode.allCases.first { value.elementsEqual($0.rawValue.utf8) }
-        guard mode != nil else { throw PolicyLineError(.unknownMode) }
+        mode =
+            if value.equals("enforce") {
+                .enforce
+            } else if value.equals("testing") {
+                .testing
+            } else if value.equals("none") {
+                STSPolicy.Mode.none
+            } else {
+                throw PolicyLineError(.unknownMode)
+            }
     }
 
     /// `1*10(DIGIT)`

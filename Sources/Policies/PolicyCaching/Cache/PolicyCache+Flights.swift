@@ -113,7 +113,8 @@ extension PolicyCache {
             return nil
         case .policy(let policy):
             let cached = CachedPolicy(
-                policy, id: recordID, fetchedAt: now, previousFetchedAt: entry.cached?.latestFetch(aheadOf: now))
+                shared.sharing(policy), id: recordID, fetchedAt: now,
+                previousFetchedAt: entry.cached?.latestFetch(aheadOf: now))
             flights[id]?.outcome = .policy(cached)
             // §3.2: a policy with max_age 0 applies to the current delivery and is not cached.
             guard policy.maxAge > 0 else { return .removePolicy(flight.domain) }

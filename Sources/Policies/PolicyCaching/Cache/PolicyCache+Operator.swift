@@ -61,7 +61,7 @@ extension PolicyCache {
 
     /// - Returns: the flight that continues because lookups wait for it, with an empty entry; `nil`: the entry is removed.
     private mutating func clear(_ entry: CacheEntry, of domain: PolicyDomain) -> Flight? {
-        unschedule(entry, of: domain)
+        if let slot = entries.slot(of: domain) { unschedule(entry, in: slot) }
         guard let id = entry.flight, let flight = flights[id], flight.mustFinish else {
             entries.remove(domain)
             return nil

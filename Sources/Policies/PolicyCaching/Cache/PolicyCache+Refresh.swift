@@ -14,14 +14,16 @@ extension PolicyCache {
         if let lastCheck, now + Self.setBack < lastCheck { planAgain(at: now) }
         lastCheck = now
         var due = DueWork()
-        for domain in expiryQueue.take(at: now, atMost: Self.maximumExpiries) { noteExpiry(of: domain, at: now) }
+        for slot in expiryQueue.take(at: now, atMost: Self.maximumExpiries) {
+            if let domain = entries.key(at: slot) { noteExpiry(of: domain, at: now) }
+        }
         due.clockBehind = clock.takeSpan(at: now)
         var available = budget.available(of: refreshQueue.count, at: now)
         while available > 0 {
-            let domains = refreshQueue.take(at: now, atMost: available)
-            if domains.isEmpty { break }
-            for domain in domains {
-                guard let plan = takeRefresh(of: domain, at: now) else { continue }
+            let slots = refreshQueue.take(at: now, atMost: available)
+            if slots.isEmpty { break }
+            for slot in slots {
+                guard let domain = entries.key(at: slot), let plan = takeRefresh(of: domain, at: now) else { continue }
                 due.refreshes.append(plan)
                 available -= 1
             }
@@ -43,7 +45,7 @@ extension PolicyCache {
         // A flight in progress may renew the policy; it reports the expiry when it ends.
         if entry.flight == nil {
             report(logExpiry(of: &entry, domain: domain, at: now), of: domain, origin: .refresh)
-            scheduleExpiry(&entry, of: domain, at: now)
+            if let slot = entries.slot(of: domain) { scheduleExpiry(&entry, in: slot, at: now) }
             entries.replace(entry, for: domain, priority: entry.priority(at: now))
         } else {
             entries.replace(entry, for: domain)
@@ -141,38 +143,35 @@ extension PolicyCache {
         schedule(&entry, of: domain, at: now)
     }
 
-    /// Never for a minute that has begun: `due` takes all of those, and would not end.
+    /// Never for a minute that has begun: `due` takes all of those, and would not end. The domain must have a slot.
     mutating func schedule(_ entry: inout CacheEntry, of domain: PolicyDomain, at now: WallTime) {
-        scheduleExpiry(&entry, of: domain, at: now)
-        if let old = entry.refreshMinute { refreshQueue.remove(domain, at: old) }
+        guard let slot = entries.slot(of: domain) else { return }
+        scheduleExpiry(&entry, in: slot, at: now)
+        if let old = entry.refreshMinute { refreshQueue.remove(slot, at: old) }
         entry.refreshMinute = nil
         guard entry.isInUse(at: now, settings: settings.refresh), let cached = entry.applicable(at: now) else { return }
         let warning = entry.nextWarning(at: now).map { cached.time(of: $0, asOf: now) }
         guard let next = [entry.refreshAt, warning].compactMap({ $0 }).min() else { return }
         let minute = max(RefreshQueue.minute(notBefore: next), RefreshQueue.current(at: now) + 1)
-        refreshQueue.add(domain, at: minute)
+        refreshQueue.add(slot, at: minute)
         entry.refreshMinute = minute
     }
 
     /// The expiry of each policy is reported once, whatever else is scheduled.
-    private mutating func scheduleExpiry(_ entry: inout CacheEntry, of domain: PolicyDomain, at now: WallTime) {
-        unscheduleExpiry(entry, of: domain)
+    private mutating func scheduleExpiry(_ entry: inout CacheEntry, in slot: Int32, at now: WallTime) {
+        if let old = entry.expiryMinute { expiryQueue.remove(slot, at: old) }
         entry.expiryMinute = nil
         guard let cached = entry.cached, cached.policy.mode != .none, !entry.isExpiryLogged else { return }
         let end = RefreshQueue.minute(notBefore: cached.end(asOf: now))
         let minute = max(end, RefreshQueue.current(at: now) + 1)
-        expiryQueue.add(domain, at: minute)
+        expiryQueue.add(slot, at: minute)
         entry.expiryMinute = minute
     }
 
     /// Removes an entry from the queues.
-    mutating func unschedule(_ entry: CacheEntry, of domain: PolicyDomain) {
-        if let minute = entry.refreshMinute { refreshQueue.remove(domain, at: minute) }
-        unscheduleExpiry(entry, of: domain)
-    }
-
-    private mutating func unscheduleExpiry(_ entry: CacheEntry, of domain: PolicyDomain) {
-        if let minute = entry.expiryMinute { expiryQueue.remove(domain, at: minute) }
+    mutating func unschedule(_ entry: CacheEntry, in slot: Int32) {
+        if let minute = entry.refreshMinute { refreshQueue.remove(slot, at: minute) }
+        if let minute = entry.expiryMinute { expiryQueue.remove(slot, at: minute) }
     }
 
     /// The clock was set back, so the schedule is wrong. The time since which the clock was behind is wrong too, unless the
@@ -180,7 +179,7 @@ extension PolicyCache {
     private mutating func planAgain(at now: WallTime) {
         refreshQueue.removeAll()
         expiryQueue.removeAll()
-        for domain in Array(entries.keys) {
+        for domain in entries.keys {
             guard var entry = entries.peek(domain), let cached = entry.cached else { continue }
             if let lastCheck, !cached.isAhead(of: lastCheck) { entry.cached = cached.clockBehind(since: nil) }
             note(clock: now, in: &entry, of: domain)

@@ -8,8 +8,14 @@ package struct LoadedPolicy: Sendable {
 
     /// - Throws: `PolicyError` if the text is not a policy for this version.
     package init(_ stored: StoredPolicy) throws(PolicyError) {
+        var shared = SharedPolicies()
+        try self.init(stored, sharing: &shared)
+    }
+
+    /// - Parameter shared: has the policies of other domains.
+    package init(_ stored: StoredPolicy, sharing shared: inout SharedPolicies) throws(PolicyError) {
         domain = stored.domain
-        entry = try CacheEntry(stored)
+        entry = CacheEntry(stored, policy: try shared.policy(stored.text))
     }
 
     /// Whether it replaces what is in memory: it is the first policy, or a later fetch by another process.
@@ -45,7 +51,7 @@ extension PolicyCache {
         guard !forgotten.contains(domain) else { return }
         if let known = entries.peek(domain) {
             guard policy.isNewer(than: known, at: now) else { return }
-            unschedule(known, of: domain)
+            if let slot = entries.slot(of: domain) { unschedule(known, in: slot) }
             var entry = policy.entry(
                 lastLookupAt: max(known.lastLookupAt, policy.entry.lastLookupAt), flight: known.flight)
             entry.record = known.record ?? entry.record
@@ -55,8 +61,10 @@ extension PolicyCache {
         } else {
             var entry = policy.entry(lastLookupAt: policy.entry.lastLookupAt, flight: nil)
             guard hasSpace(for: entry, at: now) else { return noteEviction() }
-            start(&entry, of: domain, at: now)
+            // The queues need its slot.
             store(entry, for: domain, at: now)
+            start(&entry, of: domain, at: now)
+            entries.replace(entry, for: domain, priority: entry.priority(at: now))
         }
     }
 
@@ -132,8 +140,8 @@ extension PolicyCache {
     ///
     /// An enforced policy stays in the store, and the next lookup reads it again. This holds for an expired one too, because a
     /// clock that was ahead may be set back.
-    mutating func evicted(_ entry: CacheEntry, of domain: PolicyDomain) {
-        unschedule(entry, of: domain)
+    mutating func evicted(_ entry: CacheEntry, of domain: PolicyDomain, from slot: Int32) {
+        unschedule(entry, in: slot)
         guard isPersistent, let cached = entry.cached else { return }
         switch cached.policy.mode {
         case .enforce: noteEviction()

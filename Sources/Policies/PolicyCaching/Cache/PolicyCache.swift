@@ -34,6 +34,8 @@ package struct PolicyCache: Sendable {
     var refreshQueue = RefreshQueue()
     /// When policies expire whose expiry is to be logged.
     var expiryQueue = RefreshQueue()
+    /// Policies of flights.
+    var shared = SharedPolicies()
     var clock = ClockNotice()
     var budget: RefreshBudget
     var jitter: Jitter
@@ -200,8 +202,8 @@ package struct PolicyCache: Sendable {
     mutating func store(_ entry: CacheEntry, for domain: PolicyDomain, at now: WallTime) {
         // A domain with a flight is never evicted: lookups wait for it.
         let priority = entry.flight == nil ? entry.priority(at: now) : nil
-        for (domain, entry) in entries.store(entry, for: domain, priority: priority) {
-            evicted(entry, of: domain)
+        for (domain, entry, slot) in entries.store(entry, for: domain, priority: priority) {
+            evicted(entry, of: domain, from: slot)
         }
     }
 }

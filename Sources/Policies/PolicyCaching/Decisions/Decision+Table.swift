@@ -21,7 +21,7 @@ extension Decision {
             return Decision(rule: .exempt, action: mayEncrypt ? .may : .notFound)
         case .pin(let names):
             if !names.isEmpty { return Decision(rule: .pin, action: .secureByNames(names)) }
-            guard case .policy(let cached) = status, !cached.policy.hostPatterns.isEmpty else {
+            guard case .policy(let cached) = status, cached.policy.namesHost else {
                 return Decision(rule: .pin, action: .deferred(.pinWithoutNames))
             }
             return Decision(rule: .pin, action: .secure(cached))

@@ -64,7 +64,7 @@ extension Decision.Action {
         switch self {
         case .notFound: "not-found"
         // A policy without a usable mx defers the mail.
-        case .secure(let cached): cached.policy.hostPatterns.isEmpty ? "temporary" : "secure"
+        case .secure(let cached): cached.policy.namesHost ? "secure" : "temporary"
         case .secureByNames: "secure"
         case .dane: "dane"
         case .daneOnly: "dane-only"

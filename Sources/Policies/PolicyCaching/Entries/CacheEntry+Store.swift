@@ -19,7 +19,7 @@ extension CacheEntry {
                     id: failed.id, at: failed.at, count: failed.count, category: failed.category,
                     reason: "\(failed.failure)")
             }, clockBehindSince: policy.clockBehindSince, previousFetchedAt: policy.previousFetchedAt,
-            isExpiryLogged: policy === cached && isExpiryLogged)
+            isExpiryLogged: isExpiryLogged && policy == cached)
     }
 
     /// Only a published id is saved. Other answers of DNS are queried again after a restart.
@@ -28,11 +28,8 @@ extension CacheEntry {
         return StoredPolicy.Record(id: id, at: record.at, lifetime: record.lifetime)
     }
 
-    /// Parses a row of the store.
-    ///
-    /// - Throws: `PolicyError` if the text is not a policy for this version.
-    init(_ stored: StoredPolicy) throws(PolicyError) {
-        let policy = try STSPolicy(stored.text)
+    /// - Parameter policy: the parsed text of the row.
+    init(_ stored: StoredPolicy, policy: STSPolicy) {
         self.init(lastLookupAt: stored.lastLookupAt)
         cached = CachedPolicy(
             policy, id: stored.id, fetchedAt: stored.fetchedAt, clockBehindSince: stored.clockBehindSince,

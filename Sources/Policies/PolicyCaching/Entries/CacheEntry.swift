@@ -3,6 +3,9 @@ import MTASTS
 import TextFormats
 
 /// What the cache knows of one domain.
+///
+/// There may be a million entries, so they are compact: times without a flag, no memory for what most entries lack, and an id
+/// only once if DNS still publishes that of the policy.
 package struct CacheEntry: Sendable {
     /// What is in progress for the domain.
     enum Activity: Equatable, Sendable {
@@ -22,89 +25,185 @@ package struct CacheEntry: Sendable {
         func isFresh(at now: WallTime) -> Bool { now.isWithin(lifetime, of: at) }
     }
 
-    /// The last fetch, if its policy host failed, and the last failed fetches for other ids. A class, because most entries
-    /// have none.
-    final class FailedFetch: Sendable {
-        /// The last failed fetch for one id.
-        struct Attempt: Sendable {
-            let id: RecordID
-            let failure: PolicyFetchError
-            let at: WallTime
-        }
+    // MARK: Memory
 
-        let last: Attempt
-        let category: PolicyFetchError.Category
-        /// Failed fetches since the last successful one, including this one.
-        let count: Int
-        /// The last failed fetches for other ids since the last successful fetch, newest first. Name servers that are out of
-        /// step publish several ids in turn; each id has its own pause (RFC 8461 §3.3).
-        let others: [Attempt]
+    /// Which answer of DNS the entry has. The frequent ones need no memory beside this octet.
+    private enum RecordKind: UInt8 {
+        case missing
+        /// The id of the policy.
+        case policyID
+        case nameError
+        case noData
+        /// In `RareParts`.
+        case other
+    }
 
-        var id: RecordID { last.id }
-        var failure: PolicyFetchError { last.failure }
-        var at: WallTime { last.at }
+    /// What few entries have.
+    private struct RareParts {
+        var record: RecordResult?
+        var failedFetch: FailedFetch?
+        var localFetchFailure: LocalFetchError?
+        var lastFetch: WallTime?
+        var activity = Activity.idle
+        var clockBehindSince: WallTime?
+        var previousFetchedAt: WallTime?
 
-        /// Ids whose failures are cached: more than a domain's name servers publish at once.
-        private static let maximumIDs = 4
-
-        /// - Parameter previous: the failed fetch before this one, if no successful one came between.
-        init(
-            id: RecordID, failure: PolicyFetchError, category: PolicyFetchError.Category, at: WallTime, count: Int,
-            after previous: FailedFetch? = nil
-        ) {
-            last = Attempt(id: id, failure: failure, at: at)
-            self.category = category
-            self.count = count
-            let before = previous.map { [$0.last] + $0.others } ?? []
-            others = Array(before.filter { $0.id != id }.prefix(Self.maximumIDs - 1))
-        }
-
-        /// The last failed fetch for an id.
-        func attempt(for id: RecordID) -> Attempt? {
-            last.id == id ? last : others.first { $0.id == id }
+        var isEmpty: Bool {
+            record == nil && failedFetch == nil && localFetchFailure == nil && lastFetch == nil && activity == .idle
+                && clockBehindSince == nil && previousFetchedAt == nil
         }
     }
 
-    /// A fetch that failed because of this host. A class, because most entries have none.
-    final class LocalFetchError: Sendable {
-        let id: RecordID
-        let failure: PolicyFetchError
-        let at: WallTime
+    private final class RareBox: Sendable {
+        let parts: RareParts
 
-        init(id: RecordID, failure: PolicyFetchError, at: WallTime) {
-            self.id = id
-            self.failure = failure
-            self.at = at
-        }
+        init(_ parts: RareParts) { self.parts = parts }
     }
 
-    var record: Record?
-    var cached: CachedPolicy?
-    var failedFetch: FailedFetch?
-    /// The last fetch, if it failed because of this host. What is known of the policy host stays.
-    var localFetchFailure: LocalFetchError?
-    /// When the last fetch ended, successfully or not.
-    var lastFetch: WallTime?
-    /// The store could not be read: it may have a policy of this domain.
-    var needsStoreRead = false
-    var activity = Activity.idle
+    // In this order there are no gaps: 87 octets.
+    private var policy: STSPolicy?
+    private var recordKind = RecordKind.missing
+    /// The last warning that was logged because the policy cannot be refreshed.
+    var lastWarning = ExpiryWarning.start
+    private var policyID: RecordID?
+    private var fetchedAt = CompactTime()
+    private var recordAt = CompactTime()
     /// When Postfix last looked the domain up. It is not set back with the clock: a daemon that starts before its clock is
     /// right still refreshes the policies that were in use.
     private(set) var lastLookupAt: WallTime
-    /// When the policy is refreshed in the background; `nil`: not at all.
-    var refreshAt: WallTime?
-    /// The entry's minute in the refresh queue.
-    var refreshMinute: RefreshQueue.Minute?
-    /// The entry's minute in the expiry queue.
-    var expiryMinute: RefreshQueue.Minute?
-    /// The last warning that was logged because the policy cannot be refreshed.
-    var lastWarning = ExpiryWarning.start
+    private var refreshTime = CompactTime()
+    private var rareBox: RareBox?
+    /// In milliseconds.
+    private var recordLifetime: UInt32 = 0
+    private var refreshSlot = CompactMinute()
+    private var expirySlot = CompactMinute()
+    /// The store could not be read: it may have a policy of this domain.
+    var needsStoreRead = false
     /// Whether the policy's expiry is logged.
     var isExpiryLogged = false
+    /// Whether the last fetch is that of the policy.
+    private var isPolicyFetchLast = false
 
     init(lastLookupAt: WallTime) {
         self.lastLookupAt = lastLookupAt
     }
+
+    private var rare: RareParts {
+        get { rareBox?.parts ?? RareParts() }
+        set { rareBox = newValue.isEmpty ? nil : RareBox(newValue) }
+    }
+
+    private mutating func changeRare(_ change: (inout RareParts) -> Void) {
+        var parts = rare
+        change(&parts)
+        rare = parts
+    }
+
+    var record: Record? {
+        get {
+            let result: RecordResult
+            switch recordKind {
+            case .missing: return nil
+            case .nameError: result = .absent(.nameError)
+            case .noData: result = .absent(.noData)
+            case .policyID:
+                guard let policyID else { return nil }
+                result = .published(policyID)
+            case .other:
+                guard let record = rareBox?.parts.record else { return nil }
+                result = record
+            }
+            guard let at = recordAt.time else { return nil }
+            return Record(result: result, at: at, lifetime: .milliseconds(recordLifetime))
+        }
+        set {
+            recordAt.time = newValue?.at
+            recordLifetime = UInt32(clamping: newValue?.lifetime.milliseconds ?? 0)
+            recordKind = kind(of: newValue?.result)
+            let other = recordKind == .other ? newValue?.result : nil
+            if other != nil || rareBox?.parts.record != nil { changeRare { $0.record = other } }
+        }
+    }
+
+    private func kind(of result: RecordResult?) -> RecordKind {
+        switch result {
+        case nil: .missing
+        case .absent(.nameError): .nameError
+        case .absent(.noData): .noData
+        case .published(let id) where id == policyID: .policyID
+        case .published, .absent, .failed: .other
+        }
+    }
+
+    var cached: CachedPolicy? {
+        get {
+            guard let policy, let policyID, let fetchedAt = fetchedAt.time else { return nil }
+            return CachedPolicy(
+                policy, id: policyID, fetchedAt: fetchedAt, clockBehindSince: rareBox?.parts.clockBehindSince,
+                previousFetchedAt: rareBox?.parts.previousFetchedAt)
+        }
+        set {
+            // They may be stored as those of the policy.
+            let (record, lastFetch) = (record, lastFetch)
+            policy = newValue?.policy
+            policyID = newValue?.id
+            fetchedAt.time = newValue?.fetchedAt
+            if rareBox != nil || newValue?.clockBehindSince != nil || newValue?.previousFetchedAt != nil {
+                changeRare {
+                    $0.clockBehindSince = newValue?.clockBehindSince
+                    $0.previousFetchedAt = newValue?.previousFetchedAt
+                }
+            }
+            self.record = record
+            self.lastFetch = lastFetch
+        }
+    }
+
+    /// When the last fetch ended, successfully or not.
+    var lastFetch: WallTime? {
+        get { isPolicyFetchLast ? fetchedAt.time : rareBox?.parts.lastFetch }
+        set {
+            isPolicyFetchLast = newValue != nil && newValue == fetchedAt.time
+            let other = isPolicyFetchLast ? nil : newValue
+            if other != rareBox?.parts.lastFetch { changeRare { $0.lastFetch = other } }
+        }
+    }
+
+    var failedFetch: FailedFetch? {
+        get { rareBox?.parts.failedFetch }
+        set { if newValue !== failedFetch { changeRare { $0.failedFetch = newValue } } }
+    }
+
+    /// The last fetch, if it failed because of this host. What is known of the policy host stays.
+    var localFetchFailure: LocalFetchError? {
+        get { rareBox?.parts.localFetchFailure }
+        set { if newValue !== localFetchFailure { changeRare { $0.localFetchFailure = newValue } } }
+    }
+
+    var activity: Activity {
+        get { rareBox?.parts.activity ?? .idle }
+        set { if newValue != activity { changeRare { $0.activity = newValue } } }
+    }
+
+    /// When the policy is refreshed in the background; `nil`: not at all.
+    var refreshAt: WallTime? {
+        get { refreshTime.time }
+        set { refreshTime.time = newValue }
+    }
+
+    /// The entry's minute in the refresh queue.
+    var refreshMinute: RefreshQueue.Minute? {
+        get { refreshSlot.minute }
+        set { refreshSlot.minute = newValue }
+    }
+
+    /// The entry's minute in the expiry queue.
+    var expiryMinute: RefreshQueue.Minute? {
+        get { expirySlot.minute }
+        set { expirySlot.minute = newValue }
+    }
+
+    // MARK: Lookups
 
     /// The flight in progress.
     var flight: FlightID? {

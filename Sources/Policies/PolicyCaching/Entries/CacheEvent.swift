@@ -57,7 +57,7 @@ extension CacheEntry {
         } else if lastFetch == nil || new.policy.maxAge > 0 {
             events.append(.new(new))
         }
-        if new.policy.mode != .none, new.policy.hostPatterns.isEmpty { events.append(.noUsableMX(new)) }
+        if new.policy.mode != .none, !new.policy.namesHost { events.append(.noUsableMX(new)) }
         return events
     }
 

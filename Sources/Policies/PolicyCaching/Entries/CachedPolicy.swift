@@ -4,8 +4,8 @@ import TextFormats
 
 /// A policy in the cache: the text as published, the id, and the fetch time.
 ///
-/// Immutable. A class, so that passing it from the cache to a reply costs one reference count and not one for each field.
-package final class CachedPolicy: Sendable {
+/// Immutable. `CacheEntry` holds its parts in a compact form.
+package struct CachedPolicy: Sendable {
     package let policy: STSPolicy
     /// The id of the TXT record that led to the fetch.
     package let id: RecordID

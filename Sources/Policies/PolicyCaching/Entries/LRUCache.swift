@@ -2,14 +2,14 @@ import TextFormats
 
 /// A dictionary of bounded size. When it is full, it evicts the least recently used element of the lowest priority.
 ///
-/// Elements are in an array of slots. Each slot is linked into the queue of its priority, least recently used first. An
-/// element that cannot be evicted is in no queue. Every operation is O(1).
+/// Elements are in slots. Each slot is linked into the queue of its priority, least recently used first. An element that
+/// cannot be evicted is in no queue. Every operation is O(1).
 package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Elements of priority 0 are evicted before those of 1, and so on.
     package typealias Priority = Int
 
-    /// An evicted element.
-    package typealias Evicted = (key: Key, value: Value)
+    /// An evicted element, and the slot that it was in.
+    package typealias Evicted = (key: Key, value: Value, slot: Int32)
 
     private struct Element: Sendable {
         let key: Key
@@ -18,12 +18,17 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         mutating func read<Result>(_ body: (inout Value) -> Result) -> Result { body(&value) }
     }
 
-    /// A slot's neighbours in its queue.
-    private struct Link: Sendable {
+    private struct Slot: Sendable {
+        /// `nil` in the slots in `free`.
+        var element: Element?
         /// `none`: in no queue.
-        var priority: Int32 = none
-        var older: Int32 = none
-        var newer: Int32 = none
+        var priority = Int8(none)
+        var hash: SlotIndex.Hash
+        /// How often the value was changed.
+        var revision: UInt32 = 0
+        /// The neighbours in the queue.
+        var older = none
+        var newer = none
     }
 
     private struct Queue: Sendable {
@@ -37,12 +42,8 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         fileprivate let revision: UInt32
     }
 
-    private var index: [Key: Int32] = [:]
-    /// `nil` in the slots in `free`.
-    private var elements: [Element?] = []
-    private var links: [Link] = []
-    /// How often the value of each slot was changed.
-    private var revisions: [UInt32] = []
+    private var index = SlotIndex()
+    private var elements = BlockArray<Slot>()
     private var free: [Int32] = []
     private var queues: [Queue]
     /// Slots that are not evicted, whatever their priority.
@@ -65,9 +66,24 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         queues[..<priority].contains { evictable(in: $0) != none }
     }
 
+    private static func hash(_ key: Key) -> SlotIndex.Hash { SlotIndex.Hash(truncatingIfNeeded: key.hashValue) }
+
+    /// The slot of a key. It stays the same until the element is removed.
+    func slot(of key: Key) -> Int32? {
+        let hash = Self.hash(key)
+        return index.slot(hash) { slot in
+            elements.read(slot) { $0.hash == hash && $0.element?.key == key }
+        }
+    }
+
+    /// The key in a slot; `nil`: the slot is free.
+    func key(at slot: Int32) -> Key? {
+        elements.read(slot) { $0.element?.key }
+    }
+
     /// The value, without counting as a use.
     package func peek(_ key: Key) -> Value? {
-        index[key].flatMap { elements[Int($0)]?.value }
+        slot(of: key).flatMap { slot in elements.read(slot) { $0.element?.value } }
     }
 
     /// The value. The element becomes the most recently used one of its priority.
@@ -76,28 +92,28 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     func handle(of key: Key) -> Handle? {
-        index[key].map { Handle(slot: $0, revision: revisions[Int($0)]) }
+        slot(of: key).map { slot in Handle(slot: slot, revision: elements.read(slot) { $0.revision }) }
     }
 
     /// As `use` with the key of the value. `nil`: the handle is outdated.
     mutating func use<Result>(_ handle: Handle, _ body: (inout Value) -> Result) -> Result? {
-        guard revisions[Int(handle.slot)] == handle.revision else { return nil }
+        guard elements.read(handle.slot, { $0.revision }) == handle.revision else { return nil }
         return use(slot: handle.slot, body)
     }
 
     /// Calls `body` with the value in its slot, without copying it. The element becomes the most recently used one of its
     /// priority. `body` may change only what no handle depends on.
     mutating func use<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
-        index[key].flatMap { use(slot: $0, body) }
+        slot(of: key).flatMap { use(slot: $0, body) }
     }
 
     private mutating func use<Result>(slot: Int32, _ body: (inout Value) -> Result) -> Result? {
-        let priority = links[Int(slot)].priority
+        let priority = elements.read(slot) { $0.priority }
         if priority != none, queues[Int(priority)].newest != slot {
             unlink(slot)
             link(slot, priority: priority)
         }
-        return elements.withUnsafeMutableBufferPointer { $0[Int(slot)]?.read(body) }
+        return elements.update(slot) { $0.element?.read(body) }
     }
 
     /// Stores the value as the most recently used one of its priority.
@@ -106,52 +122,52 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     ///   element can be evicted.
     /// - Returns: the elements that were evicted for it.
     package mutating func store(_ value: Value, for key: Key, priority: Priority?) -> [Evicted] {
-        var evicted: [Evicted] = []
-        let slot: Int32
-        if let known = index[key] {
-            slot = known
+        if let slot = slot(of: key) {
             unlink(slot)
             set(value, at: slot)
-        } else {
-            evicted = makeSpace()
-            slot = takeSlot(Element(key: key, value: value))
-            index[key] = slot
+            if let priority { link(slot, priority: Int8(priority)) }
+            return []
         }
-        if let priority { link(slot, priority: Int32(priority)) }
+        let evicted = makeSpace()
+        let slot = takeSlot(for: key, value: value)
+        index.insert(slot) { [elements] slot in elements.read(slot) { $0.hash } }
+        if let priority { link(slot, priority: Int8(priority)) }
         return evicted
     }
 
     /// Replaces the value of a known key. This does not count as a use.
     mutating func replace(_ value: Value, for key: Key) {
-        guard let slot = index[key] else { return }
+        guard let slot = slot(of: key) else { return }
         set(value, at: slot)
     }
 
     private mutating func set(_ value: Value, at slot: Int32) {
-        elements[Int(slot)]?.value = value
-        revisions[Int(slot)] &+= 1
+        elements.update(slot) { slot in
+            slot.element?.value = value
+            slot.revision &+= 1
+        }
     }
 
     /// Replaces the value of a known key. If its priority changes, it becomes the most recently used one of the new priority.
     mutating func replace(_ value: Value, for key: Key, priority: Priority) {
-        guard let slot = index[key] else { return }
+        guard let slot = slot(of: key) else { return }
         set(value, at: slot)
-        guard links[Int(slot)].priority != Int32(priority) else { return }
+        guard elements.read(slot, { $0.priority }) != Int8(priority) else { return }
         unlink(slot)
-        link(slot, priority: Int32(priority))
+        link(slot, priority: Int8(priority))
     }
 
     /// The element is not evicted until `release`. It keeps its position in the queue. For few elements at a time.
     mutating func retain(_ key: Key) {
-        if let slot = index[key] { retained.insert(slot) }
+        if let slot = slot(of: key) { retained.insert(slot) }
     }
 
     mutating func release(_ key: Key) {
-        if let slot = index[key] { retained.remove(slot) }
+        if let slot = slot(of: key) { retained.remove(slot) }
     }
 
-    /// The keys, in no order.
-    var keys: some Sequence<Key> { index.keys }
+    /// The keys, in the order of their slots.
+    var keys: [Key] { slots.compactMap { key(at: Int32($0)) } }
 
     /// All slots, taken or free, to be visited some at a time. An element stays in its slot until it is removed.
     var slots: Range<Int> { 0..<elements.count }
@@ -159,37 +175,44 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Visits the elements in a range of slots. This does not count as a use.
     func visit(_ range: Range<Int>, _ body: (_ slot: Int, Key, Value) -> Void) {
         for slot in range.clamped(to: slots) {
-            if let element = elements[slot] { body(slot, element.key, element.value) }
+            if let element = elements[Int32(slot)].element { body(slot, element.key, element.value) }
         }
     }
 
     mutating func remove(_ key: Key) {
-        guard let slot = index.removeValue(forKey: key) else { return }
+        guard let slot = slot(of: key) else { return }
+        remove(at: slot)
+    }
+
+    private mutating func remove(at slot: Int32) {
+        index.remove(slot) { [elements] slot in elements.read(slot) { $0.hash } }
         unlink(slot)
         retained.remove(slot)
-        elements[Int(slot)] = nil
-        revisions[Int(slot)] &+= 1
+        elements.update(slot) { slot in
+            slot.element = nil
+            slot.revision &+= 1
+        }
         free.append(slot)
     }
 
-    private mutating func takeSlot(_ element: Element) -> Int32 {
+    private mutating func takeSlot(for key: Key, value: Value) -> Int32 {
+        let element = Element(key: key, value: value)
+        let hash = Self.hash(key)
         if let slot = free.popLast() {
-            elements[Int(slot)] = element
+            elements.update(slot) { ($0.element, $0.hash) = (element, hash) }
             return slot
         }
-        elements.append(element)
-        links.append(Link())
-        revisions.append(0)
+        elements.append(Slot(element: element, hash: hash))
         return Int32(elements.count - 1)
     }
 
     private mutating func makeSpace() -> [Evicted] {
         var evicted: [Evicted] = []
         while count >= capacity, let slot = queues.lazy.map(evictable).first(where: { $0 != none }),
-            let victim = elements[Int(slot)]
+            let victim = elements[slot].element
         {
-            evicted.append((victim.key, victim.value))
-            remove(victim.key)
+            evicted.append((victim.key, victim.value, slot))
+            remove(at: slot)
         }
         return evicted
     }
@@ -197,32 +220,35 @@ package struct LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// The slot of the queue's least recently used element that is not retained.
     private func evictable(in queue: Queue) -> Int32 {
         var slot = queue.oldest
-        while slot != none, retained.contains(slot) { slot = links[Int(slot)].newer }
+        while slot != none, retained.contains(slot) { slot = elements.read(slot) { $0.newer } }
         return slot
     }
 
-    private mutating func link(_ slot: Int32, priority: Int32) {
+    private mutating func link(_ slot: Int32, priority: Int8) {
         let newest = queues[Int(priority)].newest
-        links[Int(slot)] = Link(priority: priority, older: newest)
-        if newest == none { queues[Int(priority)].oldest = slot } else { links[Int(newest)].newer = slot }
+        elements.update(slot) { ($0.priority, $0.older, $0.newer) = (priority, newest, none) }
+        if newest == none {
+            queues[Int(priority)].oldest = slot
+        } else {
+            elements.update(newest) { $0.newer = slot }
+        }
         queues[Int(priority)].newest = slot
     }
 
     private mutating func unlink(_ slot: Int32) {
-        let link = links[Int(slot)]
-        guard link.priority != none else { return }
-        let priority = Int(link.priority)
-        if link.older == none {
-            queues[priority].oldest = link.newer
+        let (priority, older, newer) = elements.read(slot) { ($0.priority, $0.older, $0.newer) }
+        guard priority != none else { return }
+        if older == none {
+            queues[Int(priority)].oldest = newer
         } else {
-            links[Int(link.older)].newer = link.newer
+            elements.update(older) { $0.newer = newer }
         }
-        if link.newer == none {
-            queues[priority].newest = link.older
+        if newer == none {
+            queues[Int(priority)].newest = older
         } else {
-            links[Int(link.newer)].older = link.older
+            elements.update(newer) { $0.older = older }
         }
-        links[Int(slot)] = Link()
+        elements.update(slot) { ($0.priority, $0.older, $0.newer) = (Int8(none), none, none) }
     }
 }
 

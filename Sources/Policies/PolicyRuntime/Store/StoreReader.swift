@@ -13,6 +13,7 @@ final class StoreReader: Sendable {
     private let log: EventLogger
     private let health: StoreHealth
     private let sleep: @Sendable (Duration) async throws -> Void
+    private let shared = Mutex(SharedPolicies())
     /// The unreadable rows that were logged, by their domain. Each is logged once, even if loading starts again.
     private let logged = Mutex(LogOnce(limit: 10_000, whenFull: .stop))
 
@@ -125,7 +126,7 @@ final class StoreReader: Sendable {
             return nil
         case .policy(let stored):
             do throws(PolicyError) {
-                return try LoadedPolicy(stored)
+                return try shared.withLock { shared throws(PolicyError) in try LoadedPolicy(stored, sharing: &shared) }
             } catch {
                 let domain = stored.domain.name.text
                 if isNew(domain) { log.unreadablePolicy(domain, reason: "\(error)", origin: origin) }

@@ -4,27 +4,24 @@ import PolicyCaching
 import PolicyRuntime
 import TextFormats
 
-/// A store that is open for writing: one connection that writes, one for loading, one for single rows.
+/// A store that is open for writing: one connection that writes and two that read.
 ///
 /// All connections are opened together and stay open, so they work on one file, whatever happens to its name. SQLite goes on
 /// writing into a removed file. So each change checks before and after it that the name still leads to the file.
-/// Concurrency: any thread but one of Swift's pool. The two readers wait neither for each other nor for the writer. Other
-/// processes may write the same file.
+/// Concurrency: any thread but one of Swift's pool. Other processes may write the same file.
 /// Errors: `StoreError`, as long as its cause lasts; `isSound` shows whether it can end without opening the file again.
 final class StoreConnections: Sendable {
     private let files: StoreFiles
     private let identities: StoreFiles.Identities
-    private let health = FileHealth()
+    let readers: StoreReaders
     private let writer: WritingConnection
     /// The number of this process in the table `removal`.
     private let author: Int64
     private let voidsRemovals: Bool
     /// The change number when the connections were opened.
-    let firstChangeNumber: Int
-    /// For all rows.
-    let loader: ReadingConnection
-    /// For single rows, which must not wait for `loader`.
-    let finder: ReadingConnection
+    private let firstChangeNumber: Int
+    /// Whether something was committed after `readers` were opened and before the change number was read.
+    private let hasEarlierChange: Bool
 
     /// Opens a file that is empty or ours.
     ///
@@ -32,14 +29,28 @@ final class StoreConnections: Sendable {
     ///   - file: the file that was checked.
     ///   - author: a random number of this process.
     ///   - voidsRemovals: a policy that is written voids its removal by another process.
-    init(_ files: StoreFiles, file: FileIdentity, author: Int64, voidsRemovals: Bool) throws(StoreError) {
+    ///   - readers: used from now on if they read this file.
+    init(
+        _ files: StoreFiles, file: FileIdentity, author: Int64, voidsRemovals: Bool, readers: StoreReaders? = nil
+    ) throws(StoreError) {
         self.files = files
         self.author = author
         self.voidsRemovals = voidsRemovals
-        writer = try WritingConnection(files, health: health)
-        loader = try ReadingConnection(files, health: health)
-        finder = try ReadingConnection(files, health: health)
-        firstChangeNumber = try writer.changeNumber()
+        if let readers, readers.file == file {
+            self.readers = readers
+            // Just before the writer is opened, which changes the file.
+            hasEarlierChange = try readers.haveChange()
+            writer = try WritingConnection(files, health: readers.health)
+            firstChangeNumber = try writer.changeNumber()
+            try writer.setUp()
+        } else {
+            let health = FileHealth()
+            writer = try WritingConnection(files, health: health)
+            try writer.setUp()
+            self.readers = try StoreReaders(files, file: file, health: health)
+            firstChangeNumber = try writer.changeNumber()
+            hasEarlierChange = false
+        }
         identities = files.identities()
         guard identities.isComplete, identities.database == file else {
             close()
@@ -48,14 +59,14 @@ final class StoreConnections: Sendable {
     }
 
     /// Whether it works, or will work once the cause of an error is removed. If not, the file has to be opened again.
-    var isSound: Bool { isInPlace && !health.isDamaged }
+    var isSound: Bool { isInPlace && !readers.health.isDamaged }
 
     private var isInPlace: Bool { files.identities() == identities }
 
     /// Writes as little as possible. After a change that did not fit on the disk, this small one may fit, so there must be
     /// some free space too.
     func probe() throws(StoreError) {
-        if health.isFull, let space = files.freeSpace, space < Self.minimumSpace {
+        if readers.health.isFull, let space = files.freeSpace, space < Self.minimumSpace {
             throw StoreErrorMessage(files.name).full()
         }
         try write { try StoreSchema.writeApplicationID($0) }
@@ -138,13 +149,17 @@ final class StoreConnections: Sendable {
     /// A number that changes with each commit of another process.
     func changeNumber() throws(StoreError) -> Int { try writer.changeNumber() }
 
+    /// Whether another process has committed something since the store was opened, for reading or for writing.
+    ///
+    /// - Parameter number: the present change number.
+    func haveChange(at number: Int) -> Bool { hasEarlierChange || number != firstChangeNumber }
+
     /// The policies that other processes removed in the last day.
-    func removalsOfOthers() throws(StoreError) -> [PolicyRemoval] { try finder.removals(notBy: author) }
+    func removalsOfOthers() throws(StoreError) -> [PolicyRemoval] { try readers.finder.removals(notBy: author) }
 
     /// Waits for calls that are under way. Later calls fail.
     func close() {
-        loader.close()
-        finder.close()
+        readers.close()
         writer.close()
         files.removeLog(of: identities)
     }
@@ -154,10 +169,10 @@ final class StoreConnections: Sendable {
         let message = StoreErrorMessage(files.name)
         guard isInPlace else { throw message.moved() }
         // Also if a reader found the damage: writing would make it worse.
-        guard !health.isDamaged else { throw message.damaged("it is damaged") }
+        guard !readers.health.isDamaged else { throw message.damaged("it is damaged") }
         let value = try writer.write(body)
         guard isInPlace else { throw message.moved() }
-        health.changeSucceeded()
+        readers.health.changeSucceeded()
         return value
     }
 }

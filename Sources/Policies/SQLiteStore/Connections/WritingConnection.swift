@@ -16,13 +16,21 @@ final class WritingConnection: Sendable {
     private let message: StoreErrorMessage
     private let health: FileHealth
 
-    /// Sets up a file that is empty or ours. WAL, so that readers never wait, with synchronous=NORMAL (set by GRDB): a
+    /// Opens a file that is empty or ours. WAL, so that readers never wait, with synchronous=NORMAL (set by GRDB): a
     /// commit outlives the process, and the file outlives a power cut.
     init(_ files: StoreFiles, health: FileHealth) throws(StoreError) {
         message = StoreErrorMessage(files.name)
         self.health = health
         do {
             queue = try Self.connection(files.database)
+        } catch {
+            throw health.record(error, message: message)
+        }
+    }
+
+    /// Makes the file ours, with the tables of this version.
+    func setUp() throws(StoreError) {
+        do {
             // First of all, so that a file with a table of ours has our application id. Also shows that writing works.
             try queue.write { try StoreSchema.writeApplicationID($0) }
             try StoreSchema.migrator.migrate(queue)
