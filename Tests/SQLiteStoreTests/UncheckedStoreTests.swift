@@ -89,4 +89,43 @@ import Testing
         #expect(try await store.loaded() == [])
         await store.close()
     }
+
+    @Test func `the log of a file that is replaced before it is opened is not applied to the new file`() async throws {
+        try await fixture.leave(try StoreContract.sample("new.example"))
+        let replacement = try fixture.octets()
+        try await fixture.leave(try StoreContract.sample("old.example"))
+        // A process that was killed leaves a log.
+        let killed = try fixture.other()
+        try await killed.writeWithoutTransaction {
+            try $0.execute(sql: "UPDATE policy SET fetched_at = fetched_at + 1")
+        }
+        let log = try fixture.octets(fixture.path + "-wal")
+        #expect(!log.isEmpty)
+        let store = try unchecked()
+        try FileManager.default.moveItem(atPath: fixture.path, toPath: fixture.path + ".away")
+        try fixture.write(replacement)
+        #expect(try await store.open() == .anew)
+        #expect(try await store.row(of: try domain("new.example")) != nil)
+        #expect(try await store.loaded().count == 1)
+        await store.close()
+        try killed.close()
+    }
+
+    /// The readers of such a file would not see the tables that are added, or would be in the way of the change.
+    @Test(arguments: ["DELETE FROM grdb_migrations WHERE identifier = '3 clock'", "PRAGMA journal_mode = DELETE"])
+    func `a file that needs set-up is opened and checked at once`(_ sql: String) async throws {
+        try await fixture.leave(try StoreContract.sample("old.example"))
+        try fixture.change(sql)
+        let opener = StoreOpener(files: fixture.files, author: 1, voidsRemovals: false)
+        var lock: StoreLock?
+        #expect(opener.openUnchecked(from: 0, lock: &lock) == nil)
+    }
+
+    @Test func `a file that is set up is opened without a check`() async throws {
+        try await fixture.leave(try StoreContract.sample("old.example"))
+        let opener = StoreOpener(files: fixture.files, author: 1, voidsRemovals: false)
+        var lock: StoreLock?
+        let readers = try #require(opener.openUnchecked(from: 0, lock: &lock))
+        readers.close()
+    }
 }

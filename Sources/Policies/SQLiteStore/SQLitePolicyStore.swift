@@ -104,7 +104,10 @@ package final class SQLitePolicyStore: PolicyStore {
     package var otherProcessIDs: [Int32] { state.withLock(\.lock)?.otherProcesses ?? [] }
 
     package func open() async throws(StoreError) -> StoreOpening {
-        try await run(on: changes, timeout: Self.openingTimeout) { () throws(StoreError) in try self.openNow() }
+        // The check of a large file may take long, and a stop does not wait for it.
+        try await run(on: changes, timeout: Self.openingTimeout, endsWhenCancelled: true) { () throws(StoreError) in
+            try self.openNow()
+        }
     }
 
     package func load(_ take: @escaping @Sendable ([StoredRow]) -> Void) async throws(StoreError) {
@@ -203,7 +206,10 @@ package final class SQLitePolicyStore: PolicyStore {
         var lock = state.withLock(\.lock)
         defer { state.withLock { $0.lock = lock } }
         do throws(StoreOpener.OpeningError) {
-            enter(.writing(try opener.openForWriting(&lock, readers: readers)))
+            let isInPlace = opener.isInPlace(readers)
+            // The log of the old file must not be there when the new one is opened.
+            if !isInPlace { opener.close(readers) }
+            enter(.writing(try opener.openForWriting(&lock, readers: isInPlace ? readers : nil)))
         } catch {
             enter(.failing(error.storeError))
             throw error.storeError
@@ -319,54 +325,5 @@ private final class FirstResult<Value: Sendable>: Sendable {
             return waiting
         }
         continuation?.resume(returning: result)
-    }
-}
-
-/// Ends the calls that take longer than their timeout. One timer serves all calls: most last less than a millisecond, and a timer
-/// for each would cost more than the call.
-///
-/// Concurrency: any thread. One mutex, which is not locked while a call ends.
-private final class CallTimeouts: Sendable {
-    private struct State {
-        var calls: [UInt64: (deadline: DispatchTime, expire: @Sendable () -> Void)] = [:]
-        var lastID: UInt64 = 0
-        /// The deadline of the timer. Timers with another deadline have no effect.
-        var timer: DispatchTime?
-    }
-
-    private let queue = DispatchQueue(label: "sts-bridge.store.timers")
-    private let state = Mutex(State())
-
-    /// Calls `expire` after the timeout, unless `remove` is called earlier. Returns the number for `remove`.
-    func add(after timeout: Duration, expire: @escaping @Sendable () -> Void) -> UInt64 {
-        let deadline = DispatchTime.now() + .milliseconds(Int(timeout.milliseconds))
-        return state.withLock { state in
-            state.lastID += 1
-            state.calls[state.lastID] = (deadline, expire)
-            if state.timer.map({ deadline < $0 }) ?? true { startTimer(at: deadline, in: &state) }
-            return state.lastID
-        }
-    }
-
-    func remove(_ call: UInt64) {
-        state.withLock { _ = $0.calls.removeValue(forKey: call) }
-    }
-
-    private func startTimer(at deadline: DispatchTime, in state: inout State) {
-        state.timer = deadline
-        queue.asyncAfter(deadline: deadline) { [weak self] in self?.timerFired(at: deadline) }
-    }
-
-    private func timerFired(at deadline: DispatchTime) {
-        let expired = state.withLock { state -> [@Sendable () -> Void] in
-            guard state.timer == deadline else { return [] }
-            state.timer = nil
-            let now = DispatchTime.now()
-            let expired = state.calls.filter { $0.value.deadline <= now }
-            for id in expired.keys { state.calls[id] = nil }
-            if let next = state.calls.values.map(\.deadline).min() { startTimer(at: next, in: &state) }
-            return expired.values.map(\.expire)
-        }
-        for expire in expired { expire() }
     }
 }

@@ -37,11 +37,12 @@ struct StoreOpener: Sendable {
         let current = try currentLock(lock)
         lock = current
         files.removeObsoleteLock()
-        return try current.exclusively { () throws(OpeningError) in try openAlone(readers) }
+        let isShared = !current.otherProcesses.isEmpty
+        return try current.exclusively { () throws(OpeningError) in try openAlone(readers, isShared: isShared) }
     }
 
-    /// Opens a large file of ours for reading, and checks only whose it is. `nil`: the file is small, or something is wrong
-    /// with it; open it for writing, which checks it.
+    /// Opens a large file of ours for reading, and checks only whose it is. `nil`: the file is small, of an
+    /// older version, or something is wrong with it; open it for writing, which checks it.
     ///
     /// - Parameters:
     ///   - size: in octets, of a large file.
@@ -55,7 +56,9 @@ struct StoreOpener: Sendable {
             let readers = try StoreReaders(files, file: file)
             // An immutable reader would not see what is written later.
             let isWritable = !readers.loader.isImmutable && !readers.finder.isImmutable
-            if isWritable, case .us(hasPolicies: true) = try readers.finder.owner() { return readers }
+            if isWritable, case .us(hasPolicies: true) = try readers.finder.owner(), try readers.finder.isSetUp() {
+                return readers
+            }
             readers.close()
             return nil
         } catch {
@@ -63,7 +66,16 @@ struct StoreOpener: Sendable {
         }
     }
 
-    private func openAlone(_ readers: StoreReaders?) throws(OpeningError) -> StoreConnections {
+    /// Whether the name still leads to the file of `openUnchecked`.
+    func isInPlace(_ readers: StoreReaders) -> Bool { FileIdentity(of: files.path) == readers.file }
+
+    /// Closes connections of `openUnchecked`.
+    func close(_ readers: StoreReaders) {
+        readers.close()
+        files.removeLog(of: readers.identities)
+    }
+
+    private func openAlone(_ readers: StoreReaders?, isShared: Bool) throws(OpeningError) -> StoreConnections {
         let size = try size()
         if size == nil { try attempt { () throws(StoreError) in try files.create() } }
         guard let file = FileIdentity(of: files.path) else { throw .temporary(message.moved()) }
@@ -79,7 +91,8 @@ struct StoreOpener: Sendable {
             }
         }
         return try attempt { () throws(StoreError) in
-            try StoreConnections(files, file: file, author: author, voidsRemovals: voidsRemovals, readers: readers)
+            try StoreConnections(
+                files, file: file, author: author, voidsRemovals: voidsRemovals, readers: readers, isShared: isShared)
         }
     }
 

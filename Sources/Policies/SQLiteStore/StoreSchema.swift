@@ -114,6 +114,12 @@ enum StoreSchema {
         return .us(hasPolicies: try migrator.appliedIdentifiers(database).contains(first))
     }
 
+    /// Whether `WritingConnection` has nothing to set up in a file of ours: it has all tables, and SQLite's log is in use.
+    static func isSetUp(_ database: Database) throws -> Bool {
+        try migrator.hasCompletedMigrations(database)
+            && String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal"
+    }
+
     private static func readApplicationID(_ database: Database) throws -> Int32 {
         try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
     }

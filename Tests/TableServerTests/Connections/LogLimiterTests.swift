@@ -20,6 +20,7 @@ import Testing
 
     @Test func `malformed requests of many connections are one message`() async throws {
         let fixture = TableFixture()
+        let start = NIODeadline.now()
         try await fixture.serve { ports in
             for _ in 0..<20 {
                 try await TableClient.with(port: ports[0]) { client in
@@ -28,6 +29,9 @@ import Testing
                 }
             }
         }
-        #expect(fixture.log.messages.count { $0 == "malformed request, closing" } == 1)
+        // On a busy host the 20 connections may take longer than the interval.
+        let intervals = Int((NIODeadline.now() - start).nanoseconds / LogLimiter.interval.nanoseconds)
+        let messages = fixture.log.messages.count { $0 == "malformed request, closing" }
+        #expect((1...1 + intervals).contains(messages))
     }
 }

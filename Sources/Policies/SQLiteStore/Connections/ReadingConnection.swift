@@ -63,6 +63,10 @@ final class ReadingConnection: Sendable {
         try reading { try StoreSchema.owner($0) }
     }
 
+    func isSetUp() throws(StoreError) -> Bool {
+        try reading { try StoreSchema.isSetUp($0) }
+    }
+
     /// Throws if the file is damaged. 100,000 policies are checked in some 50 ms.
     func check() throws(StoreError) {
         let result = try reading { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }

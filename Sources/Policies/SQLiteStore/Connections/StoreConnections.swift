@@ -30,16 +30,18 @@ final class StoreConnections: Sendable {
     ///   - author: a random number of this process.
     ///   - voidsRemovals: a policy that is written voids its removal by another process.
     ///   - readers: used from now on if they read this file.
+    ///   - isShared: whether another process may write at this moment.
     init(
-        _ files: StoreFiles, file: FileIdentity, author: Int64, voidsRemovals: Bool, readers: StoreReaders? = nil
+        _ files: StoreFiles, file: FileIdentity, author: Int64, voidsRemovals: Bool, readers: StoreReaders? = nil,
+        isShared: Bool = false
     ) throws(StoreError) {
         self.files = files
         self.author = author
         self.voidsRemovals = voidsRemovals
         if let readers, readers.file == file {
             self.readers = readers
-            // Just before the writer is opened, which changes the file.
-            hasEarlierChange = try readers.haveChange()
+            // Opening the writer changes the file, so that a commit of another process at this moment cannot be seen.
+            hasEarlierChange = try readers.haveChange() || isShared
             writer = try WritingConnection(files, health: readers.health)
             firstChangeNumber = try writer.changeNumber()
             try writer.setUp()

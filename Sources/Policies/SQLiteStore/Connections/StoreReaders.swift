@@ -13,6 +13,8 @@ final class StoreReaders: Sendable {
     let finder: ReadingConnection
     /// The file that they read.
     let file: FileIdentity
+    /// The file and those beside it when it was opened.
+    let identities: StoreFiles.Identities
     private let firstChangeNumber: Int
 
     init(_ files: StoreFiles, file: FileIdentity, health: FileHealth = FileHealth()) throws(StoreError) {
@@ -21,7 +23,8 @@ final class StoreReaders: Sendable {
         loader = try ReadingConnection(files, health: health)
         finder = try ReadingConnection(files, health: health)
         firstChangeNumber = try finder.changeNumber()
-        guard FileIdentity(of: files.path) == file else {
+        identities = files.identities()
+        guard identities.database == file else {
             close()
             throw StoreErrorMessage(files.name).moved()
         }

@@ -47,24 +47,25 @@ final class ReadyReply: Sendable {
         octets.withUnsafeBytes { _ = output.writeBytes(UnsafeRawBufferPointer(rebasing: $0[keyLength...])) }
     }
 
-    /// The octets of the reply.
-    var length: Int { octets.count - keyLength }
+    /// Octets of the key and the reply.
+    var length: Int { octets.count }
 }
 
 /// Replies to the last cache hits. A request for one of them needs no decision and no rendering.
 ///
-/// Limits: 32,768 replies in rows of four; in a full row a new reply replaces one of the four. Replies of more than 1,024
-/// octets are not stored: rendering them costs little beside sending them. Nor are replies to keys with a port, whose names
-/// may change.
+/// Limits: 32,768 replies in rows of four; in a full row a new reply replaces one of the four. When keys and replies would have
+/// more than 16 MiB together, all are removed. Replies to keys with a port, whose names may change, are not stored.
 /// Not here: whether a reply is still valid (PolicyService.repeats).
 struct ReadyReplies {
     private static let capacity = 32_768
     private static let rowLength = 4
-    private static let maximumOctets = 1_024
+    private static let maximumOctets = 16_777_216
 
     private var replies: [ReadyReply?] = []
     /// The hash of the key in each slot. Only a reply with the same hash is read from memory.
     private var hashes: [UInt32] = []
+    /// Of all keys and replies.
+    private var octets = 0
 
     func reply(to key: UnsafeRawBufferPointer, in form: ReplyForm) -> ReadyReply? {
         guard !replies.isEmpty else { return nil }
@@ -76,9 +77,10 @@ struct ReadyReplies {
     mutating func store(_ reply: ReadyReply) {
         let (hash, hasPort) = reply.withKey { (Self.hash(of: $0), $0.contains(UInt8(ascii: ":"))) }
         guard reply.length <= Self.maximumOctets, !hasPort else { return }
-        if replies.isEmpty {
+        if replies.isEmpty || octets + reply.length > Self.maximumOctets {
             replies = Array(repeating: nil, count: Self.capacity)
             hashes = Array(repeating: 0, count: Self.capacity)
+            octets = 0
         }
         let row = Self.row(of: hash)
         let slot =
@@ -86,6 +88,7 @@ struct ReadyReplies {
                 guard let other = replies[slot] else { return true }
                 return reply.withKey { other.isReply(to: $0, in: reply.form) }
             } ?? .random(in: row)
+        octets += reply.length - (replies[slot]?.length ?? 0)
         replies[slot] = reply
         hashes[slot] = hash
     }
