@@ -20,6 +20,8 @@ package struct RecentLookups: Sendable {
 
     private struct Slot: Sendable {
         var domain: PolicyDomain?
+        /// Of the domain. Only a domain with the same hash is compared.
+        var hash = 0
         /// The number of lookups of this domain since it has the slot.
         var count = 0
         /// The number of the domain's last lookup among all lookups; 0 in a free slot.
@@ -54,19 +56,20 @@ package struct RecentLookups: Sendable {
 
     /// The slot that the domain has, or gets now.
     private mutating func slot(for domain: PolicyDomain) -> Int {
-        let row = Self.row(of: domain)
+        let hash = domain.hashValue
+        let row = Self.row(of: hash)
         var oldest = row.lowerBound
         for slot in row {
-            if slots[slot].domain == domain { return slot }
+            if slots[slot].hash == hash, slots[slot].domain == domain { return slot }
             if slots[slot].lastLookup < slots[oldest].lastLookup { oldest = slot }
         }
-        slots[oldest] = Slot(domain: domain)
+        slots[oldest] = Slot(domain: domain, hash: hash)
         return oldest
     }
 
     /// Newest first.
     package func last(of domain: PolicyDomain) -> [RecentLookup] {
-        guard !slots.isEmpty, let slot = Self.row(of: domain).first(where: { slots[$0].domain == domain }) else {
+        guard !slots.isEmpty, let slot = Self.row(of: domain.hashValue).first(where: { slots[$0].domain == domain }) else {
             return []
         }
         let count = slots[slot].count
@@ -78,8 +81,8 @@ package struct RecentLookups: Sendable {
         }
     }
 
-    private static func row(of domain: PolicyDomain) -> Range<Int> {
-        let first = (domain.hashValue & (rowCount - 1)) * domainsPerRow
+    private static func row(of hash: Int) -> Range<Int> {
+        let first = (hash & (rowCount - 1)) * domainsPerRow
         return first..<first + domainsPerRow
     }
 

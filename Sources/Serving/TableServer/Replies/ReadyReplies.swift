@@ -53,12 +53,12 @@ final class ReadyReply: Sendable {
 
 /// Replies to the last cache hits. A request for one of them needs no decision and no rendering.
 ///
-/// Limits: 32,768 replies in rows of four; in a full row a new reply replaces one of the four. When keys and replies would have
+/// Limits: 32,768 replies in rows of eight; in a full row a new reply replaces one of the eight. When keys and replies would have
 /// more than 16 MiB together, all are removed. Replies to keys with a port, whose names may change, are not stored.
 /// Not here: whether a reply is still valid (PolicyService.repeats).
 struct ReadyReplies {
     private static let capacity = 32_768
-    private static let rowLength = 4
+    private static let rowLength = 8
     private static let maximumOctets = 16_777_216
 
     private var replies: [ReadyReply?] = []
