@@ -2,30 +2,29 @@ import CCurl
 import Discovery
 import Synchronization
 
-/// The commands from the tasks that call a `CurlFetcher` to its thread. Tasks and thread share nothing else.
-///
-/// Concurrency: Any task may call. One mutex, locked for a few instructions. Only the first command wakes up the thread.
-final class CurlCommandQueue: Sendable {
-    typealias Reply = CheckedContinuation<Result<PolicyResponse, FetchError>, Never>
+/// One attempt of a fetch. Numbers are not used twice.
+struct TransferID: Hashable, Sendable {
+    let number: UInt64
+}
 
+/// The commands from the `FetchDispatcher` to one thread that runs libcurl.
+///
+/// Concurrency: any thread may call. One mutex, locked for a few instructions. Only the first command wakes up the thread.
+final class CurlCommandQueue: Sendable {
     enum Command {
-        case start(FetchID, PolicyRequest, at: ContinuousClock.Instant, Reply)
-        case cancel(FetchID)
+        case connect(
+            TransferID, of: FetchID, request: PolicyRequest, address: IPAddress, limits: AttemptLimits)
+        /// Close the connection. It has no effect on a transfer that has ended.
+        case disconnect(TransferID)
     }
 
     private struct State {
         var commands: [Command] = []
-        var lastNumber: UInt64 = 0
         var isClosing = false
         var hasEnded = false
         /// The handle to wake up; `nil` when the thread is ending.
         var multi: MultiHandle?
         var endWaiters: [CheckedContinuation<Void, Never>] = []
-
-        mutating func append(_ command: Command) {
-            commands.append(command)
-            if commands.count == 1 { wakeUp() }
-        }
 
         /// Called under the lock, so that the thread does not free the multi handle at the same time.
         func wakeUp() {
@@ -39,32 +38,15 @@ final class CurlCommandQueue: Sendable {
         state = Mutex(State(multi: multi))
     }
 
-    func newID() -> FetchID {
+    func append(_ command: Command) {
         state.withLock { state in
-            state.lastNumber += 1
-            return FetchID(number: state.lastNumber)
+            state.commands.append(command)
+            if state.commands.count == 1 { state.wakeUp() }
         }
     }
 
-    /// Sends a fetch to the thread. Call it in the task of the caller. If the task is cancelled or the fetcher is closed, it
-    /// replies `.cancelled` at once.
-    ///
-    /// A cancellation before this call finds no fetch, but it has set the task's cancelled flag, which this method reads
-    /// under the lock. A later cancellation comes after the fetch in the queue.
-    func start(_ id: FetchID, request: PolicyRequest, reply: Reply) {
-        let isAccepted = state.withLock { state in
-            guard !state.isClosing, !Task.isCancelled else { return false }
-            state.append(.start(id, request, at: .now, reply))
-            return true
-        }
-        if !isAccepted { reply.resume(returning: .failure(.cancelled)) }
-    }
-
-    func cancel(_ id: FetchID) {
-        state.withLock { state in
-            guard !state.isClosing else { return }
-            state.append(.cancel(id))
-        }
+    func wakeUp() {
+        state.withLock { $0.wakeUp() }
     }
 
     /// Asks the thread to end.
@@ -88,7 +70,7 @@ final class CurlCommandQueue: Sendable {
 
     // MARK: For the thread
 
-    /// Takes the new commands. `isClosing` means that these are the last ones.
+    /// Takes the new commands. `isClosing` means that the thread must end.
     func takeCommands() -> (commands: [Command], isClosing: Bool) {
         state.withLock { state in
             defer { state.commands = [] }

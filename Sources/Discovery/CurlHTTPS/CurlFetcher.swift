@@ -1,8 +1,6 @@
-import CCurl
 import Discovery
 import Glibc
 import LibCurl
-import LocalSystem
 
 /// Fetches policies using libcurl.
 ///
@@ -10,14 +8,15 @@ import LocalSystem
 /// for the policy host.
 ///
 /// Concurrency: Any number of fetches from any task. `maximumInFlight` of them run at once, and the others wait within their
-/// time limit. `FetchSchedule` keeps the hosts of one domain from delaying others. One thread runs libcurl.
+/// time limit. `FetchSchedule` keeps the hosts of one domain from delaying others. A few threads run libcurl.
 /// Limits: Caches nothing except the parsed CA file, for an hour.
 /// Errors: `FetchError`, after `close()` always `.cancelled`. The initialiser throws `CurlSetupError`.
 /// Not here: the choice of addresses, parsing of policies (Discovery), retries (PolicyRuntime).
 package final class CurlFetcher: PolicyFetcher {
-    private let commandQueue: CurlCommandQueue
+    private let dispatcher: FetchDispatcher
+    private let threads: [CurlThread]
 
-    /// - Parameter onLoadChange: Called on the fetcher's thread after fetches begin, wait or end.
+    /// - Parameter onLoadChange: Called on any thread after fetches begin, wait or end.
     /// - Throws: `CurlSetupError` with advice for the operator.
     package init(
         _ configuration: CurlFetcherConfiguration = CurlFetcherConfiguration(),
@@ -25,38 +24,38 @@ package final class CurlFetcher: PolicyFetcher {
     ) throws(CurlSetupError) {
         try CurlLibrary.check()
         try CAFile.check(configuration.trust.path)
-        guard let multi = curl_multi_init().map(MultiHandle.init) else {
-            throw .resources("libcurl has no multi handle")
-        }
-        commandQueue = CurlCommandQueue(waking: multi)
-        // With CURLOPT_NOSIGNAL libcurl does not block SIGPIPE for OpenSSL's writes; this thread does.
-        let thread = BackgroundThread { [commandQueue] in
-            CurlLoop(
-                multi: multi.pointer, commandQueue: commandQueue, configuration: configuration,
-                onLoadChange: onLoadChange
-            ).run()
-            commandQueue.stopWaking()
-            curl_multi_cleanup(multi.pointer)
-            commandQueue.signalEnd()
-        }
-        guard thread.start() else {
-            commandQueue.stopWaking()
-            curl_multi_cleanup(multi.pointer)
-            throw .resources("no thread: \(CurlErrorMessage.systemError(errno))")
+        var threads: [CurlThread] = []
+        var started = 0
+        do throws(CurlSetupError) {
+            for _ in 0..<max(1, configuration.threads) { threads.append(try CurlThread()) }
+            self.threads = threads
+            dispatcher = FetchDispatcher(
+                schedule: FetchSchedule(
+                    timeout: configuration.timeout,
+                    limits: FetchLimits(slots: configuration.maximumInFlight, waiting: configuration.maximumWaiting)),
+                threads: threads.map(\.commandQueue), onLoadChange: onLoadChange)
+            for thread in threads {
+                try thread.start(dispatcher, configuration: configuration, hasTimer: started == 0)
+                started += 1
+            }
+        } catch {
+            for thread in threads[..<started] { thread.commandQueue.close() }
+            for thread in threads[started...] { thread.release() }
+            throw error
         }
     }
 
-    /// The thread does not retain the fetcher, so a missing `close()` leaks nothing.
-    deinit { commandQueue.close() }
+    /// The threads do not retain the fetcher, so a missing `close()` leaks nothing.
+    deinit { dispatcher.close() }
 
     package func fetch(_ request: PolicyRequest) async throws(FetchError) -> PolicyResponse {
-        let id = commandQueue.newID()
+        let id = dispatcher.newID()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { reply in
-                commandQueue.start(id, request: request, reply: reply)
+                dispatcher.start(id, request: request, reply: reply)
             }
         } onCancel: {
-            commandQueue.cancel(id)
+            dispatcher.cancel(id)
         }
         return try result.get()
     }
@@ -69,9 +68,9 @@ package final class CurlFetcher: PolicyFetcher {
         unsetenv("SSLKEYLOGFILE")
     }
 
-    /// Ends all fetches with `.cancelled` and returns when the thread has closed its sockets. It may be called again.
+    /// Ends all fetches with `.cancelled` and returns when the threads have closed their sockets. It may be called again.
     package func close() async {
-        commandQueue.close()
-        await commandQueue.waitForEnd()
+        dispatcher.close()
+        for thread in threads { await thread.commandQueue.waitForEnd() }
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The configuration of a `CurlFetcher`. It does not depend on the environment (see `CurlFetcher.removeEnvironment`).
 package struct CurlFetcherConfiguration: Equatable, Sendable {
     /// The limit for one fetch, from the call to the last octet, with all its addresses and its wait for a free slot.
@@ -12,6 +14,8 @@ package struct CurlFetcherConfiguration: Equatable, Sendable {
     /// The number of fetches that wait for a slot. Beyond it, the oldest waiting fetch ends. Ten thousand waiting fetches use
     /// about 50 MB.
     package var maximumWaiting: Int
+    /// The number of threads that run libcurl, at least 1. Most of the work of a fetch is its TLS handshake.
+    package var threads: Int
     /// The User-Agent field. It is honest and stable, so that bot filters can recognise it (pitfall 27).
     package var userAgent: String
     /// The port to connect to. Policies are on port 443 (RFC 8461 §3.2); test networks use others. The URL and the Host field
@@ -20,16 +24,21 @@ package struct CurlFetcherConfiguration: Equatable, Sendable {
 
     package init(
         timeout: Duration = .seconds(30), maximumBody: Int = 65_536, trust: CATrust = .system,
-        maximumInFlight: Int = 512, maximumWaiting: Int = 16_384, userAgent: String = "sts-bridge", port: UInt16 = 443
+        maximumInFlight: Int = 512, maximumWaiting: Int = 16_384,
+        threads: Int = processors, userAgent: String = "sts-bridge", port: UInt16 = 443
     ) {
         self.timeout = timeout
         self.maximumBody = maximumBody
         self.trust = trust
         self.maximumInFlight = maximumInFlight
         self.maximumWaiting = maximumWaiting
+        self.threads = threads
         self.userAgent = userAgent
         self.port = port
     }
+
+    /// The processors of this machine, at most 4.
+    package static var processors: Int { min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }
 
 /// The trusted certificate authorities.

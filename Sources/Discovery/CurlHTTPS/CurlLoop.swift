@@ -3,71 +3,71 @@ import Discovery
 import LibCurl
 import TextFormats
 
-/// Runs libcurl's multi handle: handles commands, performs the actions of the schedule, waits for sockets.
+/// Runs libcurl's multi handle on one thread: starts and ends transfers as commanded, and waits for their sockets.
 ///
-/// Concurrency: Created, run and released on one thread (see `CurlFetcher`); not Sendable. It waits in curl_multi_poll, and
+/// Concurrency: Created, run and released on one thread (see `CurlThread`); not Sendable. It waits in curl_multi_poll, and
 /// the command queue wakes it up.
-/// Errors: Every fetch gets a result. `run` returns when no fetch is left.
-/// Not here: the order of fetches (FetchSchedule), a single attempt (CurlTransfer).
+/// Errors: Every transfer that is not ended by a command gets a result.
+/// Not here: which fetch connects, and where (FetchDispatcher), a single attempt (CurlTransfer).
 final class CurlLoop {
+    private struct Running {
+        let fetch: FetchID
+        let transfer: CurlTransfer
+    }
+
     private let multi: UnsafeMutableRawPointer
     private let commandQueue: CurlCommandQueue
+    private let dispatcher: FetchDispatcher
     private let configuration: CurlFetcherConfiguration
-    private let onLoadChange: @Sendable (FetchLoadChange) -> Void
-    private var schedule: FetchSchedule
-    /// The load at the last call of `onLoadChange`.
-    private var load = (inFlight: 0, waiting: 0)
-    /// Removing a continuation and resuming it go together, so that it resumes once.
-    private var replies: [FetchID: CurlCommandQueue.Reply] = [:]
-    private var transfers: [FetchID: CurlTransfer] = [:]
-    private var owners: [UnsafeMutableRawPointer: FetchID] = [:]
+    private let hasTimer: Bool
+    private var transfers: [TransferID: Running] = [:]
+    private var owners: [UnsafeMutableRawPointer: TransferID] = [:]
 
     /// In milliseconds, without a deadline. Any wake-up ends the wait.
     private static let idleTimeout: Int32 = 600_000
 
+    /// - Parameter hasTimer: whether this thread calls `expire` of the dispatcher.
     init(
-        multi: UnsafeMutableRawPointer, commandQueue: CurlCommandQueue, configuration: CurlFetcherConfiguration,
-        onLoadChange: @escaping @Sendable (FetchLoadChange) -> Void
+        multi: UnsafeMutableRawPointer, commandQueue: CurlCommandQueue, dispatcher: FetchDispatcher,
+        configuration: CurlFetcherConfiguration, hasTimer: Bool
     ) {
         self.multi = multi
         self.commandQueue = commandQueue
+        self.dispatcher = dispatcher
         self.configuration = configuration
-        self.onLoadChange = onLoadChange
-        schedule = FetchSchedule(
-            timeout: configuration.timeout,
-            limits: FetchLimits(slots: configuration.maximumInFlight, waiting: configuration.maximumWaiting))
+        self.hasTimer = hasTimer
     }
 
-    /// Returns after the command queue is closed and all fetches have ended.
+    /// Returns after the command queue is closed and all connections are closed.
     func run() {
         while true {
             let (commands, isClosing) = commandQueue.takeCommands()
-            for command in commands { handle(command) }
             guard !isClosing else { break }
-            perform(schedule.expire(now: .now))
+            for command in commands { handle(command) }
             runTransfers()
-            reportLoad()
-            wait()
+            wait(until: hasTimer ? dispatcher.expire() : nil)
         }
-        perform(schedule.failAll(with: .cancelled))
-        reportLoad()
-    }
-
-    private func reportLoad() {
-        let now = (inFlight: schedule.inFlight, waiting: schedule.waitingCount)
-        guard now != load else { return }
-        onLoadChange(FetchLoadChange(inFlight: now.inFlight - load.inFlight, waiting: now.waiting - load.waiting))
-        load = now
+        for id in Array(transfers.keys) { remove(id) }
     }
 
     private func handle(_ command: CurlCommandQueue.Command) {
         switch command {
-        case .start(let id, let request, let start, let reply):
-            replies[id] = reply
-            perform(schedule.submit(id, request: request, start: start, now: .now))
-        case .cancel(let id):
-            perform(schedule.cancel(id, now: .now))
+        case .connect(let id, let fetch, let request, let address, let limits):
+            do throws(FetchError) {
+                let transfer = try CurlTransfer(request, at: address, limits: limits, configuration: configuration)
+                try start(transfer, id: id, of: fetch)
+            } catch {
+                dispatcher.transferEnded(id, of: fetch, result: .refused(error))
+            }
+        case .disconnect(let id): remove(id)
         }
+    }
+
+    private func start(_ transfer: CurlTransfer, id: TransferID, of fetch: FetchID) throws(FetchError) {
+        let code = curl_multi_add_handle(multi, transfer.handle)
+        guard code == CURLM_OK else { throw .transport(.local("curl multi error \(code.rawValue)")) }
+        transfers[id] = Running(fetch: fetch, transfer: transfer)
+        owners[transfer.handle] = id
     }
 
     /// Lets libcurl use all ready sockets, and collects the finished attempts.
@@ -78,66 +78,35 @@ final class CurlLoop {
         var left: Int32 = 0
         while let message = curl_multi_info_read(multi, &left) {
             guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle,
-                let id = owners[handle], let transfer = transfers[id]
+                let id = owners[handle], let ended = transfers[id]
             else { continue }
-            let result = transfer.result(sts_curl_message_result(message))
-            removeTransfer(id)
-            perform(schedule.attemptEnded(id, result: result, now: .now))
+            let result = ended.transfer.result(sts_curl_message_result(message))
+            remove(id)
+            dispatcher.transferEnded(id, of: ended.fetch, result: result)
         }
     }
 
-    /// Waits for a socket, a timer of libcurl or the schedule, or the command queue.
-    private func wait() {
+    /// Waits for a socket, a timer of libcurl, the deadline or the command queue.
+    private func wait(until deadline: FetchSchedule.Instant?) {
         var timeout = Self.idleTimeout
-        if let deadline = schedule.nextDeadline {
-            timeout = min(timeout, max(1, (deadline - .now).millisecondsRoundedUp))
-        }
+        if let deadline { timeout = min(timeout, max(1, (deadline - .now).millisecondsRoundedUp)) }
         let code = curl_multi_poll(multi, nil, 0, timeout, nil)
         if code != CURLM_OK { failAll(code) }
     }
 
-    /// libcurl itself failed (no memory, too many file descriptors for poll). Ends all fetches, so that none waits forever.
-    /// The next fetch starts without leftovers.
+    /// libcurl itself failed (no memory, too many file descriptors for poll). Ends all transfers of this thread, so that no
+    /// fetch waits for ever.
     private func failAll(_ code: CURLMcode) {
-        perform(schedule.failAll(with: .transport(.local(CurlErrorMessage.multiError(code)))))
-    }
-
-    private func perform(_ actions: [FetchSchedule.Action]) {
-        // A list instead of recursion: if libcurl fails, each failed connection frees a slot for the next.
-        var pending = actions[...]
-        while let action = pending.popFirst() {
-            switch action {
-            case .connect(let id, let request, let address, let limits):
-                guard let failure = startTransfer(id, request: request, address: address, limits: limits) else {
-                    continue
-                }
-                pending += schedule.attemptEnded(id, result: .refused(failure), now: .now)
-            case .disconnect(let id):
-                removeTransfer(id)
-            case .finish(let id, let result):
-                replies.removeValue(forKey: id)?.resume(returning: result)
-            }
+        let failure = FetchError.transport(.local(CurlErrorMessage.multiError(code)))
+        for (id, running) in transfers.sorted(by: { $0.key.number < $1.key.number }) {
+            remove(id)
+            dispatcher.transferEnded(id, of: running.fetch, result: .refused(failure))
         }
     }
 
-    private func startTransfer(
-        _ id: FetchID, request: PolicyRequest, address: IPAddress, limits: AttemptLimits
-    ) -> FetchError? {
-        configuration: do throws(FetchError) {
-            let transfer = try CurlTransfer(request, at: address, limits: limits, configuration: configuration)
-            let code = curl_multi_add_handle(multi, transfer.handle)
-            guard code == CURLM_OK else { throw .transport(.local("curl multi error \(code.rawValue)")) }
-            transfers[id] = transfer
-            owners[transfer.handle] = id
-            return nil
-        } catch {
-            return error
-        }
-    }
-
-    /// Closes the connection of the attempt and frees it.
-    private func removeTransfer(_ id: FetchID) {
-        guard let transfer = transfers.removeValue(forKey: id) else { return }
+    /// Closes the connection of the transfer and frees it.
+    private func remove(_ id: TransferID) {
+        guard let transfer = transfers.removeValue(forKey: id)?.transfer else { return }
         owners[transfer.handle] = nil
         // The transfer frees its handle at the end of its life, which must not be before curl_multi_remove_handle.
         withExtendedLifetime(transfer) { _ = curl_multi_remove_handle(multi, transfer.handle) }

@@ -37,7 +37,7 @@ struct FetchID: Hashable, Sendable {
 /// Limits: `FetchLimits.waiting` fetches wait. Beyond it, the oldest waiting fetch ends with "queue full".
 /// Errors: A fetch without enough slot time ends with `FetchError.noSlot`, which is no result for the domain.
 /// Security: An attacker chooses how many of their domains we look up. Their hosts may accept connections and stay silent.
-/// Not here: sockets (CurlTransfer), continuations (CurlLoop).
+/// Not here: sockets (CurlTransfer), continuations (FetchDispatcher).
 struct FetchSchedule {
     typealias Instant = ContinuousClock.Instant
 

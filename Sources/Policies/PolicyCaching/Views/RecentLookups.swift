@@ -69,7 +69,8 @@ package struct RecentLookups: Sendable {
 
     /// Newest first.
     package func last(of domain: PolicyDomain) -> [RecentLookup] {
-        guard !slots.isEmpty, let slot = Self.row(of: domain.hashValue).first(where: { slots[$0].domain == domain }) else {
+        guard !slots.isEmpty, let slot = Self.row(of: domain.hashValue).first(where: { slots[$0].domain == domain })
+        else {
             return []
         }
         let count = slots[slot].count
