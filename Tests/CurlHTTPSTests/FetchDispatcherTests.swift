@@ -4,7 +4,7 @@ import Testing
 @testable import CurlHTTPS
 
 /// The dispatcher with threads that the tests play: they take the commands and report the ends of transfers.
-@Suite(.timeLimit(.minutes(1))) struct FetchDispatcherTests {
+@Suite(.timeLimit(.minutes(5))) struct FetchDispatcherTests {
     private final class Fixture {
         let threads: [CurlThread]
         let dispatcher: FetchDispatcher

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SQLiteStore
 
-@Suite(.timeLimit(.minutes(1))) struct CallTimeoutsTests {
+@Suite(.timeLimit(.minutes(5))) struct CallTimeoutsTests {
     @Test func `a later call with a shorter timeout ends first`() async {
         let timeouts = CallTimeouts()
         let long = timeouts.add(after: .seconds(3_600)) { Issue.record("an hour has not passed") }
@@ -15,19 +15,19 @@ import Testing
     @Test func `calls end in the order of their deadlines, and each once`() async {
         let timeouts = CallTimeouts()
         let (order, continuation) = AsyncStream<Int>.makeStream()
-        for delay in [60, 20, 40] {
-            _ = timeouts.add(after: .milliseconds(delay)) { continuation.yield(delay) }
+        for delay in [3, 1, 2] {
+            _ = timeouts.add(after: .seconds(delay)) { continuation.yield(delay) }
         }
         var delays = order.makeAsyncIterator()
-        for expected in [20, 40, 60] { #expect(await delays.next() == expected) }
+        for expected in [1, 2, 3] { #expect(await delays.next() == expected) }
     }
 
     @Test func `a removed call does not end, and the others still do`() async {
         let timeouts = CallTimeouts()
-        let removed = timeouts.add(after: .milliseconds(100)) { Issue.record("the call was removed") }
+        let removed = timeouts.add(after: .seconds(2)) { Issue.record("the call was removed") }
         timeouts.remove(removed)
         await withCheckedContinuation { continuation in
-            _ = timeouts.add(after: .milliseconds(200)) { continuation.resume() }
+            _ = timeouts.add(after: .seconds(3)) { continuation.resume() }
         }
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import TableServer
 
 /// Several sockets that a service manager passes by one name.
-@Suite(.timeLimit(.minutes(1))) struct PassedListenerTests {
+@Suite(.timeLimit(.minutes(5))) struct PassedListenerTests {
     /// What stands between two sockets that listen, and cannot listen itself.
     enum Unfit: CaseIterable {
         case pipe, connectedSocket
