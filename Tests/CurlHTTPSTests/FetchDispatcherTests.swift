@@ -67,10 +67,10 @@ import Testing
         }
         let ids = (1...2).map { _ in fixture.dispatcher.newID() }
         let first = fixture.fetch(ids[0])
-        let transfers = [try await fixture.nextTransfer(of: 0)]
+        let transfer = try await fixture.nextTransfer(of: 0)
         let second = fixture.fetch(ids[1])
         let other = try await fixture.nextTransfer(of: 1)
-        fixture.dispatcher.transferEnded(transfers[0], of: ids[0], result: .answered(fixture.response))
+        fixture.dispatcher.transferEnded(transfer, of: ids[0], result: .answered(fixture.response))
         fixture.dispatcher.transferEnded(other, of: ids[1], result: .refused(.cancelled))
         #expect(await first.value == .success(fixture.response))
         #expect(await second.value == .failure(.cancelled))

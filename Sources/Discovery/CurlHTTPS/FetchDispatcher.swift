@@ -68,12 +68,12 @@ final class FetchDispatcher: Sendable {
     /// A cancellation before this call finds no fetch, but it has set the task's cancelled flag, which this method reads
     /// under the lock. A later cancellation finds the fetch.
     func start(_ id: FetchID, request: PolicyRequest, reply: Reply) {
-        let now = ContinuousClock.now
         var isAccepted = false
         handle { state in
             guard !state.isClosing, !Task.isCancelled else { return [] }
             isAccepted = true
             state.replies[id] = reply
+            let now = ContinuousClock.now
             return state.schedule.submit(id, request: request, start: now, now: now)
         }
         if !isAccepted { reply.resume(returning: .failure(.cancelled)) }
@@ -107,11 +107,14 @@ final class FetchDispatcher: Sendable {
     ///
     /// - Returns: the time of the next call; `nil`: none is needed until the thread is woken up.
     func expire() -> FetchSchedule.Instant? {
-        handle { $0.schedule.expire(now: .now) }
-        return state.withLock { state in
-            state.timer = state.schedule.nextDeadline
-            return state.timer
+        var deadline: FetchSchedule.Instant?
+        handle { state in
+            let actions = state.schedule.expire(now: .now)
+            deadline = state.schedule.nextDeadline
+            state.timer = deadline
+            return actions
         }
+        return deadline
     }
 
     // MARK: Actions

@@ -133,7 +133,7 @@ package final class TableConnection {
     private func perform(_ action: Machine.Action, on socket: any ConnectionSocket) {
         switch action {
         case .answer(let request, let ticket): answer(request, ticket: ticket, on: socket)
-        case .answerMalformed(let error, let ticket): answer(malformed: error, ticket: ticket)
+        case .answerMalformed(let error, let ticket): answer(malformed: error, ticket: ticket, at: socket.now)
         case .writeReplies: writeReplies(to: socket)
         case .read: socket.read()
         case .scheduleQuietPeriod(let period): socket.setTimer(.quietPeriod, at: socket.now + period)
@@ -202,8 +202,8 @@ package final class TableConnection {
         }
     }
 
-    private func answer(malformed error: MalformedRequestError, ticket: ReplyTicket) {
-        if let suppressed = shared.malformedRequests.admit() {
+    private func answer(malformed error: MalformedRequestError, ticket: ReplyTicket, at now: NIODeadline) {
+        if let suppressed = shared.malformedRequests.admit(now: now) {
             logger.info("malformed request, closing", metadata: suppressed.merging(["reason": "\(error)"]) { $1 })
         }
         let reply = PendingReply(
