@@ -135,10 +135,15 @@ package final class PolicyService: Service {
         endRefreshWaits()
     }
 
+    /// Runs discoveries where the answers of DNS arrive. Loading computes for long, so it runs elsewhere.
     private func doWork() async {
+        await withTaskExecutorPreference(currentSettings.discovery.executor) { await startTasks() }
+    }
+
+    private func startTasks() async {
         await withDiscardingTaskGroup { group in
             for await work in work.cancelOnGracefulShutdown() {
-                group.addTask {
+                group.addTask(executorPreference: executor(of: work)) {
                     switch work {
                     case .discover(let plan): await self.discover(plan)
                     case .discoverDANE(let flight, let destination): await self.discoverDANE(destination, in: flight)
@@ -153,6 +158,13 @@ package final class PolicyService: Service {
             }
             // A cancelled discovery ends, which answers the lookups that wait for it.
             group.cancelAll()
+        }
+    }
+
+    private func executor(of work: Work) -> (any TaskExecutor)? {
+        switch work {
+        case .discover, .discoverDANE, .limitWait: currentSettings.discovery.executor
+        case .load, .rewriteStore: globalConcurrentExecutor
         }
     }
 

@@ -113,7 +113,7 @@ package struct Upstream: Sendable {
     var discovery: PolicyDiscovery {
         PolicyDiscovery(
             resolver: MeteredResolver(StubResolver(transport), factory: metrics), fetcher: fetcher,
-            addressFilter: addressFilter,
+            addressFilter: addressFilter, executor: transport.executor,
             onEvent: DiscoveryMetrics(factory: metrics).count)
     }
 

@@ -22,6 +22,8 @@ package final class DNSTransport: Sendable {
     private let current: Mutex<[NameServer]>
     private let forwardingLog: ForwardingLog
     package let settings: Settings
+    /// Runs tasks on the transport's thread, which saves thread switches for tasks that ask questions. They must not block.
+    package let executor: any TaskExecutor
 
     package struct Settings: Equatable, Sendable {
         /// The time limit for one question with all servers and retransmissions (`dns.timeout`).
@@ -55,11 +57,13 @@ package final class DNSTransport: Sendable {
             throw .system(error.reason)
         }
         commandQueue = CommandQueue(waking: poller)
+        let executor = TransportExecutor(commandQueue)
+        self.executor = executor
         forwardingLog = ForwardingLog()
         let thread = BackgroundThread { [settings, commandQueue, forwardingLog] in
             TransportLoop(
                 servers: servers, settings: settings, poller: poller, commandQueue: commandQueue,
-                forwardingLog: forwardingLog, onEvent: onEvent
+                executor: executor, forwardingLog: forwardingLog, onEvent: onEvent
             ).run()
         }
         guard thread.start() else { throw .system("pthread_create: \(String(cString: strerror(errno)))") }

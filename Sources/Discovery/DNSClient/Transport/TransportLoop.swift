@@ -48,6 +48,7 @@ final class TransportLoop {
     let settings: DNSTransport.Settings
     let poller: Poller
     private let commandQueue: CommandQueue
+    private let executor: TransportExecutor
     let onEvent: @Sendable (TransportEvent) -> Void
     var pool: ServerPool
     private var questions: [QuestionID: Question] = [:]
@@ -66,12 +67,13 @@ final class TransportLoop {
 
     init(
         servers: [NameServer], settings: DNSTransport.Settings, poller: Poller, commandQueue: CommandQueue,
-        forwardingLog: ForwardingLog, onEvent: @escaping @Sendable (TransportEvent) -> Void
+        executor: TransportExecutor, forwardingLog: ForwardingLog, onEvent: @escaping @Sendable (TransportEvent) -> Void
     ) {
         self.forwardingLog = forwardingLog
         self.settings = settings
         self.poller = poller
         self.commandQueue = commandQueue
+        self.executor = executor
         self.onEvent = onEvent
         pool = ServerPool(servers, at: .now)
     }
@@ -81,13 +83,16 @@ final class TransportLoop {
     /// Runs until the command queue is closed, and then ends every open question.
     func run() {
         while true {
-            let (commands, isClosing) = commandQueue.takeCommands()
-            for command in commands {
-                if isClosing { CommandQueue.reject(command) } else { handle(command, at: .now) }
+            let work = commandQueue.takeWork()
+            for command in work.commands {
+                if work.isClosing { CommandQueue.reject(command) } else { handle(command, at: .now) }
             }
-            guard !isClosing else { break }
+            for job in work.jobs { job.runSynchronously(on: executor.asUnownedTaskExecutor()) }
+            guard !work.isClosing else { break }
             fireTimers(at: .now)
-            let events = poller.wait(atMost: timers.min.map { $0.time - .now })
+            // After work there may be more, so only look for events.
+            let events = poller.wait(atMost: work.isEmpty ? timers.min.map { $0.time - .now } : .zero)
+            commandQueue.stopWaiting()
             for event in events { handle(event, at: .now) }
         }
         for question in questions.values { perform(question.exchange.end(with: .cancelled), for: question, at: .now) }

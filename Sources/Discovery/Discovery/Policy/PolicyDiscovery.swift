@@ -10,14 +10,18 @@ package struct PolicyDiscovery: Sendable {
     private let fetcher: any PolicyFetcher
     private let addressFilter: AddressFilter
     private let onEvent: OnDiscoveryEvent
+    /// Where tasks with many discoveries should run; `nil` for Swift's own executor.
+    package let executor: (any TaskExecutor)?
 
     package init(
         resolver: any Resolver, fetcher: any PolicyFetcher, addressFilter: AddressFilter = AddressFilter(),
+        executor: (any TaskExecutor)? = nil,
         onEvent: @escaping OnDiscoveryEvent = { _ in }
     ) {
         self.resolver = resolver
         self.fetcher = fetcher
         self.addressFilter = addressFilter
+        self.executor = executor
         self.onEvent = onEvent
     }
 
