@@ -21,6 +21,61 @@ import Testing
         }
     }
 
+    @Test func `postconf runs for a service only if its overrides may change something`() throws {
+        try Self.inDirectory { directory in
+            // Prints main.cf and master.cf of the directory, and records each run.
+            let fake = Postconf(
+                path: try Self.program(
+                    """
+                    echo "$*" >> \(directory)/runs
+                    case "$1" in
+                        -Mx) cat \(directory)/master ;;
+                        -x) cat \(directory)/expanded ;;
+                        *) cat \(directory)/main ;;
+                    esac
+                    """, in: directory))
+            func runs(main: String, overrides: String) throws -> [String] {
+                let main = "mail_version = 3.7.11\nsmtp_tls_security_level = \(main)\n"
+                for (name, text) in [
+                    ("main", main), ("expanded", main), ("runs", ""),
+                    ("master", "smtp unix - - y - - smtp\nrelay unix - - y - - smtp \(overrides)\n"),
+                ] {
+                    try text.write(toFile: directory + "/" + name, atomically: true, encoding: .utf8)
+                }
+                _ = try fake.configuration(["smtp_tls_security_level"])
+                return try String(contentsOfFile: directory + "/runs", encoding: .utf8).split(separator: "\n")
+                    .map(String.init).sorted()
+            }
+            let (main, master) = ("smtp_tls_security_level", "-Mx")
+            #expect(try runs(main: "may", overrides: "-o syslog_name=relay") == [master, main])
+            let service = "-x -o smtp_tls_security_level=encrypt smtp_tls_security_level"
+            #expect(try runs(main: "may", overrides: "-o smtp_tls_security_level=encrypt") == [master, service, main])
+            #expect(
+                try runs(main: "$mine", overrides: "-o mine=dane")
+                    == [master, "-x -o mine=dane \(main)", "-x \(main)", main])
+            #expect(try runs(main: "$mine", overrides: "") == [master, "-x \(main)", main])
+        }
+    }
+
+    @Test func `a service sees main cf with its own overrides`() throws {
+        let path = try #require(Postconf.find(searchPath: ""))
+        try Self.inDirectory { directory in
+            func levels(main: String, overrides: String) throws -> [String] {
+                try main.write(toFile: directory + "/main.cf", atomically: true, encoding: .utf8)
+                try "smtp unix - - y - - smtp\nrelay unix - - y - - smtp \(overrides)\n"
+                    .write(toFile: directory + "/master.cf", atomically: true, encoding: .utf8)
+                return try Postconf(path: path, configurationDirectory: directory).profile().services.map(
+                    \.securityLevel.text)
+            }
+            let plain = "smtp_tls_security_level = may\n"
+            let referring = "smtp_tls_security_level = $mine\nmine = may\n"
+            #expect(try levels(main: plain, overrides: "-o syslog_name=relay") == ["may", "may"])
+            #expect(try levels(main: plain, overrides: "-o smtp_tls_security_level=dane") == ["may", "dane"])
+            #expect(try levels(main: referring, overrides: "-o mine=dane") == ["may", "dane"])
+            #expect(try levels(main: referring, overrides: "-o smtp_tls_security_level=$mine") == ["may", "may"])
+        }
+    }
+
     @Test func `an error of postconf is reported`() throws {
         let path = try #require(Postconf.find(searchPath: ""))
         let error = #expect(throws: PostconfError.self) {

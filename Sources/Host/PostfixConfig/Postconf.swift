@@ -1,4 +1,5 @@
 import Glibc
+import LocalSystem
 import TextFormats
 
 /// Reads Postfix's settings from postconf(1) on this host.
@@ -40,20 +41,34 @@ package struct Postconf: Sendable {
     }
 
     /// Reads these parameters of main.cf, the services of master.cf, and the parameters of each service that overrides
-    /// some. Each of these takes a run of postconf, some milliseconds.
+    /// some. A run of postconf takes some milliseconds. Two run at once; others follow only where a value may refer to others.
     package func configuration(_ names: [String]) throws(PostconfError) -> PostfixConfiguration {
-        let parameters = try parameters(names)
+        let master = BackgroundResult { Result { () throws(PostconfError) in try output(of: ["-Mx"]) } }
+        let main = Result { () throws(PostconfError) in PostfixParameters(postconf: try output(of: names)) }
+        let services = master.value
+        let written = try main.get()
+        let parameters = written.hasReferences ? try parameters(names) : written
         let directory = parameters["config_directory"] ?? configurationDirectory ?? "/etc/postfix"
-        let services = try services(in: directory)
-        var overridden: [String: PostfixParameters] = [:]
-        if let release = parameters["mail_version"].flatMap({ PostfixRelease($0) }), release.major >= 3 {
-            for service in services where service.isSMTPClient && !service.overrides.isEmpty {
-                overridden[service.name] = try self.parameters(names, overrides: service.overrides)
-            }
-        }
+        let found = try Self.services(services, in: directory)
         return PostfixConfiguration(
-            source: .postconf(path), directory: directory, parameters: parameters, services: services,
-            overridden: overridden)
+            source: .postconf(path), directory: directory, parameters: parameters, services: found,
+            overridden: try overridden(names, of: found, written: written))
+    }
+
+    /// Reads the parameters of each service whose overrides may change some. An override of another parameter changes
+    /// nothing if no value refers to one.
+    private func overridden(
+        _ names: [String], of services: [MasterCF], written: PostfixParameters
+    ) throws(PostconfError) -> [String: PostfixParameters] {
+        guard let release = written["mail_version"].flatMap({ PostfixRelease($0) }), release.major >= 3 else {
+            return [:]
+        }
+        var overridden: [String: PostfixParameters] = [:]
+        for service in services where service.isSMTPClient && !service.overrides.isEmpty {
+            guard written.hasReferences || names.contains(where: { service.overrides[$0] != nil }) else { continue }
+            overridden[service.name] = try parameters(names, overrides: service.overrides)
+        }
+        return overridden
     }
 
     /// Reads the parameters of main.cf with these names.
@@ -70,9 +85,11 @@ package struct Postconf: Sendable {
     }
 
     /// The services of master.cf with expanded overrides; none if the file does not exist.
-    private func services(in directory: String) throws(PostconfError) -> [MasterCF] {
+    private static func services(
+        _ output: Result<String, PostconfError>, in directory: String
+    ) throws(PostconfError) -> [MasterCF] {
         do throws(PostconfError) {
-            return MasterCF.all(in: try output(of: ["-Mx"]))
+            return MasterCF.all(in: try output.get())
         } catch {
             guard access(directory + "/master.cf", F_OK) != 0, errno == ENOENT else { throw error }
             return []

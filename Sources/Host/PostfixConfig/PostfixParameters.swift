@@ -23,6 +23,9 @@ package struct PostfixParameters: Equatable, Sendable {
     /// The value, or an empty text if there is none.
     package func text(_ name: String) -> String { values[name] ?? "" }
 
+    /// Whether a value may refer to another parameter (`$name`, postconf(5)), unless postconf has expanded it (`-x`).
+    var hasReferences: Bool { values.values.contains { $0.contains("$") } }
+
     /// The parameters as a service with these `-o` overrides sees them.
     package func overridden(by overrides: [String: String]) -> PostfixParameters {
         PostfixParameters(values.merging(overrides) { _, new in new })

@@ -35,6 +35,8 @@ package struct Daemon: Sendable {
     private let monitoringPostponed = AsyncLatch()
     /// Opened when the tables listen.
     private let listening = AsyncLatch()
+    /// Opened when the cached policies are loaded.
+    private let loaded = AsyncLatch()
 
     /// - Parameter systemd: the environment that systemd passed to this process.
     /// - Throws: `DaemonError` if the configuration is invalid, or if a file or resource that it names is unusable.
@@ -52,8 +54,17 @@ package struct Daemon: Sendable {
         MetricsSystem.bootstrap(metrics)
         ProcessMetrics.publish(to: metrics)
         do throws(DaemonError) {
-            runtime = try RuntimeConfiguration(configuration, postconf: postconf.value, logger: logger)
-            store = try configuration.openStore()
+            // The file is opened while postconf runs.
+            let store = BackgroundResult { [configuration] in
+                Result { () throws(DaemonError) in try configuration.openStore() }
+            }
+            let result = Result { [logger] () throws(DaemonError) in
+                try RuntimeConfiguration(configuration, postconf: postconf.value, logger: logger)
+            }
+            // Before the other errors, so that no thread works on the file when the process ends.
+            let opened = store.value
+            runtime = try result.get()
+            self.store = try opened.get()
         } catch {
             // The log lines come before the error.
             log.close()
@@ -68,11 +79,7 @@ package struct Daemon: Sendable {
         let policies = PolicyService(
             discovery: runtime.upstream.discovery, dane: runtime.upstream.dane,
             store: store, cache: runtime.cache, decisions: runtime.postfix.decisions,
-            logger: logger, now: { .current }, bootTime: { .sinceBoot },
-            onLoaded: { [readiness] in
-                readiness.fulfil(.store)
-                ProgramCode.releasePages()
-            })
+            logger: logger, now: { .current }, bootTime: { .sinceBoot }, onLoaded: didLoad)
         policies.useDANE(true)
         let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = LookupServer(
@@ -118,7 +125,10 @@ package struct Daemon: Sendable {
                     latch: listening,
                     service: adminService(on: socket, policies: policies, server: server, reloader: reloader)))
         }
-        services += [readiness, statusReporter(policies: policies, reloader: reloader, eventLoops: eventLoops)]
+        services += [
+            CodePageRelease(loaded: loaded), readiness,
+            statusReporter(policies: policies, reloader: reloader, eventLoops: eventLoops),
+        ]
         try await run(services)
         await reloader.current.upstream.close()
         try await eventLoops.shutdownGracefully()
@@ -128,6 +138,12 @@ package struct Daemon: Sendable {
     /// Writes the queued log lines and ends the log. Blocks for two seconds at most.
     package func closeLog() {
         log.close()
+    }
+
+    /// The cached policies are loaded.
+    private func didLoad() {
+        readiness.fulfil(.store)
+        loaded.open()
     }
 
     /// Returns no service if `http.listen` is empty.
