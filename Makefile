@@ -3,6 +3,7 @@
 # make deb    builds a package for this Debian (12), .build/deb/sts-bridge_VERSION_ARCHITECTURE.deb
 # make deb-trixie  builds one for Debian 13 in a directory tree of that release, .build/deb/sts-bridge_VERSION+deb13u1_ARCHITECTURE.deb
 # make image-test  builds the images from the Dockerfiles and sends mail through both; needs neither Docker nor a registry
+# make sbom   builds sts-bridge and writes its bill of materials, .build/sbom.json
 # make bench  measures sts-bridge and other programs as ratios to this machine's limit; see Documentation/performance.md
 # make build, then as root: make install [PREFIX=/usr/local] [DESTDIR=]; make uninstall with the same
 
@@ -56,7 +57,7 @@ DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md L
 INSTALLED = $(PROGRAM) $(MAN8) $(MAN5) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION) $(EXAMPLE) \
 	$(SERVICE) $(SOCKET) $(SYSUSERS) $(TMPFILES) $(addprefix $(DOC)/,$(DOCUMENTS))
 
-.PHONY: run build packages test bench trees deb deb-trixie image-test install uninstall
+.PHONY: run build packages test sbom bench trees deb deb-trixie image-test install uninstall
 
 run: build
 	mkdir -p .run
@@ -76,6 +77,7 @@ test:
 	.ci/check-imports
 	.ci/check-structure $(STRUCTURE_RULES)
 	.ci/build-without-warnings swift build --build-tests
+	.ci/check-dependencies
 # The first three measure timeouts, retries and the descriptors of their process, so no other tests run beside them. Some of the
 # others block threads while they wait for servers, or compute for long; each has a process of its own, too.
 	.ci/test-without-skips $(TESTS) --filter '^ResolverFaultTests'
@@ -92,6 +94,9 @@ test:
 		'^(ResolverFault|DNS|CurlHTTPS|Admin|Doctor|Monitoring|BridgeDaemon|Commands|TableServer|PolicyRuntime|EndToEnd)Tests'
 	$(MAKE) trees
 	.ci/test-without-skips $(TESTS) --filter '^EndToEndTests'
+
+sbom: build
+	.ci/sbom $(BUILD)/release $(BUILD)/sbom.json
 
 bench: build
 	.ci/install-packages $(BENCH_PACKAGES)

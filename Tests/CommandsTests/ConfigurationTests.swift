@@ -20,6 +20,14 @@ import Testing
         #expect(outcome.output == Self.everythingElse)
     }
 
+    @Test(arguments: ["utf8", "utf16"])
+    func `the variable of the YAML parser changes neither values nor output`(_ encoding: String) async throws {
+        let (outcome, _) = try await Binary.run(
+            ["config", "print"], yaml: Self.everythingElse, environment: ["YAMS_DEFAULT_ENCODING": encoding])
+        #expect(outcome.errors == "")
+        #expect(outcome.output == Self.everythingElse)
+    }
+
     /// Guards against a new key that weakens the verification of a policy host's certificate.
     @Test func `NAME-6.6-b: no key disables the verification of the certificate's name`() {
         let keys = ConfigurationKey.all.map(\.name).filter { $0.hasPrefix("fetch.") }

@@ -30,7 +30,8 @@ enum ConfigurationFile {
     static func settings(in yaml: String, path: String) throws(ConfigurationError) -> [Setting] {
         let root: Node?
         do {
-            root = try Yams.compose(yaml: yaml)
+            // With an encoding, Yams does not look for one in the environment.
+            root = try Yams.compose(yaml: yaml, .default, .default, .utf8)
         } catch let error as YamlError {
             throw ConfigurationError(at: .file(path, line: error.line ?? 1), "not YAML: \(error.problem)")
         } catch {
