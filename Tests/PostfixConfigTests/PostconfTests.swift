@@ -47,32 +47,31 @@ import Testing
                     .map(String.init).sorted()
             }
             let (main, master) = ("smtp_tls_security_level", "-Mx")
-            #expect(try runs(main: "may", overrides: "-o syslog_name=relay") == [master, main])
-            let service = "-x -o smtp_tls_security_level=encrypt smtp_tls_security_level"
-            #expect(try runs(main: "may", overrides: "-o smtp_tls_security_level=encrypt") == [master, service, main])
-            #expect(
-                try runs(main: "$mine", overrides: "-o mine=dane")
-                    == [master, "-x -o mine=dane \(main)", "-x \(main)", main])
-            #expect(try runs(main: "$mine", overrides: "") == [master, "-x \(main)", main])
+            let unrelated = try runs(main: "may", overrides: "-o syslog_name=relay")
+            #expect(unrelated == [master, main])
+            let asked = try runs(main: "may", overrides: "-o smtp_tls_security_level=encrypt")
+            #expect(asked == [master, "-x -o smtp_tls_security_level=encrypt \(main)", main])
+            let referring = try runs(main: "$mine", overrides: "-o mine=dane")
+            #expect(referring == [master, "-x -o mine=dane \(main)", "-x \(main)", main])
+            let withoutOverrides = try runs(main: "$mine", overrides: "")
+            #expect(withoutOverrides == [master, "-x \(main)", main])
         }
     }
 
-    @Test func `a service sees main cf with its own overrides`() throws {
+    @Test(arguments: [
+        ("smtp_tls_security_level = may", "-o syslog_name=relay", ["may", "may"]),
+        ("smtp_tls_security_level = may", "-o smtp_tls_security_level=dane", ["may", "dane"]),
+        ("smtp_tls_security_level = $mine\nmine = may", "-o mine=dane", ["may", "dane"]),
+        ("smtp_tls_security_level = $mine\nmine = may", "-o smtp_tls_security_level=$mine", ["may", "may"]),
+    ])
+    func `a service sees main cf with its own overrides`(main: String, overrides: String, levels: [String]) throws {
         let path = try #require(Postconf.find(searchPath: ""))
         try Self.inDirectory { directory in
-            func levels(main: String, overrides: String) throws -> [String] {
-                try main.write(toFile: directory + "/main.cf", atomically: true, encoding: .utf8)
-                try "smtp unix - - y - - smtp\nrelay unix - - y - - smtp \(overrides)\n"
-                    .write(toFile: directory + "/master.cf", atomically: true, encoding: .utf8)
-                return try Postconf(path: path, configurationDirectory: directory).profile().services.map(
-                    \.securityLevel.text)
-            }
-            let plain = "smtp_tls_security_level = may\n"
-            let referring = "smtp_tls_security_level = $mine\nmine = may\n"
-            #expect(try levels(main: plain, overrides: "-o syslog_name=relay") == ["may", "may"])
-            #expect(try levels(main: plain, overrides: "-o smtp_tls_security_level=dane") == ["may", "dane"])
-            #expect(try levels(main: referring, overrides: "-o mine=dane") == ["may", "dane"])
-            #expect(try levels(main: referring, overrides: "-o smtp_tls_security_level=$mine") == ["may", "may"])
+            try "\(main)\n".write(toFile: directory + "/main.cf", atomically: true, encoding: .utf8)
+            try "smtp unix - - y - - smtp\nrelay unix - - y - - smtp \(overrides)\n"
+                .write(toFile: directory + "/master.cf", atomically: true, encoding: .utf8)
+            let profile = try Postconf(path: path, configurationDirectory: directory).profile()
+            #expect(profile.services.map(\.securityLevel.text) == levels)
         }
     }
 
